@@ -1,0 +1,1 @@
+"""The supervisor and the commands: everything that is slow, rare or faces outward."""

@@ -1,0 +1,7 @@
+"""`python -P -m workers`: one worker."""
+
+import sys
+
+from workers.main import main
+
+sys.exit(main())

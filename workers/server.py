@@ -1,0 +1,313 @@
+"""The shell around the decision: one NATS connection in the queue group, and nothing that decides.
+
+Rules kept here:
+- One answer to each request, from one member of one queue group: nats-server takes a second answer too, and an error
+  that comes after a good one ends the client's connection.
+- The connection comes back for ever. nats-py closes for good on some errors (two refusals, an expired JWT); then a new
+  client is made here. Only credentials refused before the first success end the worker: that will not mend itself.
+- What waits is bounded, and the loop turns at least every few milliseconds, so that answers leave, pings are answered
+  and stamps are written while a storm is worked off.
+"""
+
+import asyncio
+import random
+import ssl
+import time
+import traceback
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import SlowConsumerError
+
+from workers.authorize import Allow, Authorizer, Denied, Outcome
+from workers.claims import RequestClaims
+from workers.keyset import parse_keyset
+from workers.logs import Log
+from workers.metrics import WorkerMetrics
+from workers.reasons import Reason
+from workers.sa_token import TokenRules, TokenVerifier
+from workers.settings import WorkerSettings
+from workers.snapshot import SnapshotReader, View
+from workers.status import State, StatusPage
+
+SUBJECT: Final = "$SYS.REQ.USER.AUTH"
+QUEUE_GROUP: Final = "nats-k8s-oidc-callout"
+XKEY_HEADER: Final = "Nats-Server-Xkey"
+MAX_WAITING_REQUESTS: Final = 8192  # at 5,000/s more than a request may wait; about 3 KB each
+MAX_WAITING_BYTES: Final = 64 << 20
+MAX_TURN_S: Final = 0.002  # the longest stretch of decisions before the loop turns
+STAMP_INTERVAL_S: Final = 0.5
+READY_POLL_S: Final = 0.02  # how often the snapshot is asked whether it is complete
+CONNECT_TIMEOUT_S: Final = 2
+PING_INTERVAL_S: Final = 5  # with MAX_PINGS, a dead connection is noticed within 15 s
+MAX_PINGS: Final = 2
+RECONNECT_WAIT_S: Final = 0.25
+FLUSH_TIMEOUT_S: Final = 2.0
+_REFUSALS: Final = ("authorization violation", "user authentication", "account authentication")
+
+
+class CredentialsRefusedError(Exception):
+    """NATS refused our credentials before they had ever worked."""
+
+
+class CalloutServer:
+    """Answers authorization requests until told to stop.
+
+    Args:
+        settings: what the supervisor said.
+        authorizer: decides.
+        tokens: the authorizer's check of tokens; given the key set of the snapshot whenever that changes.
+        snapshot: the reader's end.
+        status: our page for the supervisor.
+        metrics: our counters.
+        log: where denials go.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        authorizer: Authorizer,
+        tokens: TokenVerifier,
+        snapshot: SnapshotReader,
+        status: StatusPage,
+        metrics: WorkerMetrics,
+        log: Log,
+    ) -> None:
+        """Take the parts; nothing is connected yet."""
+        self._settings = settings
+        self._authorizer = authorizer
+        self._tokens = tokens
+        self._snapshot = snapshot
+        self._status = status
+        self._metrics = metrics
+        self._log = log
+        self._keyset_version = 0
+        self._turned_at = 0.0
+        self._dropped: Counter[Reason] = Counter()
+        self._client = Client()
+        self._closed = asyncio.Event()
+        self._refused: asyncio.Future[str] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain.
+
+        Raises:
+            CredentialsRefusedError: NATS refused us, and had never accepted us before.
+        """
+        stamping = asyncio.create_task(self._stamp())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            first = True
+            while not stop.is_set():
+                self._closed.clear()
+                await _first_of(self._connect(first=first), stopping)
+                if not stop.is_set():
+                    first = False
+                    await _first_of(self._serve(), stopping)
+            await self._drain()
+        finally:
+            stopping.cancel()
+            stamping.cancel()
+
+    async def _connect(self, *, first: bool) -> None:
+        """Connect, for however long it takes."""
+        self._client = Client()
+        self._refused = asyncio.get_running_loop().create_future() if first else None
+        options = self._connect_options()
+        connecting = asyncio.create_task(self._client.connect(**options))
+        try:
+            waiting: set[asyncio.Future[Any]] = {connecting, self._refused} if self._refused else {connecting}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if self._refused and self._refused.done():
+                raise CredentialsRefusedError(self._refused.result())
+            await connecting
+        finally:
+            self._refused = None
+            connecting.cancel()
+        self._log.info(
+            "connected to NATS", server=self._client.connected_url.netloc if self._client.connected_url else ""
+        )
+
+    async def _serve(self) -> None:
+        """Subscribe once the snapshot is complete, and stay until the client has closed for good."""
+        self._status.state = State.WAITING
+        while not self._is_ready():  # noqa: ASYNC110  # shared memory rings no bell
+            await asyncio.sleep(READY_POLL_S)
+        await self._client.subscribe(
+            SUBJECT,
+            QUEUE_GROUP,
+            cb=self._on_request,
+            pending_msgs_limit=MAX_WAITING_REQUESTS,
+            pending_bytes_limit=MAX_WAITING_BYTES,
+        )
+        await self._client.flush()  # the server has the subscription now
+        self._status.state = State.SERVING
+        self._log.info("subscribed", subject=SUBJECT, queue_group=QUEUE_GROUP)
+        await self._closed.wait()
+        self._status.state = State.DISCONNECTED
+        self._log.warning("the NATS client closed; making a new one")
+        await asyncio.sleep(RECONNECT_WAIT_S)
+
+    async def _drain(self) -> None:
+        """Leave the queue group, finish what is waiting, flush, close."""
+        self._status.state = State.DRAINING
+        if self._client.is_connected:
+            await self._client.drain()
+        else:
+            await self._client.close()
+
+    async def _on_request(self, message: Msg) -> None:
+        started = time.perf_counter()
+        headers = message.headers
+        with self._snapshot.view() as view:
+            self._follow_keyset(view)
+            outcome = self._decide(message.data, headers.get(XKEY_HEADER, "") if headers else "", view)
+        if isinstance(outcome, Allow | Denied) and message.reply:
+            await self._client.publish(message.reply, outcome.reply)
+        finished = time.perf_counter()
+        self._metrics.observe_duration(finished - started)
+        self._record(outcome)
+        # nats-py hands over what is waiting without ever letting the loop turn in between.
+        if finished - self._turned_at > MAX_TURN_S:
+            await asyncio.sleep(0)
+            self._turned_at = time.perf_counter()
+
+    def _decide(self, data: bytes, xkey_header: str, view: View) -> Outcome | None:
+        try:
+            return self._authorizer.decide(data, xkey_header, view, time.time(), random.random())  # noqa: S311  # jitter
+        except Exception:  # noqa: BLE001  # one request that breaks the code is not to end the others' service
+            self._log.error("decision failed", reason=Reason.INTERNAL_ERROR, traceback=traceback.format_exc(limit=-3))
+            return None
+
+    def _record(self, outcome: Outcome | None) -> None:
+        """Count and log a decision."""
+        if isinstance(outcome, Allow):
+            self._metrics.count_allowed()
+            if self._log.writes("debug"):
+                self._log.debug(
+                    "login allowed",
+                    id=outcome.request_id,
+                    namespace=outcome.identity.namespace,
+                    serviceaccount=outcome.identity.name,
+                    expires_at=outcome.expires_at,
+                    **_origin(outcome.request),
+                )
+        elif isinstance(outcome, Denied):
+            refusal = outcome.refusal
+            self._metrics.count_refused(refusal.reason)
+            if refusal.reason is Reason.TOKEN_UNKNOWN_KEY:
+                self._status.count_unknown_key()
+            self._log.info(
+                "login denied",
+                reason=refusal.reason,
+                id=outcome.request_id,
+                namespace=refusal.namespace,
+                serviceaccount=refusal.name,
+                **_origin(outcome.request),
+            )
+        else:
+            self._dropped[Reason.INTERNAL_ERROR if outcome is None else outcome.reason] += 1
+
+    def _follow_keyset(self, view: View) -> None:
+        version = view.keyset_version
+        if version != self._keyset_version:
+            self._tokens.trust(parse_keyset(view.jwks), TokenRules(view.issuers, view.audiences))
+            self._keyset_version = version
+
+    def _is_ready(self) -> bool:
+        with self._snapshot.view() as view:
+            return view.ready
+
+    async def _stamp(self) -> None:
+        """Show that the loop turns, and report what was dropped, in one line a reason instead of one a request."""
+        while True:
+            self._status.stamp_ns = time.monotonic_ns()
+            dropped, self._dropped = self._dropped, Counter()
+            for reason, requests in dropped.items():
+                self._metrics.count_refused(reason, requests)
+                self._log.warning("requests dropped", reason=reason, requests=requests)
+            await asyncio.sleep(STAMP_INTERVAL_S)
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            self._dropped[Reason.REQUEST_OVERFLOW] += 1
+            return
+        text = _describe(error)
+        if self._refused and not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
+            self._refused.set_result(text)
+            return
+        self._log.warning("NATS error", error=text)
+
+    async def _on_disconnect(self) -> None:
+        if self._status.state is State.SERVING:
+            self._status.state = State.DISCONNECTED
+
+    async def _on_reconnect(self) -> None:
+        if self._status.state is State.DISCONNECTED:
+            self._status.state = State.SERVING
+        self._log.info("reconnected to NATS")
+
+    async def _on_closed(self) -> None:
+        self._closed.set()
+
+    def _connect_options(self) -> dict[str, Any]:
+        settings = self._settings
+        options: dict[str, Any] = {
+            "servers": list(settings.servers),
+            "name": f"nats-k8s-oidc-callout worker {settings.worker}",
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnect,
+            "reconnected_cb": self._on_reconnect,
+            "closed_cb": self._on_closed,
+            "allow_reconnect": True,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": RECONNECT_WAIT_S,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "ping_interval": PING_INTERVAL_S,
+            "max_outstanding_pings": MAX_PINGS,
+            "drain_timeout": settings.drain_timeout,
+            "no_echo": True,
+        }
+        if settings.creds_file:
+            options["user_credentials"] = settings.creds_file
+        if settings.token:
+            options["token"] = settings.token
+        if settings.user:
+            options |= {"user": settings.user, "password": settings.password}
+        context = _tls_context(settings)
+        if context is not None:
+            options["tls"] = context
+        return options
+
+
+def _origin(request: RequestClaims) -> dict[str, str]:
+    return {"client": request.nats.client_info.host, "server": request.nats.server_id.name}
+
+
+def _describe(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _tls_context(settings: WorkerSettings) -> ssl.SSLContext | None:
+    encrypted = any(urlsplit(server).scheme in ("tls", "wss") for server in settings.servers)
+    if not (encrypted or settings.tls_ca_file or settings.tls_cert_file):
+        return None
+    context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    if settings.tls_cert_file:
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    return context
+
+
+async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Task[bool]) -> None:
+    """Run `work` until it ends or the stop comes; whatever it raises is raised."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    elif not task.cancelled():
+        task.result()
