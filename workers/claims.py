@@ -70,17 +70,20 @@ class TokenClaims(msgspec.Struct, frozen=True, gc=False):
     sub: str = ""
     aud: str | list[str] = ""
     exp: float | None = None
-    nbf: float | None = None
-    iat: float | None = None
+    nbf: float = 0
+    iat: float = 0
     kubernetes: KubernetesClaims = msgspec.field(name="kubernetes.io", default=KubernetesClaims())
 
 
 class JoseHeader(msgspec.Struct, frozen=True, gc=False):
-    """The header of a token (RFC 7515 section 4.1). `crit` is read to be refused: we know no extension."""
+    """The header of a token (RFC 7515 section 4.1).
+
+    `crit` is read to be refused, for we know no extension: its JSON as it stands there, and empty where it is absent.
+    """
 
     alg: str = ""
     kid: str = ""
-    crit: msgspec.Raw | None = None
+    crit: msgspec.Raw = msgspec.Raw()
 
 
 decode_request = msgspec.json.Decoder(RequestClaims).decode

@@ -12,11 +12,10 @@ from typing import Final
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from workers.jose import Verify, verifiers
+from workers.jose import PublicKey, Verify, verifiers
 
 MIN_RSA_BITS: Final = 2048  # RFC 7518 section 3.3
 MAX_RSA_BITS: Final = 8192  # verifying costs the square of it; a larger key in the set would be a mistake
@@ -46,22 +45,22 @@ def parse_keyset(document: bytes) -> KeySet:
     """
     try:
         entries = msgspec.json.decode(document, type=_Document).keys
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:  # msgspec's errors are among the first; the second is for depth
         raise ValueError(f"not a JWK Set: {error}") from None
     if len(entries) > MAX_KEYS:
         raise ValueError(f"a JWK Set of {len(entries)} keys; at most {MAX_KEYS} are read")
-    shared = {kid for kid, count in Counter(str(entry.get("kid")) for entry in entries).items() if count > 1}
+    kids = Counter(kid for entry in entries if isinstance(kid := entry.get("kid"), str))
     keys, problems = {}, []
     for position, entry in enumerate(entries):
         kid = entry.get("kid")
         try:
             if not isinstance(kid, str) or not kid:
                 raise ValueError("it has no kid")
-            if kid in shared:
+            if kids[kid] > 1:
                 raise ValueError("another key has the same kid")
             keys[kid] = _parse_key(entry)
-        except (ValueError, jwt.PyJWTError) as error:
-            problems.append(f"key {position} ({str(kid)[:64]}) left out: {error}")
+        except (ValueError, jwt.PyJWTError, UnsupportedAlgorithm) as error:
+            problems.append(f"key {position} ({kid!r:.64}) left out: {error!s:.200}")
     if not keys:
         raise ValueError("; ".join(["no key of the JWK Set can be used", *problems]))
     return KeySet(keys, tuple(problems))
@@ -73,17 +72,14 @@ class _Document(msgspec.Struct, frozen=True):
 
 def _parse_key(entry: dict[str, object]) -> dict[str, Verify]:
     if entry.get("kty") not in ("RSA", "EC", "OKP"):
-        raise ValueError(f"keys of type {entry.get('kty')} are not supported")
+        raise ValueError(f"keys of type {entry.get('kty')!r:.64} are not supported")
     if "d" in entry:
         raise ValueError("it is a private key; whoever published it has given it away")
     if entry.get("use", "sig") != "sig":
         raise ValueError("it is not meant for signatures")
-    try:
-        key = jwt.PyJWK(entry).key
-    except (TypeError, OverflowError) as error:  # a member of the wrong type
-        raise ValueError(f"it is malformed: {error}") from None
-    if not isinstance(key, RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey):
-        raise ValueError("keys of this curve are not supported")
+    # Without `alg`, which could be `none` or HS256, PyJWT goes by type and curve; what `alg` means follows below.
+    key = jwt.PyJWK({**entry, "alg": None}).key
+    assert isinstance(key, PublicKey)
     if isinstance(key, RSAPublicKey) and not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         raise ValueError(f"an RSA key of {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are taken")
     allowed = verifiers(key)

@@ -103,7 +103,7 @@ class TokenVerifier:
         if allowed is None:
             return Refusal(Reason.TOKEN_UNKNOWN_KEY, namespace, account.name)
         verify = allowed.get(header.alg)
-        if verify is None or header.crit is not None:
+        if verify is None or header.crit:
             return Refusal(Reason.TOKEN_ALGORITHM, namespace, account.name)
         reason = self._check_claims(claims, now)
         if reason is not None:
@@ -124,8 +124,7 @@ class TokenVerifier:
             return Reason.TOKEN_NO_EXPIRY
         if now > claims.exp + LEEWAY_S:
             return Reason.TOKEN_EXPIRED
-        latest = now + LEEWAY_S
-        if (claims.nbf is not None and claims.nbf > latest) or (claims.iat is not None and claims.iat > latest):
+        if max(claims.nbf, claims.iat) > now + LEEWAY_S:
             return Reason.TOKEN_NOT_YET_VALID
         namespace, account = claims.kubernetes.namespace, claims.kubernetes.serviceaccount
         if not (namespace and account.name and account.uid) or "/" in namespace:

@@ -81,6 +81,10 @@ class Transaction:
         self._txn.put(_key(namespace, name), _pack(record), db=self._service_accounts)
         self.changed = True
 
+    def look_up(self, namespace: str, name: str) -> Record | None:
+        """Return the record of a ServiceAccount as this transaction has left it, or None if there is none."""
+        return _unpack(self._txn.get(_key(namespace, name), db=self._service_accounts))
+
     def delete(self, namespace: str, name: str) -> bool:
         """Remove a ServiceAccount; tell whether it was there."""
         deleted: bool = self._txn.delete(_key(namespace, name), db=self._service_accounts)

@@ -1,0 +1,146 @@
+"""Reading seeds and user credentials from files, and checking that they are what they should be.
+
+Two forms hold a seed: the bare seed, as `nsc` writes it in `.nk` files, and the decorated one, between lines
+`-----BEGIN … SEED-----` and `------END … SEED------`. Credentials (`.creds`) hold a user's JWT and its seed, both
+decorated. Source: nats-io/jwt v2, `creds_utils.go`.
+
+Rules kept here:
+- A seed leaves this module only inside a `KeyPair`, a JWT only as a `Secret`; no error shows a byte of either.
+- Credentials are checked here before any client reads them: nats-py looks for the line `BEGIN NATS USER JWT` until it
+  finds it, without an end if it is not there.
+"""
+
+import base64
+import binascii
+import re
+import stat
+from pathlib import Path
+
+import msgspec
+
+from callout.files import read_bounded, reason_of
+from callout.secret import Secret
+from workers.nkeys import KeyPair, Kind, decode_seed, looks_public
+
+MAX_CREDENTIAL_BYTES = 64 * 1024
+"""The largest file of this sort that is read. A seed has 58 bytes, and a JWT must fit a CONNECT line of 4,096."""
+
+_BLOCK = re.compile(rb"^-{3,}[ \t]*BEGIN ([A-Z ]+?)[ \t]*-{3,}[ \t]*\r?\n\s*(\S+)\s*\n-{3,}[ \t]*END ", re.MULTILINE)
+_JWT_LABEL = b"NATS USER JWT"
+_USER_SEED_LABEL = b"USER NKEY SEED"
+
+SEED_NAMES = {
+    Kind.ACCOUNT: "an account (SA…)",
+    Kind.CLUSTER: "a cluster (SC…)",
+    Kind.CURVE: "an xkey (SX…)",
+    Kind.OPERATOR: "an operator (SO…)",
+    Kind.SERVER: "a server (SN…)",
+    Kind.USER: "a user (SU…)",
+}
+
+
+class CredentialError(Exception):
+    """A file does not hold what it should; the message is one line, with the path and without any secret."""
+
+
+class UserCredentials(msgspec.Struct, frozen=True):
+    """What a NATS user logs in with.
+
+    Attributes:
+        jwt: says who it is and what it may do.
+        key: signs the server's nonce.
+        account: the public key of the account that it belongs to.
+    """
+
+    jwt: Secret
+    key: KeyPair
+    account: str
+
+
+class _UserClaim(msgspec.Struct):
+    """The account of a user whose JWT is signed by a signing key (nats-io/jwt v2, `user_claims.go`)."""
+
+    issuer_account: str = ""
+
+
+class _Claims(msgspec.Struct):
+    """The claims of a user's JWT that are looked at: whose it is, and who issued it."""
+
+    sub: str
+    iss: str
+    nats: _UserClaim
+
+
+def read_seed(path: Path, kind: Kind) -> KeyPair:
+    """Read the seed of one kind of key.
+
+    Raises:
+        CredentialError: there is none, or one of another kind.
+    """
+    content = _read(path)
+    seeds = [body for label, body in _find_blocks(content) if label.endswith(b"SEED")]
+    if len(seeds) > 1:
+        raise CredentialError(f"{path} holds several seeds; it should hold one")
+    return _decode(path, seeds[0] if seeds else content.strip(), kind)
+
+
+def read_user_credentials(path: Path) -> UserCredentials:
+    """Read a `.creds` file.
+
+    Raises:
+        CredentialError: it lacks the JWT or the seed, or they do not belong together.
+    """
+    blocks = dict(_find_blocks(_read(path)))
+    for label in (_JWT_LABEL, _USER_SEED_LABEL):
+        if label not in blocks:
+            raise CredentialError(
+                f"{path} has no block '-----BEGIN {label.decode()}-----'; 'nsc generate creds' writes such a file"
+            )
+    key = _decode(path, blocks[_USER_SEED_LABEL], Kind.USER)
+    claims = _read_claims(path, blocks[_JWT_LABEL])
+    if claims.sub != key.public:
+        raise CredentialError(f"{path} holds a JWT and a seed of two different users; generate the file again")
+    account = claims.nats.issuer_account or claims.iss
+    if not looks_public(account, Kind.ACCOUNT):
+        raise CredentialError(f"{path} holds a JWT that no account has issued; generate the file again")
+    return UserCredentials(jwt=Secret(blocks[_JWT_LABEL].decode("ascii")), key=key, account=account)
+
+
+def is_world_readable(path: Path) -> bool:
+    """Tell whether every user of the machine may read the file."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = read_bounded(path, MAX_CREDENTIAL_BYTES)
+    except OSError as error:
+        raise CredentialError(f"{path} cannot be read: {reason_of(error)}") from None
+    if not content.strip():
+        raise CredentialError(f"{path} is empty")
+    return content
+
+
+def _find_blocks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the label and the body of each decorated block."""
+    return [(match[1], match[2]) for match in _BLOCK.finditer(content)]
+
+
+def _decode(path: Path, seed: bytes, kind: Kind) -> KeyPair:
+    try:
+        key = decode_seed(seed)
+    except ValueError as error:
+        raise CredentialError(f"{path} holds no valid seed of {SEED_NAMES[kind]}: {error}") from None
+    if key.kind is not kind:
+        raise CredentialError(f"{path} holds the seed of {SEED_NAMES[key.kind]}; that of {SEED_NAMES[kind]} is needed")
+    return key
+
+
+def _read_claims(path: Path, jwt: bytes) -> _Claims:
+    """Read whose JWT it is. Its signature is for the server to check."""
+    try:
+        _, payload, _ = jwt.split(b".")
+        claims = base64.b64decode(payload + b"=" * (-len(payload) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(claims, type=_Claims)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise CredentialError(f"{path} holds no valid JWT of a user; generate the file again") from None

@@ -1,0 +1,24 @@
+"""The one error that ends a command: a line for each thing that is wrong, and an exit code.
+
+Whatever a user can get wrong ends here and is printed by `callout.cli`, never as a traceback. Exit code 2 says
+"the settings or the command line are wrong: starting again will not help"; 1 says that something outside failed.
+"""
+
+EXIT_FAILED = 1
+EXIT_WRONG_USAGE = 2
+
+
+class CommandError(Exception):
+    """A command cannot go on.
+
+    Attributes:
+        lines: what to print, each a whole sentence on one line that says what to do; never holds a secret.
+        exit_code: the exit code of the process.
+        warnings: lines that may explain the error, such as a misspelt name; printed first.
+    """
+
+    def __init__(self, *lines: str, exit_code: int = EXIT_FAILED, warnings: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+        self.exit_code = exit_code
+        self.warnings = warnings

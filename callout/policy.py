@@ -1,0 +1,166 @@
+"""Who may do what: from a ServiceAccount to the permissions its clients get in NATS.
+
+Everybody gets the defaults: the subjects of the own namespace, an inbox that nobody else can read, and, as long as the
+switch is on, the inbox that today's clients share. Annotations ask for more; each entry is granted or dropped by
+itself, with a reason that its owner can look up.
+
+Rules kept here:
+- Reserved spaces stay closed to annotations, whatever the ceiling says: `$SYS`, and every space of inboxes and replies.
+  What touches them is found by subject algebra, so no wildcard gets around it.
+- One bad entry drops that entry, never another one and never the ServiceAccount.
+- A permission to subscribe is judged by what a subscriber can really receive (`widen_for_subscriber`).
+- The defaults come from the ServiceAccount's name alone, which its editors cannot change, so the ceiling does not cut
+  them; and an entry that they cover already is never above it.
+- No two ServiceAccounts have the same private inbox, and each is one word, so none lies within another.
+"""
+
+from collections.abc import Callable
+from string import whitespace
+from typing import Final
+
+import msgspec
+
+from callout.ceiling import Ceiling, admits
+from callout.printable import make_printable
+from callout.serviceaccounts import ServiceAccount, is_valid_identity
+from callout.subjects import ANY, MAX_SUBJECT_LENGTH, REST, covers, is_valid, measure, overlaps, widen_for_subscriber
+from callout.verdict import (
+    MAX_ANNOTATION_LENGTH,
+    MAX_QUOTED,
+    MAX_REPORTED,
+    MAX_SUBJECTS_PER_SIDE,
+    Dropped,
+    DropReason,
+    Granted,
+    Side,
+    Source,
+    Verdict,
+)
+from workers.snapshot import Record
+from workers.user_jwt import ResponsePermission, render_permissions
+
+SHARED_INBOX: Final = "_INBOX.>"
+# A reserved space is all subjects whose first word matches. Replies arrive in three of them: those to clients (in
+# `_INBOX`, and in `_INBOX_…` for clients with a private inbox), and those that the server itself passes on.
+_SYSTEM_SPACE: Final = "$SYS"
+_REPLY_SPACES: Final = ("_INBOX…", "_REPLY…", "_R_…")
+_ANNOTATIONS: Final = {Side.PUB: "allowed-pub-subjects", Side.SUB: "allowed-sub-subjects"}
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the policy needs to know besides the ServiceAccount.
+
+    Attributes:
+        annotation_prefix: what our annotations begin with, such as `nats.io/`.
+        shared_inbox: whether everybody may subscribe to `_INBOX.>`, where clients listen that set no inbox prefix.
+        response: how a client may answer requests.
+        account: where clients go: an account's name (server mode) or public key (operator mode).
+        ceiling: what annotations may ask for at most.
+    """
+
+    annotation_prefix: str
+    shared_inbox: bool
+    response: ResponsePermission
+    account: str
+    ceiling: Ceiling = Ceiling()
+
+
+def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
+    """Decide what a ServiceAccount's clients may do. Never raises, whatever the annotations hold."""
+    namespace, name = service_account.namespace, service_account.name
+    if not is_valid_identity(namespace, name):
+        identity = _quote(f"{namespace}/{name}")
+        return Verdict((), (), tuple(Dropped(side, identity, DropReason.INVALID_IDENTITY) for side in Side), ())
+    own = f"{namespace}.>"
+    pub = {own: Source.NAMESPACE}
+    sub = {own: Source.NAMESPACE, f"{make_inbox_prefix(namespace, name)}.>": Source.PRIVATE_INBOX}
+    if rules.shared_inbox:
+        sub[SHARED_INBOX] = Source.SHARED_INBOX
+    dropped = [
+        *_grant_annotated(pub, Side.PUB, service_account, rules),
+        *_grant_annotated(sub, Side.SUB, service_account, rules),
+    ]
+    known = {rules.annotation_prefix + annotation for annotation in _ANNOTATIONS.values()}
+    unknown = [_quote(key) for key in service_account.annotations if key not in known]
+    return Verdict(
+        tuple(Granted(subject, source) for subject, source in pub.items()),
+        tuple(Granted(subject, source) for subject, source in sub.items()),
+        tuple(dropped[:MAX_REPORTED]),
+        tuple(unknown[:MAX_REPORTED]),
+        unreported=len(dropped[MAX_REPORTED:]) + len(unknown[MAX_REPORTED:]),
+    )
+
+
+def make_record(service_account: ServiceAccount, verdict: Verdict, rules: Rules) -> Record:
+    """Make the snapshot's record of a verdict."""
+    pub = [granted.subject for granted in verdict.pub]
+    sub = [granted.subject for granted in verdict.sub]
+    return Record(service_account.uid, rules.account, render_permissions(pub, sub, rules.response))
+
+
+def make_inbox_prefix(namespace: str, name: str) -> str:
+    """Return the inbox prefix that a ServiceAccount's clients have to themselves, for `inbox_prefix` of NATS clients.
+
+    Dots of the name become `_`, since `_INBOX_ns_a.>` would cover `_INBOX_ns_a.b.>`. No two ServiceAccounts share a
+    prefix: neither namespaces nor names hold underscores, so the first one after `_INBOX_` ends the namespace, and
+    each later one was a dot.
+    """
+    return f"_INBOX_{namespace}_{name.replace('.', '_')}"
+
+
+def _grant_annotated(
+    granted: dict[str, Source], side: Side, service_account: ServiceAccount, rules: Rules
+) -> list[Dropped]:
+    """Add to `granted` what the annotation of a side asks for and may have; return the rest."""
+    annotation = service_account.annotations.get(rules.annotation_prefix + _ANNOTATIONS[side], "")
+    read, unread = _cut(annotation)
+    own, bound = f"{service_account.namespace}.>", rules.ceiling.pub if side is Side.PUB else rules.ceiling.sub
+    room = len(granted) + MAX_SUBJECTS_PER_SIDE
+    dropped = []
+    for entry in dict.fromkeys(part.strip() for part in read.split(",")):
+        if not entry or entry in granted:
+            continue
+        reach = widen_for_subscriber(entry) if side is Side.SUB else entry
+        reason = _maybe_refuse(reach)
+        if reason is None and not (covers(own, reach) or admits(bound, reach, service_account.namespace)):
+            reason = DropReason.ABOVE_CEILING
+        if reason is None and len(granted) >= room:
+            reason = DropReason.TOO_MANY
+        if reason is None:
+            granted[entry] = Source.ANNOTATION
+        else:
+            dropped.append(Dropped(side, _quote(entry), reason))
+    if unread:
+        dropped.append(Dropped(side, _quote(unread), DropReason.ANNOTATION_TOO_LONG))
+    return dropped
+
+
+def _cut(annotation: str) -> tuple[str, str]:
+    """Split an annotation that is too long before the entry that crosses the limit."""
+    if len(annotation) <= MAX_ANNOTATION_LENGTH:
+        return annotation, ""
+    read, _, _ = annotation[: MAX_ANNOTATION_LENGTH + 1].rpartition(",")
+    return read, annotation[len(read) :].lstrip("," + whitespace)
+
+
+# In this order: the first that applies is the reason. The later ones rely on the subject's being valid.
+_REFUSALS: Final[tuple[tuple[Callable[[str], bool], DropReason], ...]] = (
+    (lambda subject: measure(subject) > MAX_SUBJECT_LENGTH, DropReason.TOO_LONG),
+    (lambda subject: not is_valid(subject), DropReason.INVALID),
+    (lambda subject: subject.startswith((ANY, REST)), DropReason.LEADING_WILDCARD),
+    (lambda subject: _touches(subject, _SYSTEM_SPACE), DropReason.SYSTEM_SPACE),
+    (lambda subject: any(_touches(subject, space) for space in _REPLY_SPACES), DropReason.REPLY_SPACE),
+)
+
+
+def _touches(subject: str, space: str) -> bool:
+    first, _, _ = subject.partition(".")
+    return overlaps(first, space)
+
+
+def _maybe_refuse(subject: str) -> DropReason | None:
+    return next((reason for refuses, reason in _REFUSALS if refuses(subject)), None)
+
+
+def _quote(text: str) -> str:
+    return make_printable(text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…")

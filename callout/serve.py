@@ -1,0 +1,44 @@
+"""`callout serve`: run the service, with settings from the environment, until SIGTERM or Ctrl-C."""
+
+import argparse
+import asyncio
+import os
+import signal
+
+from callout.config import Settings, load
+from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.file_checks import check_files
+from callout.supervisor import Supervisor
+from callout.workspace import Workspace
+from workers.logs import Log
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say where the settings are; there are no arguments."""
+    parser.epilog = "All settings come from the environment; 'callout config --help' lists them."
+
+
+def run(_: argparse.Namespace) -> int:
+    """Run the command."""
+    settings, warnings = load(os.environ)
+    warnings += check_files(settings)
+    log = Log("supervisor", settings.log_level)
+    try:
+        for warning in warnings:
+            log.warning("setting", problem=warning)
+        with Workspace(settings.snapshot_dir) as workspace:
+            return asyncio.run(_serve(settings, workspace, log))
+    finally:
+        log.close()
+
+
+async def _serve(settings: Settings, workspace: Workspace, log: Log) -> int:
+    try:
+        supervisor = Supervisor(settings, workspace, log)
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await supervisor.run(stop)

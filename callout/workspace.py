@@ -1,0 +1,82 @@
+"""The folder in shared memory that one running service has to itself: snapshot, metrics files, status pages.
+
+Rules kept here:
+- One service a folder: a lock that the kernel frees when its holder dies, however it dies.
+- Mode 0700: what stands there decides who may log in.
+- A folder that we made is removed at the end; one that was given (SNAPSHOT_DIR) is emptied of what is ours and kept.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.files import reason_of
+
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # tmpfs on every Linux; the folder made in it is private
+_PARTS: Final = ("snapshot", "metrics", "status")
+
+
+class Workspace:
+    """The folder, locked and empty, for as long as the `with` block lasts.
+
+    Args:
+        given: the value of SNAPSHOT_DIR, or None for a fresh folder in shared memory.
+
+    Raises:
+        CommandError: the folder cannot be used, or another service uses it.
+    """
+
+    def __init__(self, given: Path | None) -> None:
+        """Make, lock and empty the folder."""
+        try:
+            self.root = given or Path(tempfile.mkdtemp(prefix="nats-k8s-oidc-callout-", dir=SHARED_MEMORY))
+            self._ours = given is None
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for part in _PARTS:
+                shutil.rmtree(self.root / part, ignore_errors=True)
+                (self.root / part).mkdir(mode=0o700)
+        except BlockingIOError:
+            raise CommandError(
+                f"SNAPSHOT_DIR: {given} is used by another running service; give each its own folder",
+                exit_code=EXIT_WRONG_USAGE,
+            ) from None
+        except OSError as error:
+            raise CommandError(
+                f"SNAPSHOT_DIR: {given or SHARED_MEMORY} cannot be used: {reason_of(error)}; "
+                "give a folder in memory (tmpfs) that this user may write to",
+                exit_code=EXIT_WRONG_USAGE,
+            ) from None
+
+    @property
+    def snapshot(self) -> Path:
+        """Where the snapshot is."""
+        return self.root / "snapshot"
+
+    @property
+    def metrics(self) -> Path:
+        """Where the workers' metrics files are."""
+        return self.root / "metrics"
+
+    @property
+    def status(self) -> Path:
+        """Where the workers' status pages are."""
+        return self.root / "status"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for part in _PARTS:
+            shutil.rmtree(self.root / part, ignore_errors=True)
+        if self._ours:
+            shutil.rmtree(self.root, ignore_errors=True)
+        os.close(self._lock)

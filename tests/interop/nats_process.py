@@ -1,0 +1,116 @@
+"""One nats-server as a process: started on free ports, waited for, stopped by its pid, started again where it was.
+
+The server says itself which ports it got: the ports file (`--ports_file_dir`) names those of clients and WebSocket,
+the log those of MQTT and leaf nodes, which no version writes into the file. A second start asks for the same ports, so
+that a client of the first finds the second.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tests.waiting import until_sync
+
+START_SECONDS = 20
+"""A server is up in 0.1 s; two busy cores and a cold disk may need much longer."""
+STOP_SECONDS = 10
+"""A server leaves within 0.1 s of SIGTERM; after this it is killed and the test fails."""
+ANY_PORT = -1
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """Where a server listens on 127.0.0.1; `ANY_PORT` asks it to choose."""
+
+    client: int = ANY_PORT
+    websocket: int = ANY_PORT
+    mqtt: int = ANY_PORT
+    leafnode: int = ANY_PORT
+
+
+class NatsProcess:
+    """A nats-server with its folder: `nats.conf`, `nats.log`, the ports file, JetStream's store.
+
+    `render_config` makes the text of nats.conf for the ports given to it; it must write the log to `log_path`.
+    """
+
+    def __init__(self, binary: Path, folder: Path, render_config: Callable[[Ports], str]) -> None:
+        self.ports = Ports()
+        self.log_path = folder / "nats.log"
+        self._binary = binary
+        self._folder = folder
+        self._render_config = render_config
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until every listener is up; `AssertionError` with the server's own words if it does not."""
+        assert self._process is None, "already running"
+        config = self._folder / "nats.conf"
+        config.write_text(self._render_config(self.ports))
+        seen = len(self.log())
+        command = [self._binary, "-c", config, "--ports_file_dir", self._folder]
+        with (self._folder / "nats.stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(command, stderr=stderr)
+        try:
+            self.ports = until_sync(lambda: self._maybe_ports(seen), START_SECONDS, "nats-server is ready")
+        except AssertionError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server if it runs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        self._ports_file(process.pid).unlink(missing_ok=True)
+
+    def restart(self) -> None:
+        """Stop, then start on the same ports. The server's own keys (N…, X…) are new ones after that."""
+        self.stop()
+        self.start()
+
+    def log(self) -> str:
+        """All that the server has logged, over all its starts."""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def logged(self, text: str) -> list[str]:
+        """The lines of the log that hold `text`."""
+        return [line for line in self.log().splitlines() if text in line]
+
+    def _ports_file(self, pid: int) -> Path:
+        return self._folder / f"{self._binary.name}_{pid}.ports"
+
+    def _maybe_ports(self, seen: int) -> Ports | None:
+        process = self._process
+        assert process is not None
+        log = self.log()[seen:]
+        complaint = (self._folder / "nats.stderr").read_text()
+        assert process.poll() is None, f"nats-server ended with {process.returncode}: {complaint}{log[-2000:]}"
+        try:
+            listed = json.loads(self._ports_file(process.pid).read_bytes())
+        except (FileNotFoundError, json.JSONDecodeError):  # not yet there, or half written
+            return None
+        mqtt = re.search(r"Listening for MQTT clients on mqtt://127\.0\.0\.1:(\d+)", log)
+        leafnode = re.search(r"Listening for leafnode connections on 127\.0\.0\.1:(\d+)", log)
+        if mqtt is None or leafnode is None or "Server is ready" not in log:
+            return None
+        return Ports(
+            client=_port_of(listed["nats"]),
+            websocket=_port_of(listed["websocket"]),
+            mqtt=int(mqtt[1]),
+            leafnode=int(leafnode[1]),
+        )
+
+
+def _port_of(urls: list[str]) -> int:
+    return int(urls[0].rpartition(":")[2])

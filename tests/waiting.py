@@ -1,0 +1,45 @@
+"""Waiting for a condition with a deadline: the only way in which the tests wait.
+
+A fixed sleep is too short on a busy machine and too long on an idle one. A condition is neither, and when it does not
+come true the failure says which one it was.
+"""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.01
+"""Short beside everything that is waited for, and a hundred looks a second cost nothing."""
+
+
+async def until(predicate: Callable[[], T | Awaitable[T]], deadline_s: float, what: str) -> T:
+    """Look at `predicate` (sync or async) until it is true and return its value; `AssertionError` after `deadline_s`."""
+    end = time.monotonic() + deadline_s
+    while True:
+        outcome = predicate()
+        value = await outcome if inspect.isawaitable(outcome) else outcome
+        if value:
+            return value
+        if time.monotonic() >= end:
+            raise AssertionError(_complaint(deadline_s, what))
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def until_sync(predicate: Callable[[], T], deadline_s: float, what: str) -> T:
+    """Do as `until` where no event loop runs."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() >= end:
+            raise AssertionError(_complaint(deadline_s, what))
+        time.sleep(POLL_SECONDS)
+
+
+def _complaint(deadline_s: float, what: str) -> str:
+    return f"still waiting after {deadline_s:g} s: {what}"
