@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from callout.secret import HIDDEN, Secret
+from callout.secret import HIDDEN, Secret, looks_secret
 from callout.values import Form, parse_list
 
 DEFAULT_SCHEME = "nats"
@@ -64,6 +64,8 @@ def split(url: Secret) -> Servers:
             raise ValueError(f"has a scheme that is none of nats, tls, ws and wss in place {position} of its list")
         if match["port"] is not None and not 0 < int(match["port"]) <= MAX_PORT:
             raise ValueError(f"has a port out of bounds in place {position} of its list")
+        if looks_secret(match["host"]):
+            raise ValueError(f"has a secret where a host should stand, in place {position} of its list")
         logins.append(match["login"])
         urls.append(f"{scheme}://{match['host']}" + (f":{match['port']}" if match["port"] else ""))
     if len({scheme_of(text) in _WEB_SCHEMES for text in urls}) > 1:

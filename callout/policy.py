@@ -11,6 +11,8 @@ Rules kept here:
 - A permission to subscribe is judged by what a subscriber can really receive (`widen_for_subscriber`).
 - The defaults come from the ServiceAccount's name alone, which its editors cannot change, so the ceiling does not cut
   them; and an entry that they cover already is never above it.
+- Who may publish to JetStream's interface may not make streams with it, unless the switch is on: a permission to
+  publish that would be a permission to read everything.
 - No two ServiceAccounts have the same private inbox, and each is one word, so none lies within another.
 """
 
@@ -43,7 +45,14 @@ SHARED_INBOX: Final = "_INBOX.>"
 # A reserved space is all subjects whose first word matches. Replies arrive in three of them: those to clients (in
 # `_INBOX`, and in `_INBOX_…` for clients with a private inbox), and those that the server itself passes on.
 _SYSTEM_SPACE: Final = "$SYS"
-_REPLY_SPACES: Final = ("_INBOX…", "_REPLY…", "_R_…")
+_REPLY_SPACES: Final = ("_INBOX…", "_REPLY…", "_R_…", "_GR_…")
+# A stream may be made on any subject of the account, private inboxes among them, and read back by its maker (tried).
+# `$JS.<domain>.API` is another name of the same interface (nats-server `jetstream_api.go`).
+_STREAM_ADMIN: Final = tuple(
+    f"$JS.{domain}API.STREAM.{request}.>"
+    for domain in ("", "*.")
+    for request in ("CREATE", "UPDATE", "RESTORE", "TEMPLATE")
+)
 _ANNOTATIONS: Final = {Side.PUB: "allowed-pub-subjects", Side.SUB: "allowed-sub-subjects"}
 
 
@@ -56,6 +65,7 @@ class Rules(msgspec.Struct, frozen=True):
         response: how a client may answer requests.
         account: where clients go: an account's name (server mode) or public key (operator mode).
         ceiling: what annotations may ask for at most.
+        stream_admin: whether annotations may grant the making of streams.
     """
 
     annotation_prefix: str
@@ -63,6 +73,7 @@ class Rules(msgspec.Struct, frozen=True):
     response: ResponsePermission
     account: str
     ceiling: Ceiling = Ceiling()
+    stream_admin: bool = False
 
 
 def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
@@ -88,6 +99,9 @@ def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
         tuple(dropped[:MAX_REPORTED]),
         tuple(unknown[:MAX_REPORTED]),
         unreported=len(dropped[MAX_REPORTED:]) + len(unknown[MAX_REPORTED:]),
+        denied_pub=()
+        if rules.stream_admin
+        else tuple(space for space in _STREAM_ADMIN if any(overlaps(subject, space) for subject in pub)),
     )
 
 
@@ -95,7 +109,8 @@ def make_record(service_account: ServiceAccount, verdict: Verdict, rules: Rules)
     """Make the snapshot's record of a verdict."""
     pub = [granted.subject for granted in verdict.pub]
     sub = [granted.subject for granted in verdict.sub]
-    return Record(service_account.uid, rules.account, render_permissions(pub, sub, rules.response))
+    permissions = render_permissions(pub, sub, rules.response, pub_deny=verdict.denied_pub)
+    return Record(service_account.uid, rules.account, permissions)
 
 
 def make_inbox_prefix(namespace: str, name: str) -> str:
@@ -122,6 +137,8 @@ def _grant_annotated(
             continue
         reach = widen_for_subscriber(entry) if side is Side.SUB else entry
         reason = _maybe_refuse(reach)
+        if side is Side.PUB and reason is None and not rules.stream_admin and _only_makes_streams(entry):
+            reason = DropReason.STREAM_ADMIN
         if reason is None and not (covers(own, reach) or admits(bound, reach, service_account.namespace)):
             reason = DropReason.ABOVE_CEILING
         if reason is None and len(granted) >= room:
@@ -156,6 +173,10 @@ _REFUSALS: Final[tuple[tuple[Callable[[str], bool], DropReason], ...]] = (
 def _touches(subject: str, space: str) -> bool:
     first, _, _ = subject.partition(".")
     return overlaps(first, space)
+
+
+def _only_makes_streams(subject: str) -> bool:
+    return any(covers(space, subject) for space in _STREAM_ADMIN)
 
 
 def _maybe_refuse(subject: str) -> DropReason | None:

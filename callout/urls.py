@@ -44,7 +44,7 @@ def parse_origin(url: str) -> Origin:
     if not 0 < origin.port <= MAX_PORT:
         raise ValueError(f"the port of the URL is not between 1 and {MAX_PORT}")
     if origin.scheme == "http" and not is_loopback(origin.host):
-        raise ValueError("http:// is for loopback addresses alone; use https://")
+        raise ValueError("an http:// URL is for loopback addresses alone; use https://")
     return origin
 
 

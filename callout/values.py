@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from callout.secret import Secret
 from callout.serviceaccounts import is_valid_identity
 from callout.urls import parse_origin
 
@@ -130,6 +131,11 @@ def parse_word(text: str) -> str:
     return text
 
 
+def parse_token(text: str) -> Secret:
+    """Take one word that must not be seen."""
+    return Secret(parse_word(text))
+
+
 def parse_host(text: str) -> str:
     """Take an address or a host's name to listen on; square brackets around an IPv6 address are taken off."""
     host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
@@ -199,7 +205,7 @@ WEB_ADDRESS = Form("an address such as https://example.com/keys", parse_url)
 WORDS = Form("one or several, separated by commas", parse_list)
 NAMESPACE = Form("the name of one namespace, such as orders", parse_namespace)
 ANNOTATION_PREFIX = Form("the beginning of an annotation's name, such as nats.io/", parse_annotation_prefix)
-TOKEN = Form("a token without spaces", parse_word)
+TOKEN = Form("a token without spaces", parse_token)
 ACCOUNT = Form("the name of an account, or in operator mode its public key (A…)", parse_word)
 HOST = Form("an address or a host's name, such as 127.0.0.1 or ::", parse_host)
 

@@ -79,8 +79,13 @@ class DropReason(StrEnum):
     )
     REPLY_SPACE = (
         "reply_space",
-        "The subject touches the inboxes and reply subjects: _INBOX…, _REPLY… or _R_….",
+        "The subject touches the inboxes and reply subjects: _INBOX…, _REPLY…, _R_… or _GR_….",
         "Leave it out: the own inbox is granted by itself, and so are answers to requests received.",
+    )
+    STREAM_ADMIN = (
+        "stream_admin",
+        "The subject makes or changes JetStream streams, and a stream may read every subject of the account.",
+        "Have streams made by an administrator (NACK, say); NATS_STREAM_ADMIN=true lets everybody ask for it.",
     )
     ABOVE_CEILING = (
         "above_ceiling",
@@ -129,6 +134,7 @@ class Verdict(msgspec.Struct, frozen=True):
         unknown_annotations: annotations with our prefix that mean nothing here, such as misspelt ones;
             the first MAX_REPORTED of them.
         unreported: how many findings there are besides.
+        denied_pub: what its clients may not publish to, though a granted subject covers it.
     """
 
     pub: tuple[Granted, ...]
@@ -136,3 +142,4 @@ class Verdict(msgspec.Struct, frozen=True):
     dropped: tuple[Dropped, ...]
     unknown_annotations: tuple[str, ...]
     unreported: int = 0
+    denied_pub: tuple[str, ...] = ()

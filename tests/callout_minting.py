@@ -62,7 +62,7 @@ class PretendServer(msgspec.Struct, frozen=True):
         """A request of a client that logs in with `token` (as auth_token) or `password` (as pass).
 
         `subject` is the configured issuer, or in operator mode the callout's account. Given the callout's X… key in
-        `callout_curve` the payload is sealed. The mappings and `claims` replace members of the part they are named after.
+        `callout_curve` the payload is sealed. The mappings and `claims` replace members of the part that they name.
         """
         user = user or NatsKey.generate("user").public
         encrypting = self.curve is not None and callout_curve is not None

@@ -94,7 +94,7 @@ class FakeCluster:
 
     def _record(self, kind: str, metadata: dict[str, Any]) -> dict[str, Any]:
         self._version = next(self._versions)
-        added = {"resourceVersion": str(self._version), "creationTimestamp": None}
+        added: dict[str, Any] = {"resourceVersion": str(self._version), "creationTimestamp": None}
         if kind != "BOOKMARK":
             added["managedFields"] = [{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:metadata": {}}}]
         item = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": metadata | added, "secrets": [{"name": "s"}]}

@@ -102,7 +102,7 @@ class FakeKubeApi:
         self.ended_watches = 0
         self.context = authority.server_context() if authority else None
         self._cluster = FakeCluster()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._server = _Server(self)
         self.port = int(self._server.server_address[1])
@@ -127,20 +127,17 @@ class FakeKubeApi:
     @contextmanager
     def cluster(self) -> Iterator[FakeCluster]:
         """Lend the cluster out to be changed or looked at; open watches hear of it afterwards, all at once."""
-        with self._changed:
+        with self._lock:
             yield self._cluster
-            self._changed.notify_all()
 
     def fail(self, kind: str, *faults: Fault) -> None:
         """Give each of the next requests of a kind one of these faults."""
-        with self._changed:
+        with self._lock:
             self._faults[kind].extend(faults)
 
     def end_watches(self) -> None:
         """End the open watches in good order, as when their time has run out."""
-        with self._changed:
-            self.ended_watches += 1
-            self._changed.notify_all()
+        self.ended_watches += 1
 
     def use(self, authority: Authority) -> None:
         """Show the certificate of another authority from now on."""
@@ -172,15 +169,10 @@ class FakeKubeApi:
 
     def receive(self, request: Request) -> Fault | None:
         """Take note of a request and return the fault that it is to meet; for the connections' threads."""
-        with self._changed:
+        with self._lock:
             self.requests.append(request)
             queue = self._faults[request.kind]
             return queue.popleft() if queue else None
-
-    def wait_for_change(self) -> None:
-        """Wait a moment for something to happen; for the connections' threads."""
-        with self._changed:
-            self._changed.wait(POLL_SECONDS)
 
 
 class _Server(ThreadingHTTPServer):
@@ -272,42 +264,46 @@ class _Connection(BaseHTTPRequestHandler):
         version = query["resourceVersion"]
         ends_at = time.monotonic() + float(query["timeoutSeconds"])
         ended_before = self.api.ended_watches
-        try:
-            self._news(version, namespace)
-        except GoneError:
-            if self.api.gone_by_status:
-                self._refuse(410)
-                return
-            fault = ErrorEvent(410)
+        if self.api.gone_by_status and not self._is_known(version):
+            self._refuse(410)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        if isinstance(fault, ErrorEvent):
-            self._send_chunk(error_line(fault.code) + b"\n")
-            self._send_chunk(b"")
-            return
         if isinstance(fault, Body):
             self._send_chunk(fault.content + b"\n")
-        elif fault and not isinstance(fault, Cut):
+        elif isinstance(fault, Stall | Endless | Drip):
             self._misbehave(fault, b"", self._send_chunk)
             return
-        while not self.api.closed and self.api.ended_watches == ended_before and time.monotonic() < ends_at:
-            for at, line in self._news(version, namespace):
+        error = fault.code if isinstance(fault, ErrorEvent) else 0
+        while not error and self.api.ended_watches == ended_before and time.monotonic() < ends_at:
+            try:
+                with self.api.cluster() as cluster:
+                    news = cluster.lines_since(version, namespace)
+            except GoneError:
+                error = 410
+                break
+            for at, line in news:
                 if isinstance(fault, Cut):
                     self._misbehave(fault, line, self._send_chunk)
                     return
                 self._send_chunk(line + b"\n")
                 version = at
-            if self._has_input():  # an end of file: the client has gone
+            if self._has_input() or self.api.closed:  # an end of file: the client has gone
                 self.close_connection = True
                 return
-            self.api.wait_for_change()
+        if error:
+            self._send_chunk(error_line(error) + b"\n")
         self._send_chunk(b"")
 
-    def _news(self, version: str, namespace: str) -> list[tuple[str, bytes]]:
-        with self.api.cluster() as cluster:
-            return cluster.lines_since(version, namespace)
+    def _is_known(self, version: str) -> bool:
+        try:
+            with self.api.cluster() as cluster:
+                cluster.lines_since(version)
+        except GoneError:
+            return False
+        return True
 
     def _misbehave(self, fault: Fault, body: bytes, send: Any) -> None:
         self.close_connection = True

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from callout.nats_url import Servers, parse_nats_url, redact, split
 from callout.secret import Secret
+from tests.nats_minting import NatsKey
 
 MODERATE = settings(max_examples=300, deadline=None)
 # No part of any message, so that finding it in one means that it came out of the password.
@@ -54,6 +55,7 @@ def test_addresses_and_login_are_taken_apart(text: str, servers: Servers) -> Non
         ("nats://u:p@a,nats://u:q@b", "different users"),
         ("nats://u:%zz@a", "begins no escape"),
         ("nats://@a", "no valid address"),
+        (NatsKey.generate("user").seed, "a secret where a host should stand"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_said(text: str, wrong: str) -> None:

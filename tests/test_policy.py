@@ -337,3 +337,33 @@ def test_nothing_crashes_the_policy(texts: dict[str, str], namespace: str, name:
     verdict = decide(service_account, RULES)
     json.loads(b"{%b}" % make_record(service_account, verdict, RULES).permissions)
     assert all(text.isprintable() for text in (*verdict.unknown_annotations, *(d.subject for d in verdict.dropped)))
+
+
+def publisher(pub: str) -> ServiceAccount:
+    """A ServiceAccount that asks to publish."""
+    return ServiceAccount("orders", "checkout", "u-1", {"nats.io/allowed-pub-subjects": pub})
+
+
+def test_jetstream_may_be_used_but_streams_may_not_be_made() -> None:
+    """A stream could be made on somebody else's private inbox and read back, so that part is denied again."""
+    verdict = decide(publisher("$JS.API.>"), RULES)
+    assert [granted.subject for granted in verdict.pub] == ["orders.>", "$JS.API.>"]
+    assert "$JS.API.STREAM.CREATE.>" in verdict.denied_pub
+    assert b'"deny":["$JS.API.STREAM.CREATE.>"' in make_record(publisher("$JS.API.>"), verdict, RULES).permissions
+
+
+@pytest.mark.parametrize(
+    "subject", ["$JS.API.STREAM.CREATE.mine", "$JS.API.STREAM.UPDATE.*", "$JS.hub.API.STREAM.RESTORE.x"]
+)
+def test_an_entry_that_only_makes_streams_is_dropped(subject: str) -> None:
+    """There is nothing left of it to grant."""
+    verdict = decide(publisher(subject), RULES)
+    assert [dropped.reason for dropped in verdict.dropped] == [DropReason.STREAM_ADMIN]
+    assert verdict.denied_pub == ()
+
+
+def test_the_administrator_may_let_annotations_grant_the_making_of_streams() -> None:
+    """With the switch on nothing of JetStream is held back."""
+    rules = msgspec.structs.replace(RULES, stream_admin=True)
+    verdict = decide(publisher("$JS.API.>, $JS.API.STREAM.CREATE.mine"), rules)
+    assert (verdict.dropped, verdict.denied_pub) == ((), ())

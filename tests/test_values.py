@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callout.secret import Secret
 from callout.values import (
     ANNOTATION_PREFIX,
     BOOLEAN,
@@ -276,6 +277,6 @@ def test_what_is_no_host_is_refused(text: str) -> None:
 
 def test_a_token_has_no_space() -> None:
     """What was pasted with a line break is not half taken."""
-    assert TOKEN.parse("s3cr3t") == "s3cr3t"
+    assert Secret("s3cr3t") == TOKEN.parse("s3cr3t")
     with pytest.raises(ValueError, match="space"):
         TOKEN.parse("s3 cr3t")

@@ -16,8 +16,8 @@ POLL_SECONDS = 0.01
 """Short beside everything that is waited for, and a hundred looks a second cost nothing."""
 
 
-async def until(predicate: Callable[[], T | Awaitable[T]], deadline_s: float, what: str) -> T:
-    """Look at `predicate` (sync or async) until it is true and return its value; `AssertionError` after `deadline_s`."""
+async def until(predicate: Callable[[], T | Awaitable[T | None] | None], deadline_s: float, what: str) -> T:
+    """Look at `predicate` (sync or async) until it is true, and return its value; `AssertionError` at the deadline."""
     end = time.monotonic() + deadline_s
     while True:
         outcome = predicate()
@@ -29,7 +29,7 @@ async def until(predicate: Callable[[], T | Awaitable[T]], deadline_s: float, wh
         await asyncio.sleep(POLL_SECONDS)
 
 
-def until_sync(predicate: Callable[[], T], deadline_s: float, what: str) -> T:
+def until_sync(predicate: Callable[[], T | None], deadline_s: float, what: str) -> T:
     """Do as `until` where no event loop runs."""
     end = time.monotonic() + deadline_s
     while True:

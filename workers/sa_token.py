@@ -77,7 +77,7 @@ class TokenVerifier:
         digest = sha256(token).digest()
         known = self._remembered.get(digest)
         if known is not None:
-            if now > known.expires_at + LEEWAY_S:
+            if now >= known.expires_at + LEEWAY_S:
                 del self._remembered[digest]
                 return Refusal(Reason.TOKEN_EXPIRED, known.namespace, known.name)
             return known
@@ -94,7 +94,7 @@ class TokenVerifier:
             header = self._headers.get(compact.header) or self._read_header(compact.header)
             signature = decode_segment(compact.signature)
             claims = decode_token(decode_segment(compact.payload))
-        except ValueError:  # msgspec's errors are among them
+        except (ValueError, RecursionError):  # msgspec's errors are among the first; the second is for depth
             return Refusal(Reason.TOKEN_MALFORMED)
         namespace, account = claims.kubernetes.namespace, claims.kubernetes.serviceaccount
         if claims.iss == LEGACY_ISSUER:
@@ -122,7 +122,7 @@ class TokenVerifier:
             return Reason.TOKEN_AUDIENCE
         if claims.exp is None:
             return Reason.TOKEN_NO_EXPIRY
-        if now > claims.exp + LEEWAY_S:
+        if now >= claims.exp + LEEWAY_S:
             return Reason.TOKEN_EXPIRED
         if max(claims.nbf, claims.iat) > now + LEEWAY_S:
             return Reason.TOKEN_NOT_YET_VALID

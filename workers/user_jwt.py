@@ -56,10 +56,23 @@ class Signer(msgspec.Struct, frozen=True):
     callout_account: str
 
 
-def render_permissions(pub_allow: Sequence[str], sub_allow: Sequence[str], response: ResponsePermission) -> bytes:
-    """Render the members `pub`, `sub` and `resp` of a user JWT, ready to be spliced: no braces, no trailing comma."""
+def render_permissions(
+    pub_allow: Sequence[str],
+    sub_allow: Sequence[str],
+    response: ResponsePermission,
+    *,
+    pub_deny: Sequence[str] = (),
+) -> bytes:
+    """Render the members `pub`, `sub` and `resp` of a user JWT, ready to be spliced: no braces, no trailing comma.
+
+    Args:
+        pub_allow: what the client may publish to.
+        sub_allow: what the client may subscribe to.
+        response: how it may answer requests.
+        pub_deny: what it may not publish to, though `pub_allow` covers it.
+    """
     resp = _quote({"max": response.max, "ttl": response.ttl_ns})
-    return b'"pub":%b,"sub":%b,"resp":%b' % (_render_side(pub_allow), _render_side(sub_allow), resp)
+    return b'"pub":%b,"sub":%b,"resp":%b' % (_render_side(pub_allow, pub_deny), _render_side(sub_allow, ()), resp)
 
 
 def issue_user(
@@ -132,5 +145,7 @@ def _sign(key: KeyPair, claims: bytes) -> bytes:
     return signing_input + b"." + encode_segment(key.sign(signing_input))
 
 
-def _render_side(allow: Sequence[str]) -> bytes:
-    return _quote({"allow": allow} if allow else {"deny": [">"]})
+def _render_side(allow: Sequence[str], deny: Sequence[str]) -> bytes:
+    if not allow:
+        return _quote({"deny": [">"]})
+    return _quote({"allow": allow, "deny": deny} if deny else {"allow": allow})

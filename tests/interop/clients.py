@@ -11,6 +11,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error
 
 from tests.interop.server_configs import AUTH_ERROR_SUBJECT, INJECT_REPLIES, INJECT_SUBJECT
+from tests.waiting import until
 
 CONNECT_SECONDS = 10
 """Beyond the 2 s that the server waits for the callout, however busy the machine is."""
@@ -32,6 +33,9 @@ class WorkloadClient(Client):
         """Keep an error; it is the client's `error_cb`."""
         self.errors.append(error)
 
+    async def __aenter__(self) -> Self:
+        return self
+
     def _connect_command(self) -> bytes:
         command: bytes = super()._connect_command()
         verb, _, sent = command.partition(b" ")
@@ -44,7 +48,7 @@ class WorkloadClient(Client):
 async def open_client(url: str, options: dict[str, Any]) -> WorkloadClient:
     """Connect; one of `REFUSED` if the server does not want it. It does not reconnect unless `options` say so."""
     client = WorkloadClient()
-    defaults = {
+    defaults: dict[str, Any] = {
         "allow_reconnect": False,
         "max_reconnect_attempts": 1,  # the first connection too is tried this often when nobody listens
         "reconnect_time_wait": 0,
@@ -53,6 +57,11 @@ async def open_client(url: str, options: dict[str, Any]) -> WorkloadClient:
     }
     try:
         await client.connect(url, **(defaults | options))
+        if not client.is_connected:
+            # The server's first PING comes 2 s after CONNECT, which is also when it gives up on the callout; nats-py
+            # takes it for the PONG it waits for and reports success. The server's verdict follows.
+            await until(lambda: client.is_closed, CONNECT_SECONDS, "the server's verdict on the login")
+            raise client.last_error or Error("nats: the server hung up")
     except BaseException:  # whatever it was, the half-open connection must go
         await client.close()
         raise

@@ -1,8 +1,35 @@
-"""What the tests against real servers share."""
+"""What the tests against real servers share: the matrix as a fixture, and tests that are coroutines."""
+
+import asyncio
+import inspect
+from collections.abc import Iterator
 
 import pytest
+
+from tests.interop.environments import ENVIRONMENTS, Environment
+
+TEST_SECONDS = 60
+"""A coroutine that takes longer hangs; every wait inside has a shorter deadline of its own."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let nats-py open WebSockets, although it does so in a way that aiohttp has deprecated."""
     config.addinivalue_line("filterwarnings", "ignore:parameter 'timeout' of type 'float':DeprecationWarning:nats")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS))
+    return True
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS, ids=str)
+def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Each environment of the matrix in turn, with its server running; one server at a time."""
+    with Environment(request.param, tmp_path_factory.mktemp("nats")) as running:
+        yield running

@@ -51,7 +51,7 @@ class NatsProcess:
         config = self._folder / "nats.conf"
         config.write_text(self._render_config(self.ports))
         seen = len(self.log())
-        command = [self._binary, "-c", config, "--ports_file_dir", self._folder]
+        command = [str(word) for word in (self._binary, "-c", config, "--ports_file_dir", self._folder)]
         with (self._folder / "nats.stderr").open("wb") as stderr:
             self._process = subprocess.Popen(command, stderr=stderr)
         try:

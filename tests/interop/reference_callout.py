@@ -3,16 +3,16 @@
 It verifies no token; the caller's `decide` says what is answered. It shares no line with the product.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from nats.aio.msg import Msg
 
 from tests.callout_minting import make_answer, open_request
-from tests.interop.clients import WorkloadClient
 from tests.interop.environments import Environment
 from tests.interop.server_configs import AUTH_SUBJECT
-from tests.nats_minting import encode_nats_jwt, override
+from tests.nats_minting import CurveKey, NatsKey, encode_nats_jwt, override
 
 Request = Mapping[str, Any]
 Decide = Callable[["ReferenceCallout", Request], bytes | None]
@@ -23,24 +23,26 @@ class ReferenceCallout:
 
     Attributes:
         requests: the claims of every request seen.
+        decide: may be replaced while it runs.
     """
 
     def __init__(self, environment: Environment, decide: Decide) -> None:
         self.environment = environment
         self.requests: list[Request] = []
-        self._decide = decide
-        self._client: WorkloadClient | None = None
+        self.decide = decide
+        self._errors: list[Exception] = []
+        self._connections = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._client = await self.environment.connect_as_service()
-        await self._client.subscribe(AUTH_SUBJECT, queue="reference", cb=self._answer)
-        await self._client.flush()
+        client = await self._connections.enter_async_context(await self.environment.connect_as_service())
+        self._errors = client.errors
+        await client.subscribe(AUTH_SUBJECT, queue="reference", cb=self._answer)
+        await client.flush()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._client is not None
-        await self._client.close()
-        assert [] == self._client.errors
+        await self._connections.aclose()
+        assert self._errors == []
 
     def allow(
         self,
@@ -49,22 +51,32 @@ class ReferenceCallout:
         pub: Sequence[str] = (),
         sub: Sequence[str] = (),
         claims: Mapping[str, Any] | None = None,
+        signer: NatsKey | None = None,
         **members: Any,
     ) -> bytes:
-        """An answer that lets the client in; `claims` and `members` replace parts of the user JWT and its `nats`."""
+        """An answer that lets the client in; `claims` and `members` replace parts of the user JWT and its `nats`.
+
+        An empty side is refused entirely, as it would otherwise be allowed entirely. `signer` signs the envelope.
+        """
         environment, keys = self.environment, self.environment.keys
         operator = environment.is_operator_mode
         parts = {
-            "pub": {"allow": list(pub)},
-            "sub": {"allow": list(sub)},
+            "pub": {"allow": list(pub)} if pub else {"deny": [">"]},
+            "sub": {"allow": list(sub)} if sub else {"deny": [">"]},
             "type": "user",
             "version": 2,
             **({"issuer_account": keys.accounts["clients"].public} if operator else {}),
         }
-        signer = keys.clients_signing if operator else keys.issuer
-        nats = override(parts, members)
-        body = {"aud": "APP", "iat": request["iat"], "sub": request["nats"]["user_nkey"], "iss": signer.public}
-        return self.wrap(request, jwt=encode_nats_jwt(override({**body, "nats": nats}, claims or {}), signer))
+        user_signer = keys.clients_signing if operator else keys.issuer
+        body = {
+            "aud": "APP",
+            "iat": request["iat"],
+            "iss": user_signer.public,
+            "sub": request["nats"]["user_nkey"],
+            "nats": override(parts, members),
+        }
+        jwt = encode_nats_jwt(override(body, claims or {}), user_signer)
+        return self.wrap(request, jwt=jwt, signer=signer or keys.issuer)
 
     def deny(self, request: Request, reason: str) -> bytes:
         """An answer that turns the client away."""
@@ -72,13 +84,15 @@ class ReferenceCallout:
 
     def wrap(self, request: Request, **options: Any) -> bytes:
         """An envelope by the right key, sealed if this environment encrypts; `options` are `make_answer`'s."""
-        curve = self.environment.keys.curve if self.environment.setting.xkey else None
-        return make_answer(request, **({"signer": self.environment.keys.issuer, "curve": curve} | options))
+        return make_answer(request, **({"signer": self.environment.keys.issuer, "curve": self._curve} | options))
+
+    @property
+    def _curve(self) -> CurveKey | None:
+        return self.environment.keys.curve if self.environment.setting.xkey else None
 
     async def _answer(self, message: Msg) -> None:
-        curve = self.environment.keys.curve if self.environment.setting.xkey else None
-        request = open_request(message.data, message.headers, curve)
+        request = open_request(message.data, message.headers, self._curve)
         self.requests.append(request)
-        payload = self._decide(self, request)
+        payload = self.decide(self, request)
         if payload is not None:
             await message.respond(payload)

@@ -3,9 +3,9 @@
 Both hold the same cast: the callout's own account with the service's user, the clients' account, one more account that
 clients are not meant for, and the system account. The service's user has the least rights it can live with.
 
-Nobody in the callout's account may publish to `$SYS.REQ.USER.AUTH`: nats-server denies it to everyone there (auth.go), by
-way of a subject mapping too. So that tests can send requests which no true server sends, one more account exports a
-stream that the callout's account imports under that very subject; a second user in the callout's account hears the answers.
+Nobody in the callout's account may publish to `$SYS.REQ.USER.AUTH`: nats-server denies it to everyone there (auth.go),
+by way of a subject mapping too. So that tests can send requests which no true server sends, one more account exports a
+stream that the callout's account imports under that very subject; a second user there hears the answers.
 """
 
 import json
