@@ -6,6 +6,7 @@ import os
 import signal
 
 from callout.config import Settings, load
+from callout.credentials import CredentialError
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.file_checks import check_files
 from callout.supervisor import Supervisor
@@ -35,7 +36,7 @@ def run(_: argparse.Namespace) -> int:
 async def _serve(settings: Settings, workspace: Workspace, log: Log) -> int:
     try:
         supervisor = Supervisor(settings, workspace, log)
-    except ValueError as error:
+    except (ValueError, CredentialError) as error:
         raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -17,8 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from callout.ceiling_file import read_ceiling
 from callout.config import ConfigError, Settings
+from callout.credentials import CredentialError
 from callout.directory import Directory
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
 from callout.file_checks import check_files
@@ -59,8 +62,10 @@ class Supervisor:
 
         Raises:
             ValueError: the ceiling's file is unusable.
+            CredentialError: a key or credentials file is.
         """
         self._settings = settings
+        self._worker_settings = make_worker_settings(settings, workspace)
         self._workspace = workspace
         self._log = log
         self._version = version(DISTRIBUTION)
@@ -219,7 +224,8 @@ class Supervisor:
         names = ", ".join(sorted(str(path) for path in changed))
         try:
             check_files(self._settings)
-        except ConfigError as error:
+            self._worker_settings = make_worker_settings(self._settings, self._workspace)
+        except (ConfigError, CredentialError) as error:
             self._log.error("changed file not taken; the last one stays in force", files=names, error=str(error))
             return
         self._log.info("key or credentials changed; replacing the workers in turn", files=names)
@@ -239,7 +245,9 @@ class Supervisor:
         self._log.error("a watched file cannot be read; the last content stays in force", file=str(path), error=reason)
 
     def _settings_for(self, number: int, metrics_id: int, status_file: Path) -> WorkerSettings:
-        return make_worker_settings(self._settings, self._workspace, number, metrics_id, status_file)
+        return msgspec.structs.replace(
+            self._worker_settings, worker=number, metrics_id=metrics_id, status_file=str(status_file)
+        )
 
     def _conclude(self, ended: Exit) -> int:
         if ended is Exit.DRAINED:

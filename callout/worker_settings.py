@@ -1,6 +1,5 @@
 """What a worker is told, made from the service's settings; and the files that, changed, need a new worker."""
 
-
 from pathlib import Path
 
 from callout.config import Settings
@@ -26,27 +25,34 @@ def worker_files(settings: Settings) -> list[Path]:
     return [file for file in files if file is not None]
 
 
-def make_worker_settings(
-    settings: Settings, workspace: Workspace, number: int, metrics_id: int, status_file: Path
-) -> WorkerSettings:
-    """Make the settings of one worker.
+def make_worker_settings(settings: Settings, workspace: Workspace) -> WorkerSettings:
+    """Make what all workers are told; number and files of its own are filled in for each.
 
     Raises:
-        callout.credentials.CredentialError: a key or credentials file is unusable by now.
+        CredentialError: a key or credentials file is unusable.
     """
     servers = split(settings.nats_url)
     token = settings.nats_token or servers.token
+    signing_key = read_seed(settings.nats_signing_key_file, Kind.ACCOUNT)
+    # In server mode requests are addressed to the configured issuer, whose seed signs. In operator mode to the account
+    # of the service's own user: the seed may be a signing key of it, which does not tell whose it is.
+    callout_account = signing_key.public
+    user = None
+    if settings.nats_user_creds_file is not None:
+        user = read_user_credentials(settings.nats_user_creds_file)
+        if settings.nats_mode is Mode.OPERATOR:
+            callout_account = user.account
     return WorkerSettings(
-        worker=number,
-        metrics_id=metrics_id,
+        worker=0,
+        metrics_id=0,
+        status_file="",
         snapshot_dir=str(workspace.snapshot),
         metrics_dir=str(workspace.metrics),
-        status_file=str(status_file),
         log_level=settings.log_level,
         servers=servers.urls,
         mode=settings.nats_mode,
-        callout_account=find_callout_account(settings),
-        signing_key_file=str(settings.nats_signing_key_file),
+        callout_account=callout_account,
+        signing_seed=signing_key.encode_seed(),
         user_ttl=settings.nats_user_ttl,
         user_ttl_jitter=settings.nats_user_ttl_jitter,
         user_name=settings.nats_user_name,
@@ -54,27 +60,18 @@ def make_worker_settings(
         user=servers.user or "",
         password=servers.password.reveal() if servers.password else "",
         token=token.reveal() if token else "",
-        creds_file=_text(settings.nats_user_creds_file),
-        account_signing_key_file=_text(settings.nats_account_signing_key_file),
-        xkey_file=_text(settings.nats_xkey_file),
+        user_jwt=user.jwt.reveal() if user else "",
+        user_seed=user.key.encode_seed() if user else "",
+        account_signing_seed=_seed(settings.nats_account_signing_key_file, Kind.ACCOUNT),
+        xkey_seed=_seed(settings.nats_xkey_file, Kind.CURVE),
         tls_ca_file=_text(settings.nats_tls_ca_file),
         tls_cert_file=_text(settings.nats_tls_cert_file),
         tls_key_file=_text(settings.nats_tls_key_file),
     )
 
 
-def find_callout_account(settings: Settings) -> str:
-    """Return the public key that requests are addressed to.
-
-    In server mode that is the configured issuer, whose seed signs. In operator mode it is the account of the service's
-    own user: the seed may be a signing key of that account, which does not tell whose it is; the credentials do.
-
-    Raises:
-        callout.credentials.CredentialError: the file that tells is unusable.
-    """
-    if settings.nats_mode is Mode.OPERATOR and settings.nats_user_creds_file is not None:
-        return read_user_credentials(settings.nats_user_creds_file).account
-    return read_seed(settings.nats_signing_key_file, Kind.ACCOUNT).public
+def _seed(path: Path | None, kind: Kind) -> str:
+    return "" if path is None else read_seed(path, kind).encode_seed()
 
 
 def _text(path: Path | None) -> str:

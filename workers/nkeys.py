@@ -64,6 +64,12 @@ class KeyPair:
         """Return the 64 bytes of the Ed25519 signature (RFC 8032) over `message`."""
         return crypto_sign(message, self._private)[:SIGNATURE_SIZE]
 
+    def encode_seed(self) -> str:
+        """Write the seed in text form (58 characters): a secret, for handing to a worker or for a file of mode 0600."""
+        letter = _BASE32.index(self.kind.value.encode())
+        raw = bytes([_SEED_PREFIX | letter >> 2, letter << 6 & 0xFF]) + self._private[:_KEY_SIZE]
+        return _encode(raw)
+
     def curve_scalar(self) -> bytes:
         """Return the 32 bytes of the X25519 scalar; for `workers.xkeys` alone."""
         if self.kind is not Kind.CURVE:
@@ -104,9 +110,7 @@ def decode_public(text: str | bytes) -> tuple[Kind, bytes]:
 
 def encode_public(kind: Kind, key: bytes) -> str:
     """Write 32 bytes of public key in text form."""
-    raw = bytes([_BASE32.index(kind.value.encode()) << 3]) + key
-    checksum = binascii.crc_hqx(raw, 0).to_bytes(2, "little")
-    return base64.b32encode(raw + checksum).rstrip(b"=").decode()
+    return _encode(bytes([_BASE32.index(kind.value.encode()) << 3]) + key)
 
 
 def looks_public(text: str, kind: Kind) -> bool:
@@ -131,6 +135,11 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     except BadSignatureError:
         return False
     return True
+
+
+def _encode(raw: bytes) -> str:
+    checksum = binascii.crc_hqx(raw, 0).to_bytes(2, "little")
+    return base64.b32encode(raw + checksum).rstrip(b"=").decode()
 
 
 def _decode(text: str | bytes, length: int, what: str) -> bytes:

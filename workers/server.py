@@ -10,6 +10,7 @@ Rules kept here:
 """
 
 import asyncio
+import base64
 import random
 import ssl
 import time
@@ -28,6 +29,7 @@ from workers.claims import RequestClaims
 from workers.keyset import parse_keyset
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
+from workers.nkeys import decode_seed
 from workers.reasons import Reason
 from workers.sa_token import TokenRules, TokenVerifier
 from workers.settings import WorkerSettings
@@ -272,8 +274,10 @@ class CalloutServer:
             "drain_timeout": settings.drain_timeout,
             "no_echo": True,
         }
-        if settings.creds_file:
-            options["user_credentials"] = settings.creds_file
+        if settings.user_seed:
+            key = decode_seed(settings.user_seed)
+            options["user_jwt_cb"] = settings.user_jwt.encode
+            options["signature_cb"] = lambda nonce: base64.b64encode(key.sign(nonce.encode()))
         if settings.token:
             options["token"] = settings.token
         if settings.user:

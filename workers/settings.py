@@ -1,10 +1,9 @@
 """What the supervisor tells a worker: one line of JSON on its standard input.
 
-Not on the command line, which every process may read, and not in files, which would have to be removed. The line is
-written once; the end of the input that follows it only when the supervisor dies tells the worker to leave.
+Not on the command line, which every process may read. Keys and credentials come as their contents, which the supervisor
+has checked: a worker never reads a file that somebody is just writing. The line is written once; the end of the input,
+which comes only when the supervisor dies, tells the worker to leave.
 """
-
-from pathlib import Path
 
 import msgspec
 
@@ -12,31 +11,32 @@ from workers.nkeys import KeyPair, Kind, decode_seed
 from workers.user_jwt import Mode, Signer
 from workers.xkeys import SealingKey
 
-MAX_SEED_FILE_SIZE = 4096  # bytes; a seed is 58 characters, nsc writes it with comments around it
 
-
-class WorkerSettings(msgspec.Struct, frozen=True):
-    """A worker's settings; paths are absolute, durations in seconds.
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's settings; paths are absolute, durations in seconds, what is not used is empty.
 
     Attributes:
         worker: its number, for logs.
         metrics_id: which of the metrics files is its own; no two living workers share one.
+        status_file: its page for the supervisor.
         servers: URLs without user or password.
-        user, password, token, creds_file: how to log in; empty where not used.
+        user, password, token, user_jwt, user_seed: how to log in.
         callout_account: the public key that requests are addressed to.
-        tls_ca_file, tls_cert_file, tls_key_file: empty where not used.
+        signing_seed: signs the response, and in server mode the user JWT as well.
+        account_signing_seed: signs the user JWT in operator mode.
+        xkey_seed: opens requests and seals answers.
     """
 
     worker: int
     metrics_id: int
+    status_file: str
     snapshot_dir: str
     metrics_dir: str
-    status_file: str
     log_level: str
     servers: tuple[str, ...]
     mode: Mode
     callout_account: str
-    signing_key_file: str
+    signing_seed: str
     user_ttl: float
     user_ttl_jitter: float
     user_name: bool
@@ -44,53 +44,40 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     user: str = ""
     password: str = ""
     token: str = ""
-    creds_file: str = ""
-    account_signing_key_file: str = ""
-    xkey_file: str = ""
+    user_jwt: str = ""
+    user_seed: str = ""
+    account_signing_seed: str = ""
+    xkey_seed: str = ""
     tls_ca_file: str = ""
     tls_cert_file: str = ""
     tls_key_file: str = ""
 
     def __repr__(self) -> str:
-        return f"WorkerSettings(worker={self.worker})"
-
-
-def read_seed(path: str, kind: Kind) -> KeyPair:
-    """Read a seed file.
-
-    Raises:
-        ValueError: it holds no seed of that kind; the message names the file and never its content.
-        OSError: it cannot be read.
-    """
-    with Path(path).open("rb") as file:
-        text = file.read(MAX_SEED_FILE_SIZE)
-    for line in text.split():
-        try:
-            key = decode_seed(line)
-        except ValueError:
-            continue
-        if key.kind is kind:
-            return key
-    raise ValueError(f"{path} holds no seed of the kind S{kind}…")
+        return f"WorkerSettings(worker={self.worker})"  # the rest holds secrets
 
 
 def make_signer(settings: WorkerSettings) -> Signer:
-    """Read the signing keys.
+    """Make the signer.
 
     Raises:
-        ValueError: a file holds no account seed.
-        OSError: a file cannot be read.
+        ValueError: a seed is not that of an account.
     """
-    envelope = read_seed(settings.signing_key_file, Kind.ACCOUNT)
-    user = read_seed(settings.account_signing_key_file, Kind.ACCOUNT) if settings.account_signing_key_file else envelope
+    envelope = _read(settings.signing_seed, Kind.ACCOUNT)
+    user = _read(settings.account_signing_seed, Kind.ACCOUNT) if settings.account_signing_seed else envelope
     return Signer(settings.mode, envelope, user, settings.callout_account)
 
 
 def make_sealing_key(settings: WorkerSettings) -> SealingKey | None:
-    """Read the curve key, if there is one.
+    """Make the key that opens requests, if there is one.
 
     Raises:
-        ValueError: the file holds no curve seed.
-        OSError: it cannot be read.
+        ValueError: the seed is not that of a curve key.
     """
-    return SealingKey(read_seed(settings.xkey_file, Kind.CURVE)) if settings.xkey_file else None
+    return SealingKey(_read(settings.xkey_seed, Kind.CURVE)) if settings.xkey_seed else None
+
+
+def _read(seed: str, kind: Kind) -> KeyPair:
+    key = decode_seed(seed)
+    if key.kind is not kind:
+        raise ValueError(f"a seed of the kind S{kind} is needed, and one of the kind S{key.kind} was given")
+    return key
