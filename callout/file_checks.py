@@ -11,9 +11,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from callout.config import ConfigError, Settings
+from callout.config import ConfigError
 from callout.credentials import CredentialError, is_world_readable, read_seed, read_user_credentials
 from callout.files import reason_of
+from callout.settings import Settings
 from workers.nkeys import Kind
 
 DEFAULT_KUBECONFIG = "~/.kube/config"

@@ -86,8 +86,9 @@ class HttpServer:
             listener = _listen(self._host, self.port)
         except OSError as error:
             where = f"port {self.port}" + (f" of {self._host}" if self._host else "")
+            reason = reason_of(error).partition(" (while ")[0]  # `create_server` adds the address, in its own words
             raise CommandError(
-                f"PORT: cannot listen on {where}: {reason_of(error)}; choose another, or set HTTP_HOST",
+                f"PORT: cannot listen on {where}: {reason}; choose another, or set HTTP_HOST",
                 exit_code=EXIT_WRONG_USAGE,
             ) from None
         self.port = listener.getsockname()[1]
@@ -118,6 +119,8 @@ class HttpServer:
             await self._converse(reader, writer, task)
         except OSError:
             pass  # the client is gone, or, after a TimeoutError, as good as gone
+        except asyncio.CancelledError:
+            pass  # displaced, or the end; not raised again, since asyncio 3.11 takes a cancelled task for a fault
         except Exception as error:  # noqa: BLE001  # a fault of ours costs this connection, not the server
             report(error)
         finally:

@@ -131,9 +131,7 @@ def explain(error: Exception, host: str) -> KubeError:
     if isinstance(error, NewConnectionError):
         cause = error.__cause__
         reason = reason_of(cause) if isinstance(cause, OSError) else "failed"
-        return UnreachableError(
-            f"{host} cannot be connected to ({reason}): check that it runs and the address is right"
-        )
+        return UnreachableError(f"no connection to {host} ({reason}): check that it runs and that the address is right")
     if isinstance(error, ConnectTimeoutError):
         return UnreachableError(f"{host} does not answer: check the address and the network policies on the way")
     if isinstance(error, ReadTimeoutError):
@@ -148,9 +146,9 @@ def _certificate_problem(error: BaseException) -> str:
     seen: BaseException | None = error
     while seen is not None:
         for found in (seen, *seen.args):
-            if isinstance(found, ssl.SSLCertVerificationError) and found.verify_message:
-                return str(found.verify_message).rstrip(".")
-            if isinstance(found, ssl.SSLError) and found.reason:
-                return str(found.reason).replace("_", " ").lower()
+            if isinstance(found, ssl.SSLError):  # both attributes are there only if OpenSSL has set them
+                reason = getattr(found, "verify_message", None) or getattr(found, "reason", None)
+                if reason:
+                    return str(reason).replace("_", " ").rstrip(".").lower()
         seen = seen.__cause__ or seen.__context__
     return "the handshake failed"

@@ -5,10 +5,11 @@ import asyncio
 import os
 import signal
 
-from callout.config import Settings, load
+from callout.config import load
 from callout.credentials import CredentialError
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.file_checks import check_files
+from callout.settings import Settings
 from callout.supervisor import Supervisor
 from callout.workspace import Workspace
 from workers.logs import Log

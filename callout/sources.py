@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
-from callout.config import Settings
 from callout.jwks import KeySource, Publish
 from callout.kube_client import KubeClient
 from callout.kube_watch import ServiceAccountWatch
 from callout.sa_files import Folder, FolderState
 from callout.serviceaccounts import Sink
+from callout.settings import Settings
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError
 

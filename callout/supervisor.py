@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from callout.ceiling_file import read_ceiling
-from callout.config import ConfigError, Settings
+from callout.config import ConfigError
 from callout.credentials import CredentialError
 from callout.directory import Directory
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
@@ -31,6 +31,7 @@ from callout.lifecycle import Lifecycle
 from callout.metrics import MetricsPage, Readings
 from callout.policy import Rules
 from callout.pool import WorkerPool
+from callout.settings import Settings
 from callout.sources import make_client, make_key_source, make_source
 from callout.worker_settings import make_worker_settings, worker_files
 from callout.workspace import Workspace
@@ -269,6 +270,7 @@ def _make_rules(settings: Settings) -> Rules:
         response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS)),
         account=settings.nats_account,
         ceiling=read_ceiling(settings.nats_ceiling_file),
+        stream_admin=settings.nats_stream_admin,
     )
 
 

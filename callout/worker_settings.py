@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from callout.config import Settings
 from callout.credentials import read_seed, read_user_credentials
 from callout.nats_url import split
+from callout.settings import Settings
 from callout.workspace import Workspace
 from workers.nkeys import Kind
 from workers.settings import WorkerSettings

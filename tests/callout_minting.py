@@ -164,13 +164,13 @@ def open_answer(
     assert envelope_issuer == envelope["iss"]
     assert request.user == envelope["sub"]
     assert server.key.public == envelope["aud"]
-    assert parts["type"] == "authorization_response"
-    assert parts["version"] == 2
+    assert parts.get("type") == "authorization_response"
+    assert parts.get("version") == 2
     assert ("jwt" in parts) != ("error" in parts)
     if "error" in parts:
         return Answer(envelope=envelope, user=None, error=parts["error"], sealed=sealed)
     user = decode_nats_jwt(parts["jwt"])
     assert request.user == user["sub"]
-    assert user["nats"]["type"] == "user"
-    assert user["nats"]["version"] == 2
+    assert user["nats"].get("type") == "user"
+    assert user["nats"].get("version") == 2
     return Answer(envelope=envelope, user=user, error=None, sealed=sealed)

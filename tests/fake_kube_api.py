@@ -312,8 +312,9 @@ class _Connection(BaseHTTPRequestHandler):
         elif isinstance(fault, Stall):
             self._wait_for_end()
         else:
-            while not self.api.closed and not self._has_input():
-                send(CHUNK if isinstance(fault, Endless) else b" ")
+            piece, pause = (CHUNK, 0.0) if isinstance(fault, Endless) else (b" ", POLL_SECONDS)
+            while not self.api.closed and not self._has_input(pause):
+                send(piece)
 
     def _refuse(self, code: int, location: str = "") -> None:
         body = json.dumps(status_object(code)).encode()
@@ -332,11 +333,11 @@ class _Connection(BaseHTTPRequestHandler):
         while not self.api.closed and not self._has_input():
             pass
 
-    def _has_input(self) -> bool:
+    def _has_input(self, seconds: float = POLL_SECONDS) -> bool:
         """Tell whether the client has sent something, or gone; wait a moment for it."""
         if isinstance(self.request, ssl.SSLSocket) and self.request.pending():
             return True
-        return bool(select.select([self.request], [], [], POLL_SECONDS)[0])
+        return bool(select.select([self.request], [], [], seconds)[0])
 
 
 def _classify(path: str, query: dict[str, str]) -> tuple[str, str, str]:

@@ -9,19 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callout.config import (
-    ALIASES,
-    IGNORED,
-    MAX_WORKERS,
-    TABLE,
-    ConfigError,
-    Settings,
-    describe,
-    load,
-    markdown_table,
-    show,
-)
+from callout.config import ConfigError, describe, load, markdown_table, show
 from callout.secret import Secret
+from callout.settings import ALIASES, IGNORED, MAX_WORKERS, TABLE, Settings
 from tests.nats_minting import NatsKey
 from workers.user_jwt import Mode
 
@@ -77,6 +67,7 @@ def test_a_pod_needs_two_settings() -> None:
         nats_shared_inbox=True,
         nats_response_max=1,
         nats_response_ttl=120,
+        nats_stream_admin=False,
         nats_ceiling_file=None,
         nats_tls_ca_file=None,
         nats_tls_cert_file=None,
@@ -110,6 +101,7 @@ def test_every_setting_can_be_given() -> None:
         "NATS_SHARED_INBOX": "0",
         "NATS_RESPONSE_MAX": "-1",
         "NATS_RESPONSE_TTL": "300ms",
+        "NATS_STREAM_ADMIN": "true",
         "NATS_CEILING_FILE": "/ceiling.yaml",
         "NATS_TLS_CA_FILE": "/ca.pem",
         "NATS_TLS_CERT_FILE": "/cert.pem",
@@ -142,6 +134,7 @@ def test_every_setting_can_be_given() -> None:
         "nats_shared_inbox": False,
         "nats_response_max": -1,
         "nats_response_ttl": 0.3,
+        "nats_stream_admin": True,
         "nats_ceiling_file": Path("/ceiling.yaml"),
         "nats_tls_ca_file": Path("/ca.pem"),
         "nats_tls_cert_file": Path("/cert.pem"),

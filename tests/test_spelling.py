@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callout.config import TABLE
+from callout.settings import TABLE
 from callout.spelling import PREFIXES, find_strangers
 
 KNOWN = frozenset(setting.name for setting in TABLE)

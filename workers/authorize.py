@@ -30,7 +30,7 @@ MAX_REQUEST_SIZE: Final = 64 << 10  # bytes; CONNECT has at most 4 KiB, and a TL
 MAX_SERVERS: Final = 1024  # servers' keys kept, decoded; a supercluster has some hundred
 # `exp` is in whole seconds, cut off: a request with 1.9 s left may say it has 1. Until the next second it may be alive.
 _EXP_GRANULARITY_S: Final = 1
-_ID_LENGTH: Final = 12  # characters of base32 from the client's fresh key: 60 bits, of which the first 5 are fixed
+_ID_LENGTH: Final = 12  # characters of base32 from the client's fresh key: 60 bits, of which the first 8 are fixed
 
 
 class Allow(msgspec.Struct, frozen=True, gc=False):
@@ -137,7 +137,7 @@ class Authorizer:
             return Dropped(Reason.REQUEST_MALFORMED)
         try:
             request = decode_request(decode_segment(compact.payload))
-        except ValueError:  # msgspec's errors are among them
+        except (ValueError, RecursionError):  # msgspec's errors are among the first; the second is for depth
             return Dropped(Reason.REQUEST_MALFORMED)
         if now >= request.exp + _EXP_GRANULARITY_S:
             return Dropped(Reason.REQUEST_EXPIRED)
@@ -148,7 +148,7 @@ class Authorizer:
             request, snapshot, now
         )
         request_id = body.user_nkey[:_ID_LENGTH]
-        recipient = body.server_id.xkey if sealed else ""
+        recipient = xkey_header if sealed else ""  # who sealed the request, which is more than a claim
         if isinstance(verdict, Refusal):
             return Denied(self._deny(request, request_id, verdict.reason, recipient, now), request_id, request, verdict)
         identity, record = verdict

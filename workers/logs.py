@@ -7,8 +7,10 @@ Rules kept here:
 - No token, seed or JWT is ever handed to this module.
 """
 
+import json
 import os
 import queue
+import select
 import threading
 import time
 from datetime import UTC, datetime
@@ -83,8 +85,11 @@ class Log:
 
     def _render(self, level: str, event: str, fields: dict[str, Field]) -> bytes:
         now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        head = {"ts": now, "level": level, "component": self._component, "event": event}
-        return _encode(head | self._fields | fields) + b"\n"
+        line = {"ts": now, "level": level, "component": self._component, "event": event} | self._fields | fields
+        try:
+            return _encode(line) + b"\n"
+        except UnicodeEncodeError:  # half a surrogate, as Python puts it into the name of a file that is no UTF-8
+            return json.dumps(line).encode() + b"\n"
 
     def _write_lines(self) -> None:
         while (line := self._lines.get()) is not None:
@@ -99,4 +104,7 @@ class Log:
 
 def _write_all(fd: int, data: bytes) -> None:
     while data:
-        data = data[os.write(fd, data) :]
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:  # another process that has the same terminal or pipe open may have made it so
+            select.select((), (fd,), ())

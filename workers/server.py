@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import SlowConsumerError
+from nats.errors import ConnectionClosedError, SlowConsumerError
+from nats.errors import Error as NatsError
 
 from workers.authorize import Allow, Authorizer, Denied, Outcome
 from workers.claims import RequestClaims
@@ -48,12 +49,27 @@ CONNECT_TIMEOUT_S: Final = 2
 PING_INTERVAL_S: Final = 5  # with MAX_PINGS, a dead connection is noticed within 15 s
 MAX_PINGS: Final = 2
 RECONNECT_WAIT_S: Final = 0.25
-FLUSH_TIMEOUT_S: Final = 2.0
+REPEAT_S: Final = 30.0  # how often an error that goes on is logged
+FLUSH_TIMEOUT_S: Final = 5
 _REFUSALS: Final = ("authorization violation", "user authentication", "account authentication")
 
 
 class CredentialsRefusedError(Exception):
     """NATS refused our credentials before they had ever worked."""
+
+
+class _Client(Client):
+    """nats-py's client, with a `flush` that keeps its word.
+
+    nats-py writes the PING past the buffer in which a SUB or UNSUB may still wait, so the PONG can come back before the
+    server has seen those. During the first round trip that buffer is written; the second PING follows it. Draining
+    stands on it: without it a request could still be sent to a worker that has stopped listening.
+    """
+
+    async def flush(self, timeout: int = FLUSH_TIMEOUT_S) -> None:  # noqa: ASYNC109  # nats-py's signature
+        """Return when the server has seen all that was sent."""
+        await super().flush(timeout)
+        await super().flush(timeout)
 
 
 class CalloutServer:
@@ -90,9 +106,10 @@ class CalloutServer:
         self._keyset_version = 0
         self._turned_at = 0.0
         self._dropped: Counter[Reason] = Counter()
-        self._client = Client()
+        self._client = _Client()
         self._closed = asyncio.Event()
-        self._refused: asyncio.Future[str] | None = None
+        self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._last_error = ("", 0.0)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain.
@@ -103,41 +120,49 @@ class CalloutServer:
         stamping = asyncio.create_task(self._stamp())
         stopping = asyncio.create_task(stop.wait())
         try:
-            first = True
             while not stop.is_set():
-                self._closed.clear()
-                await _first_of(self._connect(first=first), stopping)
-                if not stop.is_set():
-                    first = False
+                try:
+                    await _first_of(self._connect(), stopping)
                     await _first_of(self._serve(), stopping)
+                except NatsError as error:
+                    self._log.warning("the NATS client failed", error=_describe(error))
+                if not stop.is_set():
+                    self._status.state = State.DISCONNECTED
+                    self._log.warning("the NATS client has closed; making a new one")
+                    await self._client.close()
+                    await asyncio.sleep(RECONNECT_WAIT_S)
             await self._drain()
         finally:
             stopping.cancel()
             stamping.cancel()
 
-    async def _connect(self, *, first: bool) -> None:
+    async def _connect(self) -> None:
         """Connect, for however long it takes."""
-        self._client = Client()
-        self._refused = asyncio.get_running_loop().create_future() if first else None
+        self._client = _Client()
+        self._closed.clear()
         options = self._connect_options()
         connecting = asyncio.create_task(self._client.connect(**options))
         try:
-            waiting: set[asyncio.Future[Any]] = {connecting, self._refused} if self._refused else {connecting}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if self._refused and self._refused.done():
+            either: set[asyncio.Future[Any]] = {connecting, self._refused}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._refused.done() and not self._refused.cancelled():
                 raise CredentialsRefusedError(self._refused.result())
             await connecting
         finally:
-            self._refused = None
             connecting.cancel()
-        self._log.info(
-            "connected to NATS", server=self._client.connected_url.netloc if self._client.connected_url else ""
-        )
+        # nats-py takes the server's PING for the PONG it waits for, if that comes first: the verdict is still to come.
+        if not self._client.is_connected:
+            raise ConnectionClosedError
+        self._refused.cancel()  # from now on a refusal may pass: somebody is changing credentials, say
+        self._log.info("connected to NATS", server=_address(self._client))
 
     async def _serve(self) -> None:
         """Subscribe once the snapshot is complete, and stay until the client has closed for good."""
-        self._status.state = State.WAITING
-        while not self._is_ready():  # noqa: ASYNC110  # shared memory rings no bell
+        if self._status.state is State.STARTING:
+            self._status.state = State.WAITING
+        while not self._is_ready():
+            if self._closed.is_set():
+                return
             await asyncio.sleep(READY_POLL_S)
         await self._client.subscribe(
             SUBJECT,
@@ -150,17 +175,14 @@ class CalloutServer:
         self._status.state = State.SERVING
         self._log.info("subscribed", subject=SUBJECT, queue_group=QUEUE_GROUP)
         await self._closed.wait()
-        self._status.state = State.DISCONNECTED
-        self._log.warning("the NATS client closed; making a new one")
-        await asyncio.sleep(RECONNECT_WAIT_S)
 
     async def _drain(self) -> None:
         """Leave the queue group, finish what is waiting, flush, close."""
         self._status.state = State.DRAINING
-        if self._client.is_connected:
-            await self._client.drain()
-        else:
-            await self._client.close()
+        try:
+            await (self._client.drain() if self._client.is_connected else self._client.close())
+        except NatsError as error:
+            self._log.warning("drained without the server", error=_describe(error))
 
     async def _on_request(self, message: Msg) -> None:
         started = time.perf_counter()
@@ -239,10 +261,13 @@ class CalloutServer:
             self._dropped[Reason.REQUEST_OVERFLOW] += 1
             return
         text = _describe(error)
-        if self._refused and not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
+        if not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
             self._refused.set_result(text)
             return
-        self._log.warning("NATS error", error=text)
+        last, logged_at = self._last_error
+        if text != last or time.monotonic() - logged_at > REPEAT_S:
+            self._last_error = text, time.monotonic()
+            self._log.warning("NATS error", error=text)
 
     async def _on_disconnect(self) -> None:
         if self._status.state is State.SERVING:
@@ -290,6 +315,11 @@ class CalloutServer:
 
 def _origin(request: RequestClaims) -> dict[str, str]:
     return {"client": request.nats.client_info.host, "server": request.nats.server_id.name}
+
+
+def _address(client: Client) -> str:
+    url = client.connected_url
+    return url.netloc if url else ""
 
 
 def _describe(error: Exception) -> str:

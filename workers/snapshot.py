@@ -31,6 +31,8 @@ import msgspec
 LAYOUT_VERSION: Final = 1
 MAP_SIZE: Final = 16 << 30  # bytes of address space, not of memory: a million ServiceAccounts take about 600 MB
 MAX_READERS: Final = 512  # slots; a worker takes one, a killed one's slot is freed by `SnapshotWriter.reap_readers`
+# Bytes: a cache line for each slot, and a page for what stands before them (LMDB's mdb.c, MDB_reader and MDB_txninfo).
+_READER_TABLE_SIZE: Final = 64 * MAX_READERS + 4096
 _DATABASES: Final = 2
 _SERVICE_ACCOUNTS: Final = b"serviceaccounts"
 _META: Final = b"meta"
@@ -124,29 +126,39 @@ class SnapshotWriter:
 
     Args:
         directory: on tmpfs, and ours alone. What an earlier process left there is removed.
+        map_size: bytes that the snapshot may grow to.
 
     Raises:
         OSError: the directory cannot be written.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, map_size: int = MAP_SIZE) -> None:
         """Create an empty snapshot."""
         for name in ("data.mdb", "lock.mdb"):
             (directory / name).unlink(missing_ok=True)
-        # No sync: on tmpfs there is no disk, and after a crash of the machine nothing of this is worth having.
-        self._env = lmdb.open(
-            str(directory),
-            map_size=MAP_SIZE,
-            max_dbs=_DATABASES,
-            max_readers=MAX_READERS,
-            mode=0o600,
-            sync=False,
-            metasync=False,
-        )
-        self._service_accounts = self._env.open_db(_SERVICE_ACCOUNTS)
-        self._meta = self._env.open_db(_META)
-        with self._env.begin(write=True) as txn:
-            txn.put(b"layout", b"%d" % LAYOUT_VERSION, db=self._meta)
+        # The table of readers is mapped for writing. LMDB would leave it full of holes, and a hole is a bus error in
+        # whoever touches it when memory has run out: so it is filled here, where there is an error to be had instead.
+        readers = directory / "lock.mdb"
+        readers.touch(mode=0o600)
+        readers.write_bytes(bytes(_READER_TABLE_SIZE))
+        try:
+            # No sync: on tmpfs there is no disk, and after a crash of the machine nothing of this is worth having.
+            self._env = lmdb.open(
+                str(directory),
+                map_size=map_size,
+                max_dbs=_DATABASES,
+                max_readers=MAX_READERS,
+                create=False,
+                mode=0o600,
+                sync=False,
+                metasync=False,
+            )
+            self._service_accounts = self._env.open_db(_SERVICE_ACCOUNTS)
+            self._meta = self._env.open_db(_META)
+            with self._env.begin(write=True) as txn:
+                txn.put(b"layout", b"%d" % LAYOUT_VERSION, db=self._meta)
+        except lmdb.Error as error:
+            raise OSError(f"no snapshot can be kept in {directory}: {error}") from error
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -161,8 +173,11 @@ class SnapshotWriter:
                 yield transaction
                 if transaction.changed:
                     transaction.count_generation()
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
-            raise SnapshotFullError("no room left in the snapshot's directory; give it more memory") from error
+        except lmdb.Error as error:
+            # A full map, a full file system, or EIO where that took just a part of a page: it is all the same.
+            raise SnapshotFullError(
+                f"the snapshot could not be written; give its directory more memory ({error})"
+            ) from error
 
     def look_up(self, namespace: str, name: str) -> Record | None:
         """Return the record of a ServiceAccount, or None if there is none."""

@@ -36,6 +36,15 @@ class WorkloadClient(Client):
     async def __aenter__(self) -> Self:
         return self
 
+    async def flush(self, timeout: int = CONNECT_SECONDS) -> None:  # noqa: ASYNC109  # nats-py's signature
+        """Return when the server has seen all that was sent, which nats-py's own flush does not ensure.
+
+        It writes its PING past the buffer in which a SUB or PUB may still wait. While the first round trip lasts, that
+        buffer is written; the second PING follows it.
+        """
+        await super().flush(timeout)
+        await super().flush(timeout)
+
     def _connect_command(self) -> bytes:
         command: bytes = super()._connect_command()
         verb, _, sent = command.partition(b" ")

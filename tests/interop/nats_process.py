@@ -56,7 +56,7 @@ class NatsProcess:
             self._process = subprocess.Popen(command, stderr=stderr)
         try:
             self.ports = until_sync(lambda: self._maybe_ports(seen), START_SECONDS, "nats-server is ready")
-        except AssertionError:
+        except BaseException:  # an interrupt too must not leave it running
             self.stop()
             raise
 

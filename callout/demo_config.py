@@ -1,0 +1,157 @@
+"""What the demo's nats-server is told: keys, accounts and nats.conf, in both modes; and what the service is told of it.
+
+Server mode has its accounts in nats.conf. Operator mode has them in JWTs: the four accounts that the documentation
+recommends, with a default sentinel, so that a client needs nothing but its token (nats-server 2.11.2 and later).
+
+Rules kept here:
+- The service gets what it would get in production and no more: seeds and credentials in files of mode 0600, a user with
+  the least permissions that do, and in operator mode a signing key of AUTH_ACCOUNT in place of that account's own key.
+- Everything stands in one private folder, and listens on free ports of the loopback address.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from callout.nats_jwt import (
+    SENTINEL,
+    Account,
+    Authorization,
+    JetStreamLimits,
+    Permissions,
+    User,
+    issue_account,
+    issue_operator,
+    issue_user,
+    render_creds,
+)
+from callout.nats_keys import NatsKey, generate_key
+from callout.secret import Secret
+from workers.nkeys import Kind
+from workers.user_jwt import Mode
+
+SERVICE_USER: Final = "callout"
+# All that the service needs: to hear requests, to answer them, and to hear of refusals by the server itself.
+SERVICE_PUBLISHES: Final = ("$SYS._INBOX.>",)
+SERVICE_SUBSCRIBES: Final = ("$SYS.REQ.USER.AUTH", "$SYS.ACCOUNT.CLIENT.AUTH.ERR")
+_LOOPBACK: Final = "127.0.0.1"
+_JETSTREAM: Final = {"max_memory_store": 64 << 20, "max_file_store": 256 << 20}  # bytes: enough to try it
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is to run, and what it means to the service.
+
+    Attributes:
+        config: the text of nats.conf.
+        settings: the service's environment but NATS_URL, of which the port is not known yet.
+        login: what stands before the host in NATS_URL.
+        accounts: the accounts' names, by what the server calls them.
+    """
+
+    config: str
+    settings: dict[str, str]
+    login: Secret
+    accounts: dict[str, str]
+
+
+def make_plan(mode: Mode, folder: Path, now: int, *, sealed: bool) -> Plan:
+    """Draw all keys, write the service's files into the folder, and make the configuration.
+
+    Args:
+        mode: where the server knows its accounts from.
+        folder: private, and empty.
+        now: Unix seconds.
+        sealed: whether requests are to be encrypted.
+    """
+    curve = generate_key(Kind.CURVE) if sealed else None
+    plan = _plan_operator_mode(folder, curve, now) if mode is Mode.OPERATOR else _plan_server_mode(folder, curve)
+    if curve is not None:
+        plan.settings["NATS_XKEY_FILE"] = write_private(folder / "xkey.nk", curve.seed)
+    return plan
+
+
+def _plan_server_mode(folder: Path, curve: NatsKey | None) -> Plan:
+    issuer = generate_key(Kind.ACCOUNT)
+    password = secrets.token_urlsafe()
+    permissions = {"publish": list(SERVICE_PUBLISHES), "subscribe": list(SERVICE_SUBSCRIBES)}
+    callout = {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER]}
+    members = {
+        "accounts": {
+            "AUTH": {"users": [{"user": SERVICE_USER, "password": password, "permissions": permissions}]},
+            "APP": {"jetstream": "enabled"},
+            "SYS": {},
+        },
+        "system_account": "SYS",
+        "authorization": {"auth_callout": callout | ({"xkey": curve.public} if curve else {})},
+    }
+    return Plan(
+        _render(members, folder),
+        {
+            "NATS_MODE": Mode.SERVER.value,
+            "NATS_ACCOUNT": "APP",
+            "NATS_SIGNING_KEY_FILE": write_private(folder / "signing.nk", issuer.seed),
+        },
+        Secret(f"{SERVICE_USER}:{password}@"),
+        {name: name for name in ("AUTH", "APP", "SYS")},
+    )
+
+
+def _plan_operator_mode(folder: Path, curve: NatsKey | None, now: int) -> Plan:
+    operator, signing = generate_key(Kind.OPERATOR), generate_key(Kind.ACCOUNT)
+    service, sentinel = generate_key(Kind.USER), generate_key(Kind.USER)
+    keys = {name: generate_key(Kind.ACCOUNT) for name in ("SYS", "AUTH_SERVICE", "AUTH_ACCOUNT", "NACK")}
+    callout, clients = keys["AUTH_SERVICE"], keys["AUTH_ACCOUNT"]
+    authorization = Authorization((service.public,), (clients.public,), curve.public if curve else "")
+    accounts = {
+        "SYS": Account(),
+        "AUTH_SERVICE": Account(authorization=authorization),
+        "AUTH_ACCOUNT": Account(signing_keys=(signing.public,), jetstream=JetStreamLimits()),
+        "NACK": Account(jetstream=JetStreamLimits()),
+    }
+    rights = User(pub=Permissions(allow=SERVICE_PUBLISHES), sub=Permissions(allow=SERVICE_SUBSCRIBES))
+    service_jwt = issue_user(callout.pair, service.public, rights, name=SERVICE_USER, issued_at=now)
+    members = {
+        "operator": issue_operator(operator.pair, name="demo", system_account=keys["SYS"].public, issued_at=now),
+        "system_account": keys["SYS"].public,
+        "resolver": "MEMORY",
+        "resolver_preload": {
+            keys[name].public: issue_account(operator.pair, keys[name].public, account, name=name, issued_at=now)
+            for name, account in accounts.items()
+        },
+        "default_sentinel": issue_user(callout.pair, sentinel.public, SENTINEL, name="sentinel", issued_at=now),
+    }
+    return Plan(
+        _render(members, folder),
+        {
+            "NATS_MODE": Mode.OPERATOR.value,
+            "NATS_ACCOUNT": clients.public,
+            "NATS_SIGNING_KEY_FILE": write_private(folder / "signing.nk", callout.seed),
+            "NATS_ACCOUNT_SIGNING_KEY_FILE": write_private(folder / "account-signing.nk", signing.seed),
+            "NATS_USER_CREDS_FILE": write_private(folder / "callout.creds", render_creds(service_jwt, service.seed)),
+        },
+        Secret(""),
+        {key.public: name for name, key in keys.items()},
+    )
+
+
+def _render(members: Mapping[str, object], folder: Path) -> str:
+    """Write nats.conf: its language takes JSON for any value."""
+    common = {
+        "server_name": "demo",
+        "host": _LOOPBACK,
+        "port": -1,  # any that is free
+        "http": f"{_LOOPBACK}:-1",
+        "jetstream": {"store_dir": str(folder / "jetstream"), **_JETSTREAM},
+    }
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in {**common, **members}.items())
+
+
+def write_private(path: Path, content: Secret) -> str:
+    """Write a file that only this user may read, and return its path."""
+    path.touch(mode=0o600)
+    path.write_text(content.reveal())
+    return str(path)

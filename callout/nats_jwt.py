@@ -1,0 +1,153 @@
+"""The JWTs that declare a NATS operator, its accounts and their users, and the credentials files that hold them.
+
+Shapes: nats-io/jwt v2 (`operator_claims.go`, `account_claims.go`, `user_claims.go`, `exports.go`, `imports.go`,
+`claims.go`, `creds_utils.go`). What logins through the callout get is `workers.user_jwt`' work: it is on the hot path
+and splices. Here a few JWTs are made once.
+
+Rules kept here:
+- Pure: keys and the moment are arguments, and the same arguments make the same JWT, to the byte.
+- Limits are always written out. An absent limit means 0 in these JWTs, and 0 subscriptions means none.
+- A user that a signing key has signed names the account which that key belongs to; no other user does.
+"""
+
+import base64
+import hashlib
+from typing import Final, Literal
+
+import msgspec
+
+from callout.secret import Secret
+from workers.jose import encode_segment
+from workers.nkeys import KeyPair
+
+NO_LIMIT: Final = -1
+_VERSION: Final = 2
+_HEADER: Final = encode_segment(b'{"typ":"JWT","alg":"ed25519-nkey"}')
+_TRAFFIC: Final = dict.fromkeys(("subs", "data", "payload"), NO_LIMIT)
+_STRUCTURE: Final = dict.fromkeys(("imports", "exports", "conn", "leaf"), NO_LIMIT) | {"wildcards": True}
+
+
+class JetStreamLimits(msgspec.Struct, frozen=True):
+    """How much JetStream an account may use, in bytes and in numbers; an account without it has no JetStream."""
+
+    mem_storage: int = NO_LIMIT
+    disk_storage: int = NO_LIMIT
+    streams: int = NO_LIMIT
+    consumer: int = NO_LIMIT
+
+
+class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What makes an account the callout's own.
+
+    Attributes:
+        auth_users: public keys of the users that the service logs in as; they alone bypass the callout.
+        allowed_accounts: public keys of the accounts that clients may be placed in.
+        xkey: the public curve key that requests are sealed for; empty for requests in the clear.
+    """
+
+    auth_users: tuple[str, ...]
+    allowed_accounts: tuple[str, ...] = ()
+    xkey: str = ""
+
+
+class Export(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Subjects that other accounts may import: to receive what is published (stream), or to send requests (service)."""
+
+    subject: str
+    type: Literal["stream", "service"]
+    name: str = ""
+
+
+class Import(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Subjects of another account; `local_subject` is what they are called here, if not the same."""
+
+    subject: str
+    account: str
+    type: Literal["stream", "service"]
+    name: str = ""
+    local_subject: str = ""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An account; `signing_keys` are public keys that may sign its users beside its own."""
+
+    signing_keys: tuple[str, ...] = ()
+    authorization: Authorization | None = None
+    exports: tuple[Export, ...] = ()
+    imports: tuple[Import, ...] = ()
+    jetstream: JetStreamLimits | None = None
+
+
+class Permissions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Subjects of one side. An empty `allow` means that everything is allowed which `deny` does not name."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+EVERYTHING: Final = Permissions()
+NOTHING: Final = Permissions(deny=(">",))
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user; a bearer needs no more than its JWT to log in, everybody else signs with the key."""
+
+    pub: Permissions = EVERYTHING
+    sub: Permissions = EVERYTHING
+    bearer_token: bool = False
+
+
+SENTINEL: Final = User(pub=NOTHING, sub=NOTHING, bearer_token=True)
+"""What clients show in operator mode to be let in front of the callout. Whoever has its JWT can do nothing with it."""
+
+
+def issue_operator(operator: KeyPair, *, name: str, system_account: str, issued_at: int) -> str:
+    """Sign an operator's JWT with its own key; `system_account` is a public key, `issued_at` is in Unix seconds."""
+    return _issue(operator, operator.public, "operator", {"system_account": system_account}, name, issued_at)
+
+
+def issue_account(operator: KeyPair, public: str, account: Account, *, name: str, issued_at: int) -> str:
+    """Sign an account's JWT with the operator's key; `public` is the account's key, `issued_at` in Unix seconds."""
+    members = msgspec.to_builtins(account)
+    members["limits"] = _TRAFFIC | _STRUCTURE | members.pop("jetstream", {})
+    return _issue(operator, public, "account", members, name, issued_at)
+
+
+def issue_user(
+    signer: KeyPair, public: str, user: User, *, name: str, issued_at: int, account: str | None = None
+) -> str:
+    """Sign a user's JWT. It does not expire.
+
+    Args:
+        signer: the account's own key, or a signing key of it.
+        public: the user's public key.
+        user: what it may do.
+        name: for people.
+        issued_at: Unix seconds.
+        account: the account's public key, if `signer` is a signing key.
+    """
+    members = _TRAFFIC | msgspec.to_builtins(user)
+    if account is not None and account != signer.public:
+        members["issuer_account"] = account
+    return _issue(signer, public, "user", members, name, issued_at)
+
+
+def render_creds(jwt: str, seed: Secret) -> Secret:
+    """Write a credentials file: a user's JWT and its seed, each between lines that tell what it is."""
+    blocks = (("NATS USER JWT", jwt), ("USER NKEY SEED", seed.reveal()))
+    return Secret("\n".join(f"-----BEGIN {label}-----\n{body}\n------END {label}------\n" for label, body in blocks))
+
+
+def _issue(signer: KeyPair, subject: str, kind: str, members: dict[str, object], name: str, issued_at: int) -> str:
+    claims = {
+        "iat": issued_at,
+        "iss": signer.public,
+        "name": name,
+        "sub": subject,
+        "nats": members | {"type": kind, "version": _VERSION},
+    }
+    # nats-io/jwt makes `jti` of a digest of the other claims too; nobody checks it.
+    digest = hashlib.sha256(msgspec.json.encode(claims)).digest()
+    payload = msgspec.json.encode({"jti": base64.b32encode(digest).rstrip(b"=").decode()} | claims)
+    signing_input = _HEADER + b"." + encode_segment(payload)
+    return (signing_input + b"." + encode_segment(signer.sign(signing_input))).decode()
