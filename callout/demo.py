@@ -17,7 +17,6 @@ import signal
 import sys
 import tempfile
 import time
-import uuid
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -25,27 +24,21 @@ from typing import Final
 from callout.cli import DISTRIBUTION
 from callout.demo_clients import Clients, Surroundings
 from callout.demo_config import Plan, make_plan, write_private
-from callout.demo_scenarios import CHECKOUT, INVOICER, SCENARIOS, Flaw, LogIn, Row
+from callout.demo_scenarios import CHECKOUT, INVOICER, SCENARIOS
 from callout.demo_server import Server, find_binary, run_server
 from callout.demo_service import LogLine, Service, run_service
-from callout.demo_text import Paint, Table, align, describe_line
+from callout.demo_text import Paint, Table, align, describe_line, invite, summarize
+from callout.demo_tokens import AUDIENCE, DAY, ISSUER, Tokens
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.local_issuer import LocalIssuer
-from callout.manifests import derive_uid
-from callout.sa_files import read_folder
 from callout.secret import Secret
 from workers.user_jwt import Mode
 
-EXAMPLES: Final = "k8s/examples/serviceaccounts"
+EXAMPLES: Final = Path("k8s/examples/serviceaccounts")
 PREFIX: Final = "nats.io/"
-ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
-AUDIENCE: Final = "nats"
 WORKERS: Final = 2
-HOUR: Final = 3600  # seconds: the life of a projected token, if the pod does not ask for another
-DAY: Final = 24 * HOUR  # the life of the tokens that the user gets: nobody renews them as the kubelet would
-FOLLOW_SECONDS: Final = 0.1  # how often the log is looked at in the end; an edit shows within FOLDER_POLL_S anyway
+FOLLOW_SECONDS: Final = 0.1  # how often the log is looked at in the end
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_CLIENT_ACCOUNT: Final = {Mode.SERVER: "APP", Mode.OPERATOR: "AUTH_ACCOUNT"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,14 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=[mode.value for mode in Mode],
         default=Mode.SERVER.value,
-        help="where the NATS server has its accounts: in its configuration (server, the default), or in JWTs (operator)",
+        help="where the NATS server has its accounts: in its configuration (server, the default) or in JWTs (operator)",
     )
     parser.add_argument("--xkey", action="store_true", help="encrypt what the NATS server and the service say")
     parser.add_argument("--once", action="store_true", help="end after the table: exit code 0 if all is as expected")
     parser.add_argument(
         "--serviceaccounts",
         type=Path,
-        default=Path(EXAMPLES),
+        default=EXAMPLES,
         metavar="DIR",
         help=f"folder with ServiceAccounts in YAML (default: {EXAMPLES})",
     )
@@ -71,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     if not args.serviceaccounts.is_dir():
         raise CommandError(
-            f"there is no folder {args.serviceaccounts} here: run this in the project's folder, or name one with "
+            f"there is no folder {args.serviceaccounts}: run this in the project's folder, or name one with "
             "--serviceaccounts",
             exit_code=EXIT_WRONG_USAGE,
         )
@@ -90,7 +83,7 @@ async def _run_until_signal(demo: "Demo") -> int:
 
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # whoever started us with nohup meant it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # who started us with nohup meant it
             loop.add_signal_handler(number, stop, number)
     try:
         return await work
@@ -130,69 +123,122 @@ class Demo:
             folder = Path(name)
             plan = make_plan(self._mode, folder, int(time.time()), sealed=self._sealed)
             issuer, forger = await asyncio.gather(*(asyncio.to_thread(LocalIssuer, ISSUER) for _ in range(2)))
+            tokens = Tokens(issuer, forger, self._serviceaccounts, PREFIX)
             async with run_server(self._binary, plan, folder) as server:
                 settings = self._make_settings(plan, server, folder, issuer)
                 async with run_service(settings, folder) as service:
-                    tokens = _Tokens(issuer, forger, self._serviceaccounts)
                     self._introduce(plan, server, service, tokens)
-                    rows = await self._show_table(plan, server, service, tokens)
-                    self.code = 0 if all(row.ok for row in rows) else EXIT_FAILED
+                    self.code = await self._show_table(plan, server, service, tokens)
                     if not self._once:
-                        self._invite(server, service, settings, tokens, folder)
+                        self._invite(server, service, settings, tokens)
                         await self._follow(server, service)
         return self.code
 
     def _make_settings(self, plan: Plan, server: Server, folder: Path, issuer: LocalIssuer) -> dict[str, str]:
-        jwks = folder / "jwks.json"
-        jwks.write_bytes(issuer.jwks())
         own = {
             "NATS_URL": server.url.replace("://", f"://{plan.login.reveal()}"),
             "NATS_WORKERS": str(WORKERS),
-            "JWKS_PATH": str(jwks),
+            "JWKS_PATH": write_private(folder / "jwks.json", Secret(issuer.jwks().decode())),
             "JWT_ISSUER": ISSUER,
             "JWT_AUDIENCE": AUDIENCE,
+            "SA_ANNOTATION_PREFIX": PREFIX,
             "SERVICEACCOUNTS_PATH": str(self._serviceaccounts.absolute()),
             "LOG_LEVEL": "debug",
         }
         return own | plan.settings
 
-    def _introduce(self, plan: Plan, server: Server, service: Service, tokens: "_Tokens") -> None:
-        names = ", ".join(plan.accounts.values())
-        where = "nats.conf" if self._mode is Mode.SERVER else "JWTs of an operator"
-        _print(self._paint.bold(f"{DISTRIBUTION} {version(DISTRIBUTION)}: NATS logins for Kubernetes ServiceAccounts"))
-        _print()
-        facts = [
+    def _introduce(self, plan: Plan, server: Server, service: Service, tokens: Tokens) -> None:
+        where = "in nats.conf" if self._mode is Mode.SERVER else "in JWTs"
+        facts = (
             ("NATS server", f"{server.version} on {server.url}"),
-            ("accounts", f"{names} in {where} ({self._mode} mode)"),
+            ("accounts", f"{', '.join(plan.accounts.values())} {where} ({self._mode} mode)"),
             ("encryption", "on, by xkey" if self._sealed else "off (--xkey turns it on)"),
             ("ServiceAccounts", f"{len(tokens.uids)} from {self._serviceaccounts}"),
             ("service", f"{WORKERS} workers, ready after {service.seconds:.1f} s"),
-        ]
-        _print(*align(facts), *(f"  {self._paint.red('!')} {problem}" for problem in tokens.problems), "")
+        )
+        _print(self._paint.bold(f"{DISTRIBUTION} {version(DISTRIBUTION)}"), "", *align(facts))
+        _print(*(self._paint.red(f"  {problem}") for problem in tokens.problems), "")
 
-    async def _show_table(self, plan: Plan, server: Server, service: Service, tokens: "_Tokens") -> list[Row]:
+    async def _show_table(self, plan: Plan, server: Server, service: Service, tokens: Tokens) -> int:
         async def find_account(connection: int | None) -> str:
             found = await server.find_account(connection)
-            return plan.accounts.get(found, found or "unknown")
+            return plan.accounts.get(found, found)
 
         async def find_reason(who: str) -> str:
             line = await service.log.find(lambda line: line["event"] == "login denied" and _who(line) == who)
-            return "for a reason that is not in the log" if line is None else str(line["reason"])
+            return "the log does not say why" if line is None else str(line["reason"])
 
-        surroundings = Surroundings(
-            server.url, _CLIENT_ACCOUNT[self._mode], tokens.mint, find_account, find_reason
-        )
-        table = Table(self._paint, _measure(SCENARIOS))
+        table = Table.of(SCENARIOS, plan.client_account, self._paint)
         _print(table.head())
         rows = []
+        surroundings = Surroundings(server.url, plan.client_account, tokens.mint, find_account, find_reason)
         async with Clients(surroundings) as clients:
             for scenario in SCENARIOS:
                 rows.append(await clients.perform(scenario))
                 _print(table.line(rows[-1]))
-        good = sum(row.ok for row in rows)
-        summary = f"{good} of {len(rows)} as expected."
-        _print("", self._paint.green(summary) if good == len(rows) else self._paint.red(summary))
-        _print('A refused client sees "Authorization Violation" and nothing else; the reasons are from the service\'s log.')
-        if good < len(rows):
-            _print(f"The table goes by the ServiceAccounts of {EXAMPLES} as they were delivered.")
-        return rows
+        _print("", *summarize(rows, self._paint), "")
+        return 0 if all(row.ok for row in rows) else EXIT_FAILED
+
+    def _invite(self, server: Server, service: Service, settings: dict[str, str], tokens: Tokens) -> None:
+        folder = Path(settings["JWKS_PATH"]).parent
+        files = {
+            who: write_private(folder / f"{who.rpartition('/')[2]}.token", tokens.mint(who, lifetime=DAY))
+            for who in (INVOICER, CHECKOUT)
+        }
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+        environment = write_private(folder / "settings.env", Secret(exports))
+        dropped = [_who(line) for line in service.said if line["event"] == "subject dropped from permissions"]
+        lines = invite(
+            commands=(
+                f'nats --server {server.url} --token "$(cat {files[INVOICER]})" sub orders.created',
+                f'nats --server {server.url} --token "$(cat {files[CHECKOUT]})" pub orders.created hello',
+                f"(. {environment}; {_own_command()} explain --serviceaccount {[*dropped, CHECKOUT][0]})",
+            ),
+            pages=[f"{service.url}/{page}" for page in ("readyz", "health", "metrics")],
+            folder=self._serviceaccounts,
+            paint=self._paint,
+        )
+        _print(*lines, "")
+
+    async def _follow(self, server: Server, service: Service) -> None:
+        """Tell what happens, until cancelled.
+
+        Raises:
+            CommandError: the server or the service has ended by itself.
+        """
+        service.log.read()  # the table's own logins
+        while True:
+            _print(*filter(None, map(describe_line, service.log.read())))
+            for process, name in ((server.process, "nats-server"), (service.process, "the service")):
+                if process.returncode is not None:
+                    raise CommandError(f"{name} has ended by itself, with exit code {process.returncode}")
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _choose_paint() -> Paint:
+    """Use colours on a terminal that has them (https://no-color.org), and marks that can be encoded."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    try:
+        "✓✗".encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return Paint(coloured, "ok", "WRONG")
+    return Paint(coloured)
+
+
+def _nats_command(url: str, token_file: str, action: str) -> str:
+    return f'nats --server {url} \\\n  --token "$(cat {shlex.quote(token_file)})" {action}'
+
+
+def _own_command() -> str:
+    """Say how this program is called from the current folder."""
+    path = Path(sys.executable).with_name("callout")
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+
+
+def _who(line: LogLine) -> str:
+    return f"{line.get('namespace')}/{line.get('serviceaccount')}"
+
+
+def _print(*lines: str) -> None:
+    for line in lines:
+        print(line, flush=True)

@@ -17,19 +17,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error
 from nats.errors import TimeoutError as NoMessageError
 
-from callout.demo_scenarios import (
-    ALLOWED,
-    DENIED,
-    NOT_IN,
-    ONE_ANSWER,
-    Ask,
-    Flaw,
-    LogIn,
-    Publish,
-    Row,
-    Scenario,
-    Subscribe,
-)
+from callout.demo_scenarios import ALLOWED, DENIED, NOT_IN, ONE_ANSWER, Flaw, Row, Scenario, Verb
 from callout.policy import make_inbox_prefix
 from callout.secret import Secret
 
@@ -72,29 +60,24 @@ class Clients:
 
     async def perform(self, scenario: Scenario) -> Row:
         """Carry one out."""
-        match scenario:
-            case LogIn(who, flaw, reason):
-                outcome = await self._log_in(who, flaw)
-                expected = f"refused: {reason}" if reason else f"in account {self._surroundings.account}"
-            case Publish(who, subject, receiver):
-                outcome = await self._publish(who, subject, receiver)
-                expected = f"received by {receiver}" if receiver else DENIED
-            case Subscribe(who, subject, allowed):
-                outcome = await self._subscribe(who, subject)
-                expected = ALLOWED if allowed else DENIED
-            case Ask(who, subject, answerer):
-                outcome = await self._ask(who, subject, answerer)
-                expected = ONE_ANSWER
+        deeds = {
+            Verb.LOG_IN: self._log_in,
+            Verb.PUBLISH: self._publish,
+            Verb.SUBSCRIBE: self._subscribe,
+            Verb.REQUEST: self._request,
+        }
+        outcome = await deeds[scenario.verb](scenario)
+        expected = scenario.expected.format(account=self._surroundings.account)
         return Row(scenario.who, scenario.deed, outcome, expected)
 
-    async def _log_in(self, who: str, flaw: Flaw) -> str:
-        token = self._surroundings.mint(who, flaw)
+    async def _log_in(self, scenario: Scenario) -> str:
+        who = scenario.who
         try:
-            client = await _Workload.connect(self._surroundings.url, token, who)
+            client = await _Workload.connect(self._surroundings.url, self._surroundings.mint(who, scenario.flaw), who)
         except (Error, OSError) as error:
             return await self._explain_refusal(who, error)
         account = await self._surroundings.find_account(client.nats.client_id)
-        if flaw:
+        if scenario.flaw:
             await client.close()
         else:
             self._connected[who] = client
@@ -105,8 +88,9 @@ class Clients:
             return f"failed: {error or type(error).__name__}"
         return f"refused: {await self._surroundings.find_reason(who)}"
 
-    async def _publish(self, who: str, subject: str, receiver: str) -> str:
-        client, listener = self._connected.get(who), self._connected.get(receiver)
+    async def _publish(self, scenario: Scenario) -> str:
+        subject, receiver = scenario.subject, scenario.partner
+        client, listener = self._connected.get(scenario.who), self._connected.get(receiver)
         if client is None:
             return NOT_IN
         subscription = await listener.subscribe(subject) if listener else None
@@ -117,15 +101,15 @@ class Clients:
             return f"{receiver} is {NOT_IN}" if receiver else ALLOWED
         return f"received by {receiver}" if await _arrives(subscription) else f"not received by {receiver}"
 
-    async def _subscribe(self, who: str, subject: str) -> str:
-        client = self._connected.get(who)
+    async def _subscribe(self, scenario: Scenario) -> str:
+        client = self._connected.get(scenario.who)
         if client is None:
             return NOT_IN
-        await client.subscribe(subject)
+        await client.subscribe(scenario.subject)
         return DENIED if await client.was_denied() else ALLOWED
 
-    async def _ask(self, who: str, subject: str, answerer: str) -> str:
-        client, partner = self._connected.get(who), self._connected.get(answerer)
+    async def _request(self, scenario: Scenario) -> str:
+        client, partner = self._connected.get(scenario.who), self._connected.get(scenario.partner)
         if client is None or partner is None:
             return NOT_IN
         answered = asyncio.Event()
@@ -135,10 +119,10 @@ class Clients:
             await request.respond(b"second")
             answered.set()
 
-        await partner.subscribe(subject, answer_twice)
+        await partner.subscribe(scenario.subject, answer_twice)
         inbox = client.nats.new_inbox()
         answers = await client.subscribe(inbox)
-        await client.nats.publish(subject, b"please", reply=inbox)
+        await client.nats.publish(scenario.subject, b"please", reply=inbox)
         if await client.was_denied():
             return DENIED
         if not await _arrives(answers):

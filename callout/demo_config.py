@@ -50,12 +50,14 @@ class Plan(msgspec.Struct, frozen=True):
         settings: the service's environment but NATS_URL, of which the port is not known yet.
         login: what stands before the host in NATS_URL.
         accounts: the accounts' names, by what the server calls them.
+        client_account: the name of the one that clients are placed in.
     """
 
     config: str
     settings: dict[str, str]
     login: Secret
     accounts: dict[str, str]
+    client_account: str
 
 
 def make_plan(mode: Mode, folder: Path, now: int, *, sealed: bool) -> Plan:
@@ -97,6 +99,7 @@ def _plan_server_mode(folder: Path, curve: NatsKey | None) -> Plan:
         },
         Secret(f"{SERVICE_USER}:{password}@"),
         {name: name for name in ("AUTH", "APP", "SYS")},
+        "APP",
     )
 
 
@@ -135,6 +138,7 @@ def _plan_operator_mode(folder: Path, curve: NatsKey | None, now: int) -> Plan:
         },
         Secret(""),
         {key.public: name for name, key in keys.items()},
+        "AUTH_ACCOUNT",
     )
 
 

@@ -17,8 +17,8 @@ ALLOWED: Final = "allowed"
 DENIED: Final = "denied"
 ONE_ANSWER: Final = "one answer; a second is denied"
 NOT_IN: Final = "not logged in"
-_CHECKOUT: Final = "orders/checkout"
-_INVOICER: Final = "billing/invoicer"
+CHECKOUT: Final = "orders/checkout"
+INVOICER: Final = "billing/invoicer"
 
 
 class Flaw(StrEnum):
@@ -32,77 +32,65 @@ class Flaw(StrEnum):
     FORGED = "token signed by a forger"
 
 
-class LogIn(msgspec.Struct, frozen=True):
-    """A client logs in, with a flawless token unless it is said otherwise, and is refused for the reason named."""
+class Verb(StrEnum):
+    """What is done."""
+
+    LOG_IN = "log in"
+    PUBLISH = "publish"
+    SUBSCRIBE = "subscribe"
+    REQUEST = "request"
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """Something that a client does.
+
+    Attributes:
+        who: its ServiceAccount, `<namespace>/<name>`.
+        verb: what it does.
+        expected: what should come of it; `{account}` stands for the account that clients are in.
+        subject: to what subject; empty for a login.
+        partner: the ServiceAccount whose client is subscribed to that subject, to receive or to answer; may be empty.
+        flaw: what is wrong with the token it logs in with.
+    """
 
     who: str
+    verb: Verb
+    expected: str
+    subject: str = ""
+    partner: str = ""
     flaw: Flaw = Flaw.NONE
-    reason: Reason | None = None
 
     @property
     def deed(self) -> str:
         """What is done, in words."""
-        return f"log in: {self.flaw}" if self.flaw else "log in"
+        return f"{self.verb}: {self.flaw}" if self.flaw else f"{self.verb} {self.subject}".rstrip()
 
 
-class Publish(msgspec.Struct, frozen=True):
-    """A client publishes a message, which reaches `receiver`, who has subscribed; without one, it is denied."""
-
-    who: str
-    subject: str
-    receiver: str = ""
-
-    @property
-    def deed(self) -> str:
-        """What is done, in words."""
-        return f"publish {self.subject}"
+def _log_in(who: str) -> Scenario:
+    return Scenario(who, Verb.LOG_IN, "in account {account}")
 
 
-class Subscribe(msgspec.Struct, frozen=True):
-    """A client subscribes."""
-
-    who: str
-    subject: str
-    allowed: bool
-
-    @property
-    def deed(self) -> str:
-        """What is done, in words."""
-        return f"subscribe {self.subject}"
+def _refused(who: str, flaw: Flaw, reason: Reason) -> Scenario:
+    return Scenario(who, Verb.LOG_IN, f"refused: {reason}", flaw=flaw)
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """A client sends a request, which `answerer` tries to answer twice."""
-
-    who: str
-    subject: str
-    answerer: str
-
-    @property
-    def deed(self) -> str:
-        """What is done, in words."""
-        return f"request {self.subject}"
-
-
-Scenario = LogIn | Publish | Subscribe | Ask
-
-SCENARIOS: Final[tuple[Scenario, ...]] = (
-    LogIn(_CHECKOUT),
-    LogIn(_INVOICER),
-    Publish(_CHECKOUT, "orders.created", receiver=_INVOICER),
-    Publish(_CHECKOUT, "billing.invoices"),
-    Subscribe(_CHECKOUT, "warehouse.stock.*.changed", allowed=True),
-    Subscribe(_INVOICER, "orders.cancelled", allowed=False),
-    Subscribe(_CHECKOUT, "_INBOX_orders_checkout.>", allowed=True),
-    Subscribe(_INVOICER, "_INBOX_orders_checkout.>", allowed=False),
-    Ask(_CHECKOUT, "billing.requests.invoice", answerer=_INVOICER),
-    LogIn(_CHECKOUT, Flaw.EXPIRED, Reason.TOKEN_EXPIRED),
-    LogIn(_CHECKOUT, Flaw.AUDIENCE, Reason.TOKEN_AUDIENCE),
-    LogIn("orders/nobody", Flaw.UNKNOWN, Reason.SERVICEACCOUNT_UNKNOWN),
-    LogIn(_CHECKOUT, Flaw.RECREATED, Reason.SERVICEACCOUNT_RECREATED),
-    LogIn(_CHECKOUT, Flaw.FORGED, Reason.TOKEN_SIGNATURE),
+SCENARIOS: Final = (
+    _log_in(CHECKOUT),
+    _log_in(INVOICER),
+    Scenario(CHECKOUT, Verb.PUBLISH, f"received by {INVOICER}", "orders.created", partner=INVOICER),
+    Scenario(CHECKOUT, Verb.PUBLISH, DENIED, "billing.invoices"),
+    Scenario(CHECKOUT, Verb.SUBSCRIBE, ALLOWED, "warehouse.stock.*.changed"),
+    Scenario(INVOICER, Verb.SUBSCRIBE, DENIED, "orders.cancelled"),
+    Scenario(CHECKOUT, Verb.SUBSCRIBE, ALLOWED, "_INBOX_orders_checkout.>"),
+    Scenario(INVOICER, Verb.SUBSCRIBE, DENIED, "_INBOX_orders_checkout.>"),
+    Scenario(CHECKOUT, Verb.REQUEST, ONE_ANSWER, "billing.requests.invoice", partner=INVOICER),
+    _refused(CHECKOUT, Flaw.EXPIRED, Reason.TOKEN_EXPIRED),
+    _refused(CHECKOUT, Flaw.AUDIENCE, Reason.TOKEN_AUDIENCE),
+    _refused("orders/nobody", Flaw.UNKNOWN, Reason.SERVICEACCOUNT_UNKNOWN),
+    _refused(CHECKOUT, Flaw.RECREATED, Reason.SERVICEACCOUNT_RECREATED),
+    _refused(CHECKOUT, Flaw.FORGED, Reason.TOKEN_SIGNATURE),
 )
-"""What is shown, in this order; the ServiceAccounts are those of k8s/examples/serviceaccounts."""
+"""What is shown, in this order."""
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -3,11 +3,11 @@
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
-from callout.demo_scenarios import Row
+from callout.demo_scenarios import Row, Scenario
 from callout.printable import make_printable
 from callout.verdict import DropReason
 from workers.reasons import Reason
@@ -16,6 +16,9 @@ WIDTH: Final = 100  # columns
 _INDENT: Final = "  "
 _TIME_WIDTH: Final = 10
 _SIDES: Final = {"pub": "publish", "sub": "subscribe"}
+_ABOUT_REFUSALS: Final = "Whoever is refused sees 'Authorization Violation'; the reasons are from the service's log."
+_ABOUT_MISTAKES: Final = "The table goes by the ServiceAccounts of k8s/examples/serviceaccounts as they were delivered."
+_SENTENCES: Final = frozenset(("problem", "error", "why"))
 _COMMON_FIELDS: Final = frozenset(("ts", "level", "component", "event", "worker", "namespace", "serviceaccount"))
 
 
@@ -52,9 +55,16 @@ class Table(msgspec.Struct, frozen=True):
     paint: Paint
     widths: tuple[int, int, int]
 
+    @classmethod
+    def of(cls, scenarios: Sequence[Scenario], account: str, paint: Paint) -> Self:
+        """Make the table of scenarios that are yet to come; `account` is where clients should be."""
+        cells = [(one.who, one.deed, one.expected.format(account=account)) for one in scenarios]
+        who, deed, outcome = (max(map(len, column)) for column in zip(*cells, strict=True))
+        return cls(paint, (who, deed, outcome))
+
     def head(self) -> str:
         """Write the head of the columns."""
-        return self.paint.dim(self._align("who", "what they did", "what came of it"))
+        return self.paint.dim(self._align("who", "what they did", "what came of it") + "  as expected")
 
     def line(self, row: Row) -> str:
         """Write a row, with what was expected below it if something else came of it."""
@@ -65,6 +75,27 @@ class Table(msgspec.Struct, frozen=True):
 
     def _align(self, *cells: str) -> str:
         return _INDENT + "  ".join(f"{cell:{width}}" for cell, width in zip(cells, self.widths, strict=True))
+
+
+def summarize(rows: Sequence[Row], paint: Paint) -> list[str]:
+    """Say how much came as expected, and what goes for the whole table."""
+    good = sum(row.ok for row in rows)
+    paint_it = paint.green if good == len(rows) else paint.red
+    lines = [paint_it(f"{good} of {len(rows)} as expected."), _ABOUT_REFUSALS]
+    return lines if good == len(rows) else [*lines, _ABOUT_MISTAKES]
+
+
+def invite(*, commands: Sequence[str], pages: Sequence[str], folder: object, paint: Paint) -> list[str]:
+    """Say what can be tried now: commands for another terminal, pages for a browser, files to edit."""
+    return [
+        paint.bold("Try it in another terminal, with the nats CLI (https://github.com/nats-io/natscli):"),
+        *(f"{_INDENT}{line}" for command in commands for line in command.splitlines()),
+        "",
+        paint.bold("Look at the service:"),
+        f"{_INDENT}{'  '.join(pages)}",
+        "",
+        paint.bold(f"Edit {folder}/*.yaml and watch; Ctrl-C ends the demo."),
+    ]
 
 
 def align(pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -103,7 +134,11 @@ def _say(line: Mapping[str, Any]) -> str | None:
             return f"{who}: annotation {line['annotation']} means nothing here"
     if line["level"] not in ("warning", "error"):
         return None
-    details = ", ".join(f"{key}: {value}" for key, value in line.items() if key not in _COMMON_FIELDS)
+    details = ", ".join(
+        str(value) if key in _SENTENCES else f"{key} {value}"
+        for key, value in line.items()
+        if key not in _COMMON_FIELDS
+    )
     return f"{line['event']}: {details}" if details else str(line["event"])
 
 

@@ -60,8 +60,7 @@ class Directory:
         with self._snapshot.transaction() as transaction:
             for change in changes:
                 if isinstance(change, Removed):
-                    transaction.delete(change.namespace, change.name)
-                    self._reported.pop((change.namespace, change.name), None)
+                    self._remove(transaction, change.namespace, change.name)
                 else:
                     self._put(transaction, change)
             self._confirm(transaction)
@@ -76,8 +75,7 @@ class Directory:
         gone = [identity for identity in self._snapshot.identities() if identity not in named]
         with self._snapshot.transaction() as transaction:
             for namespace, name in gone:
-                transaction.delete(namespace, name)
-                self._reported.pop((namespace, name), None)
+                self._remove(transaction, namespace, name)
             self._confirm(transaction)
         self._named = None
         self.listed = True
@@ -95,7 +93,13 @@ class Directory:
         record = make_record(service_account, verdict, self._rules)
         if transaction.look_up(*identity) != record:
             transaction.put(*identity, record)
+            self._log.debug("permissions changed", namespace=identity[0], serviceaccount=identity[1])
         self._report(identity, verdict)
+
+    def _remove(self, transaction: Transaction, namespace: str, name: str) -> None:
+        if transaction.delete(namespace, name):
+            self._log.debug("ServiceAccount removed", namespace=namespace, serviceaccount=name)
+        self._reported.pop((namespace, name), None)
 
     def _report(self, identity: tuple[str, str], verdict: Verdict) -> None:
         if not (verdict.dropped or verdict.unknown_annotations):

@@ -194,8 +194,8 @@ class _Found(msgspec.Struct, frozen=True):
     issuers: tuple[str, ...]
 
 
-def _fetch(url: str, cluster_ca: Path | None) -> tuple[bytes, Mapping[str, str]]:
-    """Fetch the key set from a host that is not the API server: without a token.
+def _fetch(url: str, cluster_ca: Path | None, seconds: float = FETCH_SECONDS) -> tuple[bytes, Mapping[str, str]]:
+    """Fetch the key set from a host that is not the API server: without a token, and within so many seconds.
 
     Raises:
         KubeError, ValueError: why not, on one line.
@@ -211,7 +211,7 @@ def _fetch(url: str, cluster_ca: Path | None) -> tuple[bytes, Mapping[str, str]]
                 "GET",
                 url,
                 headers={"Accept": "application/json", "User-Agent": "nats-k8s-oidc-callout"},
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=FETCH_SECONDS),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
                 retries=False,
                 redirect=False,
                 preload_content=False,
@@ -222,8 +222,8 @@ def _fetch(url: str, cluster_ca: Path | None) -> tuple[bytes, Mapping[str, str]]
                     f"{host} answered with status {response.status} when asked for the key set;"
                     " JWKS_URL must be its final address, readable without a token"
                 )
-            return read_bounded(response, MAX_DOCUMENT_BYTES, time.monotonic() + FETCH_SECONDS), response.headers
+            return read_bounded(response, MAX_DOCUMENT_BYTES, time.monotonic() + seconds), response.headers
         except TooSlowError:
-            raise ValueError(f"{host} took more than {FETCH_SECONDS:g} s to send the key set") from None
+            raise ValueError(f"{host} took more than {seconds:g} s to send the key set") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise explain(error, host) from None

@@ -184,17 +184,17 @@ class KubeClient:
         return _fingerprint(access.files) != self._fingerprint
 
 
-def read_body(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-    """Read the body of an answer that `KubeClient.open` gave, within `ANSWER_SECONDS`.
+def read_body(response: urllib3.BaseHTTPResponse, limit: int, seconds: float = ANSWER_SECONDS) -> bytes:
+    """Read the body of an answer that `KubeClient.open` gave, within so many seconds.
 
     Raises:
         KubeError: see `callout.kube_errors`.
         callout.fetch.TooMuchError: it has more than `limit` bytes.
     """
     try:
-        return fetch.read_bounded(response, limit, time.monotonic() + ANSWER_SECONDS)
+        return fetch.read_bounded(response, limit, time.monotonic() + seconds)
     except fetch.TooSlowError:
-        raise BrokenError(f"the API server took more than {ANSWER_SECONDS:g} s to answer") from None
+        raise BrokenError(f"the API server took more than {seconds:g} s to answer") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise explain(error, "the API server") from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3 import BaseHTTPResponse
 
 from callout.kube_client import KubeClient
 from callout.kube_watch import ServiceAccountWatch
@@ -368,6 +369,32 @@ def test_stop_leaves_a_thread_behind_that_cannot_be_woken(
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
     assert [] == sink.calls
+
+
+def test_a_stop_that_comes_while_a_request_is_answered_is_heard(
+    api: FakeKubeApi, tmp_path: Path, lines: LogLines
+) -> None:
+    """Between the head of an answer and its first read there is no moment in which it could be missed."""
+
+    class Racing(KubeClient):
+        """A client during whose requests the watch is told to stop."""
+
+        def open(self, *args: Any) -> BaseHTTPResponse:
+            """Get the answer, and let the watch be stopped before it is handed back."""
+            response = super().open(*args)
+            watch._stopping.set()
+            return response
+
+    api.fail("list", Stall())
+    client = Racing(in_cluster=False, kubeconfig=str(api.write_kubeconfig(tmp_path / "config")))
+    watch = ServiceAccountWatch(client, RecordingSink(), PREFIX, lines.log)
+
+    async def run() -> None:
+        watch.start()
+        await asyncio.to_thread(watch._thread.join, DEADLINE_S)
+        assert not watch._thread.is_alive()
+
+    asyncio.run(run())
 
 
 def test_stop_does_not_wait_for_the_end_of_a_pause(tmp_path: Path, lines: LogLines) -> None:

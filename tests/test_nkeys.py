@@ -53,6 +53,7 @@ def test_a_seed_is_read_as_the_nkeys_library_reads_it(kind: Kind, seed: bytes, m
     key = decode_seed(text if as_bytes else text.decode())
     assert kind is key.kind
     assert oracle.public_key.decode() == key.public
+    assert text.decode() == key.encode_seed()
     assert oracle.sign(message) == key.sign(message)
     assert (kind, base64.b32decode(key.public)[1:33]) == decode_public(key.public)
     minting.verify(key.public, message, key.sign(message))
@@ -69,7 +70,8 @@ def test_a_curve_seed_is_the_scalar_itself(seed: bytes) -> None:
 
 def test_curve_keys_are_those_of_the_oracle() -> None:
     """The text forms, end to end."""
-    assert CURVE.public == decode_seed(CURVE.seed).public
+    key = decode_seed(CURVE.seed)
+    assert (CURVE.public, CURVE.seed) == (key.public, key.encode_seed())
 
 
 def test_only_a_curve_key_has_a_scalar() -> None:
@@ -129,6 +131,21 @@ def test_a_seed_with_a_wrong_character_is_noticed(position: int, letter: str) ->
         armour(bytes([17 << 3, 0]) + bytes(32)),
         armour(bytes([18 << 3 | 7, 31 << 3]) + bytes(32)),
     ],
+    ids=[
+        "empty",
+        "a letter",
+        "short",
+        "long",
+        "lower case",
+        "line end",
+        "space",
+        "padding",
+        "é",
+        "half a surrogate",
+        "public key",
+        "not S",
+        "unknown kind",
+    ],
 )
 def test_other_text_is_no_seed_and_is_not_shown(text: str) -> None:
     """Whatever is wrong with it, the complaint holds nothing of the text: it might be most of a real seed."""
@@ -138,7 +155,9 @@ def test_other_text_is_no_seed_and_is_not_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "B" * 56, ACCOUNT.public[:-1], ACCOUNT.seed, ACCOUNT.public.lower(), "é" * 56, ACCOUNT.public + "\n"]
+    "text",
+    ["", "B" * 56, ACCOUNT.public[:-1], ACCOUNT.seed, ACCOUNT.public.lower(), "é" * 56, ACCOUNT.public + "\n"],
+    ids=["empty", "checksum", "short", "seed", "lower case", "not ASCII", "line end"],
 )
 def test_other_text_is_no_public_key(text: str) -> None:
     """Wrong length, letters or checksum."""

@@ -100,6 +100,7 @@ def low_order_key() -> str:
 @pytest.mark.parametrize(
     "public",
     ["", "X", SERVER.public[:-1], SERVER.seed, NatsKey.generate("server").public, low_order_key(), "\ud800" * 56],
+    ids=["empty", "a letter", "short", "seed", "server's key", "low order", "half surrogates"],
 )
 def test_only_a_curve_key_is_a_sender_or_recipient(public: str) -> None:
     """Text that is no key, a key of another kind, and a point of low order are refused both ways."""

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -16,7 +16,11 @@ POLL_SECONDS = 0.01
 """Short beside everything that is waited for, and a hundred looks a second cost nothing."""
 
 
-async def until(predicate: Callable[[], T | Awaitable[T | None] | None], deadline_s: float, what: str) -> T:
+@overload
+async def until(predicate: Callable[[], Awaitable[T]], deadline_s: float, what: str) -> T: ...
+@overload
+async def until(predicate: Callable[[], T | None], deadline_s: float, what: str) -> T: ...
+async def until(predicate: Callable[[], Any], deadline_s: float, what: str) -> Any:
     """Look at `predicate` (sync or async) until it is true, and return its value; `AssertionError` at the deadline."""
     end = time.monotonic() + deadline_s
     while True:

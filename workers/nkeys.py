@@ -121,7 +121,7 @@ def looks_public(text: str, kind: Kind) -> bool:
     return (
         len(text) == PUBLIC_KEY_LENGTH
         and text.isascii()
-        and text[0] == kind.value
+        and text[0] == kind
         and not text.encode().translate(None, _BASE32)
     )
 

@@ -1,0 +1,161 @@
+"""What the tests of the running service share: starting it on an environment, and clients that never stop coming."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from tests.interop.changing_cluster import ChangingCluster
+from tests.interop.clients import REFUSED, WorkloadClient
+from tests.interop.environments import BINARIES, MODES, Environment, Setting
+from tests.service import READY_SECONDS, Service
+from tests.waiting import until
+
+WORKERS = 2
+"""Enough to have another one, few enough for a machine with two cores."""
+CHANGE_SECONDS = 10
+"""Files are looked at every two seconds at most; a busy machine may need longer to act on them."""
+LOGIN_SECONDS = 30
+AT_ONCE = 3
+
+PLAIN = Setting("server", xkey=False, binary=BINARIES[0])
+"""Where one environment is enough."""
+REDUCED = (
+    *(Setting(mode, xkey=False, binary=BINARIES[0]) for mode in MODES),
+    *(Setting("server", xkey=False, binary=binary) for binary in BINARIES[1:]),
+)
+"""Where the server's version or mode may make a difference: all modes on the newest line, one mode on the others."""
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    environment: Environment, cluster: ChangingCluster, *, wait: bool = True, **variables: str
+) -> AsyncIterator[Service]:
+    """Run the service on both, with `variables` besides; unless `wait` is false, all workers serve when this returns.
+
+    At the end nothing but log lines may have been printed: a traceback fails the test.
+    """
+    given = {"HTTP_HOST": "127.0.0.1", "NATS_WORKERS": str(WORKERS)} | cluster.variables | variables
+    with Service(environment.service_env() | given) as service:
+        if wait:
+            await service.ready()
+            await until_serving(service, int(given["NATS_WORKERS"]))
+        yield service
+    assert [] == service.plain_lines
+
+
+def count_workers(service: Service) -> dict[str, int]:
+    """How many workers are in each state."""
+    _, body = service.get("/health")
+    workers: dict[str, int] = json.loads(body)["workers"]
+    return workers
+
+
+async def until_serving(service: Service, workers: int = WORKERS) -> None:
+    """Wait until so many workers serve, and there are no others."""
+    await until(
+        lambda: count_workers(service) == {"serving": workers},
+        READY_SECONDS,
+        f"{workers} workers serve and there are no others",
+    )
+
+
+async def is_let_in(environment: Environment, token: str) -> bool:
+    """Try to log in once."""
+    try:
+        client = await environment.connect(token)
+    except REFUSED:
+        return False
+    await client.close()
+    return True
+
+
+async def until_let_in(environment: Environment, token: str) -> None:
+    """Wait until a login with the token succeeds."""
+    await until(lambda: is_let_in(environment, token), CHANGE_SECONDS, "the login succeeds")
+
+
+async def until_refused(environment: Environment, token: str) -> None:
+    """Wait until a login with the token is refused."""
+
+    async def is_refused() -> bool:
+        return not await is_let_in(environment, token)
+
+    await until(is_refused, CHANGE_SECONDS, "the login is refused")
+
+
+async def may_publish(client: WorkloadClient, subject: str) -> bool:
+    """Try to publish to a subject; the server complains of a violation before it answers the flush."""
+    before = len(client.errors)
+    await client.publish(subject, b"")
+    await client.flush()
+    return len(client.errors) == before
+
+
+async def until_reasons(service: Service, expected: list[str]) -> None:
+    """Wait until these are the reasons of all denials so far; a line is written a moment after the answer."""
+
+    def reasons() -> list[Any]:
+        return [line["reason"] for line in service.log_lines("login denied")]
+
+    await until(lambda: len(reasons()) >= len(expected), CHANGE_SECONDS, f"{len(expected)} denials are logged")
+    assert expected == reasons()
+
+
+class Logins:
+    """Clients that log in and leave again, without a pause, as long as an `async with` block lasts.
+
+    Args:
+        environment: where.
+        make_token: gives the token of each.
+        at_once: how many at a time.
+
+    Attributes:
+        refusals: what those got that were not let in.
+    """
+
+    def __init__(self, environment: Environment, make_token: Callable[[], str], at_once: int = AT_ONCE) -> None:
+        self.refusals: list[str] = []
+        self._environment = environment
+        self._make_token = make_token
+        self._at_once = at_once
+        self._begun = 0
+        self._ended: list[int] = []
+        self._going_on = True
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._log_in()) for _ in range(self._at_once)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._going_on = False
+        if error is not None:
+            for task in self._tasks:
+                task.cancel()
+        outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
+        if error is None:
+            assert [None] * self._at_once == outcomes
+
+    async def more(self, number: int = 20) -> None:
+        """Wait until so many have been decided that began after this call."""
+        mark = self._begun
+        await until(lambda: self._decided_since(mark) >= number, LOGIN_SECONDS, f"{number} more logins")
+
+    def _decided_since(self, mark: int) -> int:
+        return sum(one >= mark for one in self._ended)
+
+    async def _log_in(self) -> None:
+        while self._going_on:
+            number, self._begun = self._begun, self._begun + 1
+            try:
+                client = await self._environment.connect(self._make_token())
+            except REFUSED as error:
+                self.refusals.append(str(error))
+            else:
+                await client.close()
+            self._ended.append(number)
