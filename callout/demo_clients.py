@@ -66,7 +66,10 @@ class Clients:
             Verb.SUBSCRIBE: self._subscribe,
             Verb.REQUEST: self._request,
         }
-        outcome = await deeds[scenario.verb](scenario)
+        try:
+            outcome = await deeds[scenario.verb](scenario)
+        except (Error, OSError) as error:  # a time-out is an OSError, too
+            outcome = f"failed: {error or type(error).__name__}"
         expected = scenario.expected.format(account=self._surroundings.account)
         return Row(scenario.who, scenario.deed, outcome, expected)
 
@@ -127,7 +130,8 @@ class Clients:
             return DENIED
         if not await _arrives(answers):
             return "no answer"
-        await answered.wait()
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            await answered.wait()
         denied = await partner.was_denied()
         await client.nats.flush()  # what was sent here before has come before the answer to this
         return ONE_ANSWER if denied and not answers.pending_msgs else f"{1 + answers.pending_msgs} answers"

@@ -1,4 +1,4 @@
-"""The demo's child processes: started apart from the terminal, and ended whatever happens.
+"""The demo's child processes: started apart from the terminal, and ended whatever happens, signals among it.
 
 Rules kept here:
 - Each is in a session of its own, so that Ctrl-C in a terminal reaches the demo alone, which then ends them in order.
@@ -7,14 +7,53 @@ Rules kept here:
 """
 
 import asyncio
+import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from callout.errors import CommandError
+from callout.files import reason_of
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAVE_SECONDS: Final = 5.0  # the service grants its workers less (see callout.demo_service); nats-server needs 0.1
 POLL_SECONDS: Final = 0.02  # how often a file is looked at that a child is about to write
+
+
+class SignalledError(Exception):
+    """A signal has ended the work; `number` says which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+async def run_until_signal(work: Coroutine[None, None, int]) -> int:
+    """Do the work; the first signal cancels it, and those after that one leave it alone to clean up.
+
+    Raises:
+        SignalledError: it was cancelled, and is done with cleaning up.
+    """
+    caught: list[int] = []
+    task = asyncio.create_task(work)
+
+    def stop(number: int) -> None:
+        if not caught:
+            caught.append(number)
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup is to be heeded
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not caught:
+            raise
+        raise SignalledError(caught[0]) from None
 
 
 @asynccontextmanager
@@ -27,11 +66,17 @@ async def running(
         command: program and arguments.
         output: the file that takes what it writes to its standard output and error.
         environment: its variables; None for our own.
+
+    Raises:
+        CommandError: there is no such program, or it cannot be run.
     """
-    with output.open("ab") as file:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
-        )
+    try:
+        with output.open("ab") as file:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
+            )
+    except OSError as error:
+        raise CommandError(f"{command[0]} cannot be started: {reason_of(error)}") from None
     try:
         yield process
     finally:
@@ -40,7 +85,8 @@ async def running(
 
 async def _end(process: Process) -> None:
     if process.returncode is None:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            process.terminate()
     try:
         async with asyncio.timeout(LEAVE_SECONDS):
             await process.wait()

@@ -29,8 +29,11 @@ class Server(msgspec.Struct, frozen=True):
     version: str
 
     async def find_account(self, connection: int | None) -> str:
-        """Ask which account a connection is in; "" if it is gone."""
-        page = await _fetch(f"{self.monitoring_url}/connz?auth=1&cid={connection}")
+        """Ask which account a connection is in; "" if the server cannot tell."""
+        try:
+            page = await _fetch(f"{self.monitoring_url}/connz?auth=1&cid={connection}")
+        except urllib3.exceptions.HTTPError:
+            return ""
         return next((str(found.get("account", "")) for found in page["connections"]), "")
 
 

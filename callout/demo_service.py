@@ -90,6 +90,11 @@ class Service(msgspec.Struct, frozen=True):
     seconds: float
 
 
+def who_of(line: LogLine) -> str:
+    """Return the ServiceAccount that a line is about, `<namespace>/<name>`; "/" if it is about none."""
+    return f"{line.get('namespace', '')}/{line.get('serviceaccount', '')}"
+
+
 @asynccontextmanager
 async def run_service(settings: Mapping[str, str], folder: Path) -> AsyncIterator[Service]:
     """Run the service inside the block, which begins when it is ready.

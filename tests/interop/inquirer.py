@@ -75,6 +75,10 @@ class Inquirer:
         await until(complete, VERDICT_SECONDS, f"an answer or a line in the log for each of {len(order)} requests")
         return [answers.get(subject) for subject in order]
 
+    async def flood(self, payload: bytes, number: int) -> None:
+        """Send the same message many times, as fast as it goes."""
+        await self._injector.flood(payload, number)
+
     def dropped(self) -> int:
         """How many requests the service says that it has dropped."""
         return sum(line["requests"] for line in self._service.log_lines("requests dropped"))

@@ -7,6 +7,7 @@ that a client of the first finds the second.
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,15 @@ class NatsProcess:
         """Stop, then start on the same ports. The server's own keys (N…, X…) are new ones after that."""
         self.stop()
         self.start()
+
+    def reload(self, edit: Callable[[str], str]) -> None:
+        """Have the server read its configuration again, as `edit` makes it; wait until it is in force."""
+        assert self._process is not None
+        config, done = self._folder / "nats.conf", "Reloaded server configuration"
+        seen = len(self.logged(done))
+        config.write_text(edit(self._render_config(self.ports)))
+        self._process.send_signal(signal.SIGHUP)
+        until_sync(lambda: len(self.logged(done)) > seen, START_SECONDS, "nats-server has reloaded")
 
     def log(self) -> str:
         """All that the server has logged, over all its starts."""

@@ -39,6 +39,7 @@ async def serve(
     """
     given = {"HTTP_HOST": "127.0.0.1", "NATS_WORKERS": str(WORKERS)} | cluster.variables | variables
     with Service(environment.service_env() | given) as service:
+        await service.logged("http listening")
         if wait:
             await service.ready()
             await until_serving(service, int(given["NATS_WORKERS"]))

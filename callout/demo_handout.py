@@ -1,0 +1,46 @@
+"""What the demo's user gets to try: tokens and settings as files, and commands that use them, ready to paste.
+
+A token stands in a file, as it does in a pod, and the command reads it from there: so no token is printed, and a
+command stays short enough to be read before it is pasted.
+"""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from callout.demo_config import write_private
+from callout.demo_scenarios import CHECKOUT, INVOICER
+from callout.demo_tokens import DAY, Tokens
+from callout.secret import Secret
+
+
+def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str], example: str) -> list[str]:
+    """Write the files, and return the commands, each of one or more lines.
+
+    Args:
+        folder: private.
+        url: where clients connect.
+        tokens: makes them.
+        settings: the service's environment.
+        example: the ServiceAccount, `<namespace>/<name>`, that is worth explaining.
+    """
+    environment = folder / "settings.env"
+    exports = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    write_private(environment, Secret("".join(exports)))
+    return [
+        _talk(folder, url, tokens, INVOICER, "sub orders.created"),
+        _talk(folder, url, tokens, CHECKOUT, "pub orders.created hello"),
+        f"(. {shlex.quote(str(environment))}\n  {_own_command()} explain --serviceaccount {example})",
+    ]
+
+
+def _talk(folder: Path, url: str, tokens: Tokens, who: str, action: str) -> str:
+    file = write_private(folder / f"{who.rpartition('/')[2]}.token", tokens.mint(who, lifetime=DAY))
+    return f'nats --server {url} \\\n  --token "$(cat {shlex.quote(file)})" {action}'
+
+
+def _own_command() -> str:
+    """Say how this program is called from the current folder."""
+    path = Path(sys.executable).with_name("callout")
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

@@ -1,0 +1,105 @@
+"""The tables of the documentation that are made from the code: `python -m tests.documents` (`make docs`) writes them.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. A block of commands is preceded by `<!-- run -->`, and
+then a test runs it, or by `<!-- not run: WHY -->`.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from callout.config import markdown_table
+from callout.metrics import MetricsPage, Readings
+from callout.policy import Rules, decide
+from callout.serviceaccounts import ServiceAccount
+from callout.verdict import DropReason
+from workers.metrics import DROP_REASONS, WorkerMetrics
+from workers.reasons import Reason
+from workers.user_jwt import ResponsePermission
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+_TABLE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def defaults() -> str:
+    """What every ServiceAccount gets, asked of the policy itself."""
+    rules = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 0), account="")
+    verdict = decide(ServiceAccount("namespace", "serviceaccount", "", {}), rules)
+    rows = ["| side | subject | where it comes from |", "|---|---|---|"]
+    for side, granted in (("publish", verdict.pub), ("subscribe", verdict.sub)):
+        for entry in granted:
+            subject = entry.subject.replace("serviceaccount", "<serviceaccount>").replace("namespace", "<namespace>")
+            switch = ", unless `NATS_SHARED_INBOX=false`" if subject == "_INBOX.>" else ""
+            rows.append(f"| {side} | `{subject}` | {entry.source}{switch} |")
+    return "\n".join(rows) + "\n"
+
+
+def drop_reasons() -> str:
+    """Why entries of annotations are dropped."""
+    rows = ["| reason | what was found | what to do |", "|---|---|---|"]
+    rows += [f"| `{reason.value}` | {_cell(reason.meaning)} | {_cell(reason.remedy)} |" for reason in DropReason]
+    return "\n".join(rows) + "\n"
+
+
+def reasons() -> str:
+    """Why logins are refused."""
+    rows = ["| reason | answered | what was found | what to do |", "|---|---|---|---|"]
+    for reason in Reason:
+        answered = "dropped" if reason in DROP_REASONS else "denied"
+        rows.append(f"| `{reason.value}` | {answered} | {_cell(reason.meaning)} | {_cell(reason.remedy)} |")
+    return "\n".join(rows) + "\n"
+
+
+def metrics() -> str:
+    """The metrics, read off a page of metrics."""
+    readings = Readings(
+        version="",
+        ready=True,
+        snapshot_entries=0,
+        snapshot_bytes=0,
+        snapshot_generation=0,
+        snapshot_age=0,
+        keyset_age=0,
+        keyset_failures=0,
+        watch_connected=True,
+        watch_restarts=0,
+        workers={},
+        worker_restarts=0,
+        filtered={},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        WorkerMetrics(folder, 0)
+        _, page = MetricsPage(Path(folder), lambda: readings).render()
+    rows = ["| metric | labels | what it tells |", "|---|---|---|"]
+    for family in sorted(text_string_to_metric_families(page.decode()), key=lambda family: family.name):
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+        name = family.name + ("_total" if family.type == "counter" else "")
+        rows.append(f"| `{name}` | {', '.join(labels)} | {family.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": markdown_table,
+    "defaults": defaults,
+    "drop reasons": drop_reasons,
+    "reasons": reasons,
+    "metrics": metrics,
+}
+
+
+def fill(text: str) -> str:
+    """Return a page with its tables as the code has them now."""
+    return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*").replace("<", "\\<")
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(fill(page.read_text()))

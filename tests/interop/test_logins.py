@@ -1,0 +1,118 @@
+"""Whoever shows a true token is let in, by every door that the server has, and stays as long as the token lasts."""
+
+import asyncio
+import itertools
+import json
+import time
+
+import pytest
+
+from tests.interop.attempts import denied_publishes, denied_subscriptions
+from tests.interop.cast import CAST, FOREIGNER, PLAIN
+from tests.interop.clients import listen_disconnects
+from tests.interop.deployment import Deployment
+from tests.interop.environments import Transport, Via
+from tests.interop.mqtt import ACCEPTED, NOT_AUTHORIZED, SUBSCRIBE_FAILED
+from tests.waiting import until
+
+EXPIRY_SECONDS = 10
+SERVER_SECONDS = 5
+"""How long it may take until the server has written a line or an advisory."""
+LEEWAY_SECONDS = 60
+"""What Kubernetes and the product grant beyond `exp`."""
+
+
+@pytest.mark.parametrize("transport", ["nats", "websocket"])
+@pytest.mark.parametrize("via", ["auth_token", "pass"])
+async def test_a_true_token_opens_the_door(deployment: Deployment, via: Via, transport: Transport) -> None:
+    """As token or as password, over TCP or WebSocket: the client lands in the clients' account and may do its part."""
+    async with await deployment.connect(PLAIN, via=via, transport=transport) as client:
+        assert "clients" == (await deployment.environment.connection(client))["account"]
+        assert [] == await denied_publishes(client, ["orders.created"])
+        assert ["billing.created"] == await denied_publishes(client, ["billing.created"])
+        assert [] == await denied_subscriptions(client, ["orders.created"])
+        assert ["billing.created"] == await denied_subscriptions(client, ["billing.created"])
+
+
+async def test_an_mqtt_client_is_let_in_by_its_password(deployment: Deployment) -> None:
+    """It may publish and hear what its ServiceAccount may, and nothing else; without a sentinel it has no way in."""
+    async with await deployment.environment.connect_mqtt(deployment.token(PLAIN)) as client:
+        if deployment.environment.setting.mode == "operator-creds":
+            assert NOT_AUTHORIZED == client.return_code
+            return
+        assert ACCEPTED == client.return_code
+        assert SUBSCRIBE_FAILED == await client.subscribe("billing/news")
+        assert 0 == await client.subscribe("orders/news")
+        async with await deployment.connect(PLAIN) as partner:
+            heard = await partner.subscribe("orders.heard")
+            await partner.flush()
+            client.publish("billing/heard", b"denied")
+            client.publish("orders/heard", b"hello")
+            assert b"hello" == (await heard.next_msg(SERVER_SECONDS)).data
+            await partner.publish("orders.news", b"news")
+            assert ("orders/news", b"news") == await client.next_message()
+    violation = 'Publish Violation - Subject "billing.heard"'
+    await until(lambda: deployment.environment.server.logged(violation), SERVER_SECONDS, "the server's complaint")
+
+
+async def test_an_mqtt_password_of_any_length_is_read(deployment: Deployment) -> None:
+    """Only NATS' own CONNECT is capped at 4,096 bytes; the product refuses what is longer by itself."""
+    refused = deployment.count("token_too_long")
+    async with await deployment.environment.connect_mqtt(deployment.token(PLAIN) + "A" * 4096) as client:
+        assert NOT_AUTHORIZED == client.return_code
+    reached = deployment.environment.setting.mode != "operator-creds"
+    await deployment.until_counted("token_too_long", refused + reached)
+
+
+async def test_every_algorithm_opens_the_door(deployment: Deployment) -> None:
+    """RS, PS and ES in all sizes, and EdDSA; the key set holds a key for each."""
+    namespace, name = PLAIN.namespace, PLAIN.name
+    true = deployment.cluster.signer
+    for issuer in deployment.issuers:
+        deployment.cluster.signer = issuer
+        async with await deployment.connect(PLAIN, deployment.cluster.token(namespace, name)):
+            pass
+    deployment.cluster.signer = true
+
+
+async def test_everyone_comes_in_at_once_and_again(deployment: Deployment) -> None:
+    """A crowd that connects together is let in together; a token shown before is as good the second time."""
+    crowd = [(account, deployment.token(account)) for account in CAST]
+    for _ in range(2):
+        clients = await asyncio.gather(*itertools.starmap(deployment.connect, crowd))
+        assert [True] * len(crowd) == [client.is_connected for client in clients]
+        await asyncio.gather(*(client.close() for client in clients))
+
+
+async def test_an_unnamed_connection(deployment: Deployment) -> None:
+    """The connection has no name of ours: a named one would not survive a reload of the server's configuration."""
+    async with await deployment.connect(FOREIGNER, via="pass") as client:
+        connection = await deployment.environment.connection(client)
+    assert "anyone" == connection["authorized_user"]
+    assert "billing" not in json.dumps(connection)
+
+
+async def test_the_login_ends_with_the_token(deployment: Deployment) -> None:
+    """The server then disconnects the client; a token in its leeway is good until that is over."""
+    environment = deployment.environment
+    lately = time.time() - 3600 - LEEWAY_SECONDS + 2
+    async with (
+        await environment.connect_system() as system,
+        await deployment.connect(PLAIN, deployment.token(PLAIN, ttl=2), name="soon") as soon,
+        await deployment.connect(PLAIN, deployment.token(PLAIN, now=lately), name="in leeway") as in_leeway,
+        await deployment.connect(PLAIN) as lasting,
+    ):
+        heard = await listen_disconnects(system)
+        await until(lambda: soon.is_closed and in_leeway.is_closed, EXPIRY_SECONDS, "both are disconnected")
+        # nats-py gives the server's words in lower case.
+        assert ["nats: user authentication expired"] * 2 == [str(client.last_error) for client in (soon, in_leeway)]
+        named = {"soon", "in leeway"}
+
+        def reasons() -> set[tuple[str, str]]:
+            return {(line["client"]["name"], line["reason"]) for line in heard if line["client"].get("name") in named}
+
+        expected = {(name, "Authentication Expired") for name in named}
+        await until(lambda: len(reasons()) == len(expected), SERVER_SECONDS, "the server's advisories")
+        assert expected == reasons()
+        await lasting.flush()
+        assert lasting.is_connected

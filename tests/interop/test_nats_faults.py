@@ -1,0 +1,167 @@
+"""NATS goes away, comes back, refuses: the service outlives it, and says so."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.interop.changing_cluster import ChangingCluster, replace
+from tests.interop.environments import Environment
+from tests.interop.operation import REDUCED, count_workers, is_let_in, serve, until_serving
+from tests.interop.server_configs import CALLOUT, PASSWORD
+from tests.minting import creds, decode_nats_jwt, encode_nats_jwt
+from tests.service import Service
+from tests.waiting import until
+
+pytestmark = pytest.mark.parametrize("environment", REDUCED, indirect=True, ids=str)
+
+NOTICE_SECONDS = 10
+START_SECONDS = 10
+GRACE_SECONDS = 5
+CREDS_SECONDS = 3
+"""Long enough for a worker to connect, short enough to wait for."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> ChangingCluster:
+    """A cluster of files, with one ServiceAccount."""
+    made = ChangingCluster(tmp_path)
+    made.put("orders", "checkout")
+    return made
+
+
+async def until_not_ready(service: Service) -> None:
+    """Wait until /readyz says no."""
+    await until(lambda: service.get("/readyz")[0] == 503, NOTICE_SECONDS, "/readyz says no")
+    assert b'{"ready":false,"missing":["worker subscribed to NATS"]}\n' == service.get("/readyz")[1]
+
+
+async def test_a_restart_of_nats_is_survived(environment: Environment, cluster: ChangingCluster) -> None:
+    """The same workers reconnect and answer again; /readyz says no in between."""
+    async with serve(environment, cluster) as service:
+        workers = service.worker_pids()
+        environment.server.stop()
+        try:
+            await until_not_ready(service)
+            assert 200 == service.get("/livez")[0]
+        finally:
+            environment.server.start()
+        await until_serving(service)
+        assert 200 == service.get("/readyz")[0]
+        assert await is_let_in(environment, cluster.token("orders", "checkout"))
+        assert workers == service.worker_pids()
+        assert 0 == service.metric("nats_auth_worker_restarts_total")
+        assert 0 == await service.stop()
+
+
+async def test_nats_may_come_later(environment: Environment, cluster: ChangingCluster) -> None:
+    """A service that finds no NATS waits, without being ready, and without ending."""
+    environment.server.stop()
+    try:
+        async with serve(environment, cluster, wait=False) as service:
+            await service.logged("NATS error", worker=1)
+            await service.logged("NATS error", worker=2)
+            await until_not_ready(service)
+            environment.server.start()
+            await until_serving(service)
+            assert 200 == service.get("/readyz")[0]
+            assert await is_let_in(environment, cluster.token("orders", "checkout"))
+            assert 0 == service.metric("nats_auth_worker_restarts_total")
+    finally:
+        environment.server.stop()
+        environment.server.start()
+
+
+async def test_nats_may_be_away_when_everything_else_has_come(
+    environment: Environment, cluster: ChangingCluster
+) -> None:
+    """Workers that lose NATS while they wait for the first key set begin when both are there."""
+    keys = cluster.jwks.read_text()
+    replace(cluster.jwks, "{}")
+    async with serve(environment, cluster, wait=False) as service:
+        await until(lambda: count_workers(service) == {"waiting": 2}, START_SECONDS, "both workers wait")
+        environment.server.stop()
+        try:
+            replace(cluster.jwks, keys)
+            await service.logged("key set in force")
+            await until_not_ready(service)
+        finally:
+            environment.server.start()
+        await until_serving(service)
+        assert await is_let_in(environment, cluster.token("orders", "checkout"))
+        assert 0 == service.metric("nats_auth_worker_restarts_total")
+
+
+async def test_refused_credentials_are_tried_again_for_ever(environment: Environment, cluster: ChangingCluster) -> None:
+    """A service that has been let in once stays, however long it is refused, and serves when it is let in again."""
+    if environment.is_operator_mode:
+        pytest.skip("users are in no configuration that could be reloaded")
+    async with serve(environment, cluster) as service:
+        environment.server.reload(
+            lambda config: config.replace(
+                f'"user": "{CALLOUT}", "password": "{PASSWORD}"', f'"user": "{CALLOUT}", "password": "another"'
+            )
+        )
+        try:
+            await until_not_ready(service)
+            for worker in (1, 2):
+                await service.logged("the NATS client has closed; making a new one", worker=worker)
+            refused = len(environment.server.logged(f'authentication error - User "{CALLOUT}"'))
+            await until(
+                lambda: len(environment.server.logged(f'authentication error - User "{CALLOUT}"')) > refused + 4,
+                NOTICE_SECONDS,
+                "they try again and again",
+            )
+        finally:
+            environment.server.reload(lambda config: config)
+        await until_serving(service)
+        assert await is_let_in(environment, cluster.token("orders", "checkout"))
+        assert 0 == service.metric("nats_auth_worker_restarts_total")
+
+
+async def test_expired_credentials_are_replaced(environment: Environment, cluster: ChangingCluster) -> None:
+    """When the service's own JWT runs out it is out, and in again as soon as its file holds another."""
+    if not environment.is_operator_mode:
+        pytest.skip("users have no JWTs")
+    keys, file = environment.keys, environment.folder / "passing.creds"
+    lasting = keys.user_jwt(CALLOUT)
+    claims = decode_nats_jwt(lasting) | {"exp": int(time.time()) + CREDS_SECONDS}
+    passing = encode_nats_jwt(claims, keys.accounts["callout"])
+    replace(file, creds(passing, keys.users[CALLOUT].seed))
+    async with serve(environment, cluster, NATS_USER_CREDS_FILE=str(file)) as service:
+        assert await is_let_in(environment, cluster.token("orders", "checkout"))
+        await until_not_ready(service)
+        replace(file, creds(lasting, keys.users[CALLOUT].seed))
+        await until_serving(service)
+        assert await is_let_in(environment, cluster.token("orders", "checkout"))
+        assert 0 == service.metric("nats_auth_worker_restarts_total")
+
+
+async def test_the_service_can_be_stopped_while_nats_is_away(
+    environment: Environment, cluster: ChangingCluster
+) -> None:
+    """There is nobody to drain for."""
+    async with serve(environment, cluster) as service:
+        environment.server.stop()
+        try:
+            await until_not_ready(service)
+            assert 0 == await service.stop()
+        finally:
+            environment.server.start()
+
+
+async def test_the_service_can_be_stopped_while_nats_stands_still(
+    environment: Environment, cluster: ChangingCluster
+) -> None:
+    """A server that does not answer cannot hold up the end beyond the limit."""
+    limit = 1
+    async with serve(environment, cluster, DRAIN_TIMEOUT=f"{limit}s") as service:
+        process = environment.server._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            assert 0 == await service.stop(limit + GRACE_SECONDS)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)

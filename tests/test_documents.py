@@ -1,0 +1,81 @@
+"""The documentation says what the code does: tables are the code's own, commands run, links lead somewhere."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.documents import PAGES, ROOT, TABLES, fill
+
+README_LINES = 120
+COMMAND_SECONDS = 120
+_BLOCK = re.compile(r"(?:<!-- (run|not run: [^>]+) -->\n)?```(bash|sh|console)\n(.*?)```", re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+COMMANDS = [
+    pytest.param(match[3], id=f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}")
+    for page in PAGES
+    for match in _BLOCK.finditer(page.read_text())
+    if match[1] == "run"
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_those_of_the_code(page: Path) -> None:
+    """`make docs` has been run since the code changed."""
+    assert page.read_text() == fill(page.read_text())
+
+
+def test_every_table_stands_somewhere() -> None:
+    """A table that nobody shows is not needed."""
+    pages = "".join(page.read_text() for page in PAGES)
+    assert [name for name in TABLES if f"<!-- table: {name} -->" not in pages] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_run_or_says_why_not(page: Path) -> None:
+    """A command block without a mark is one that nobody has tried."""
+    unmarked = [match[3] for match in _BLOCK.finditer(page.read_text()) if match[1] is None]
+    assert unmarked == []
+
+
+@pytest.mark.parametrize("commands", COMMANDS)
+def test_commands_run(commands: str) -> None:
+    """What a reader pastes works, in the checkout with its virtual environment active."""
+    environment = os.environ | {"PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"}
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, ended.stderr)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every file and every heading that a page points at exists."""
+    broken = []
+    for path, anchor in _LINK.findall(page.read_text()):
+        target = (page.parent / path) if path else page
+        if not target.exists() or (anchor and anchor[1:] not in _anchors(target)):
+            broken.append(path + anchor)
+    assert broken == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code forges make them."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(page.read_text())
+    }
+
+
+def test_the_readme_is_short() -> None:
+    """A newcomer reads it to its end."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
