@@ -5,11 +5,12 @@ limits that they name.
 """
 
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
 from callout.subjects import MAX_SUBJECT_LENGTH
+from workers.reasons import Explained
 
 # Characters of one annotation that are read. Both sides at 4 bytes a character are 128 KiB; in the user JWT, itself
 # inside the response, base64 makes 228 KiB of them: far below NATS' max_payload of 1 MiB.
@@ -38,24 +39,8 @@ class Source(StrEnum):
     ANNOTATION = "annotation"
 
 
-class DropReason(StrEnum):
-    """Why an entry was dropped; its value is the name that logs and metrics use.
-
-    Attributes:
-        meaning: what was found, in one sentence.
-        remedy: what the ServiceAccount's owner can do about it.
-    """
-
-    meaning: str
-    remedy: str
-
-    def __new__(cls, value: str, meaning: str, remedy: str) -> Self:
-        """Make a member of three strings, of which the first is its value."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        member.remedy = remedy
-        return member
+class DropReason(Explained):
+    """Why an entry was dropped; the remedy is the ServiceAccount's owner's."""
 
     TOO_LONG = (
         "too_long",

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import Self
 
 
-class Reason(StrEnum):
-    """One reason; its value is the name that logs and metrics use.
+class Explained(StrEnum):
+    """A member of a closed set; its value is the name that logs and metrics use.
 
     Attributes:
         meaning: what was found, in one sentence.
-        remedy: what the operator can do about it.
+        remedy: what can be done about it.
     """
 
     meaning: str
@@ -26,6 +26,10 @@ class Reason(StrEnum):
         member.meaning = meaning
         member.remedy = remedy
         return member
+
+
+class Reason(Explained):
+    """Why a login was refused; the remedy is the operator's."""
 
     # The request: what nats-server sent, or somebody who pretends to be one.
     REQUEST_MALFORMED = (

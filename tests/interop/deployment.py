@@ -11,7 +11,7 @@ import msgspec
 from tests.interop.cast import CAST, Account
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import WorkloadClient
-from tests.interop.environments import Environment, Setting
+from tests.interop.environments import Environment, Placement, Setting
 from tests.interop.inquirer import Inquirer
 from tests.minting import ALGORITHMS, CurveKey, Issuer, NatsKey, PretendServer
 from tests.service import Service
@@ -78,6 +78,7 @@ def deploy(setting: Setting, folder: Path) -> Iterator[Deployment]:
     home.mkdir()
     with Environment(setting, home) as environment, serve(environment, folder) as deployment:
         service = deployment.service
+        asyncio.run(service.ready())
         workers = service.worker_pids()
         yield deployment
         assert workers == service.worker_pids()
@@ -87,8 +88,18 @@ def deploy(setting: Setting, folder: Path) -> Iterator[Deployment]:
 
 
 @contextlib.contextmanager
-def serve(environment: Environment, folder: Path, *, own_key: bool = False, **variables: str) -> Iterator[Deployment]:
-    """Run the product beside a server inside the block, with those variables besides."""
+def serve(
+    environment: Environment,
+    folder: Path,
+    *,
+    placement: Placement = "clients",
+    own_key: bool = False,
+    **variables: str,
+) -> Iterator[Deployment]:
+    """Run the product beside a server inside the block, with those `variables` besides; see `Environment.service_env`.
+
+    It has just been started: await `Service.ready`.
+    """
     cluster = ChangingCluster(folder)
     cluster.signer = Issuer.generate("RS256")
     # One RSA key for all the algorithms of its kind: drawing it is the dear part.
@@ -100,6 +111,6 @@ def serve(environment: Environment, folder: Path, *, own_key: bool = False, **va
     for account in CAST:
         cluster.put(account.namespace, account.name, pub=account.pub, sub=account.sub)
     chosen = {"NATS_WORKERS": WORKERS, "HTTP_HOST": "127.0.0.1", "LOG_LEVEL": "debug"} | cluster.variables | variables
-    with Service(environment.service_env(own_key=own_key) | chosen) as service:
-        asyncio.run(service.ready())
+    given = environment.service_env(placement=placement, own_key=own_key)
+    with Service(given | chosen) as service:
         yield Deployment(environment, service, cluster, issuers)

@@ -184,7 +184,11 @@ class Environment:
         return await open_client(self.url(), {"user": user, "password": PASSWORD} | options)
 
     def _user_creds(self, user: str) -> str:
-        return self._file(f"{user}.creds", creds(self.keys.user_jwt(user), self.keys.users[user].seed))
+        path = self.folder / f"{user}.creds"
+        # Once: each JWT is another one, and a service that watches the file would start its workers anew.
+        if not path.exists():
+            self._file(path.name, creds(self.keys.user_jwt(user), self.keys.users[user].seed))
+        return str(path)
 
     def _render_config(self, ports: Ports) -> str:
         setting = self.setting
