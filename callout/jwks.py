@@ -116,6 +116,15 @@ class KeySource:
         """Ask for a refresh: a token named a key that is not there. Returns at once; to be called on the loop."""
         self._asked.set()
 
+    def read(self) -> tuple[bytes, tuple[str, ...]]:
+        """Get the key set and the issuers, and publish nothing. Blocks; for a command that asks once and ends.
+
+        Raises:
+            KubeError, ValueError: why not, on one line.
+        """
+        found, _ = self._find()
+        return found.document, found.issuers
+
     async def run(self) -> None:
         """Look for the key set until cancelled."""
         while True:

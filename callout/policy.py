@@ -38,7 +38,7 @@ from callout.verdict import (
     Source,
     Verdict,
 )
-from workers.snapshot import Record
+from workers.record import Record
 from workers.user_jwt import ResponsePermission, render_permissions
 
 SHARED_INBOX: Final = "_INBOX.>"

@@ -4,8 +4,10 @@ Rules kept here:
 - One service a folder: a lock that the kernel frees when its holder dies, however it dies.
 - Mode 0700: what stands there decides who may log in.
 - A folder that we made is removed at the end; one that was given (SNAPSHOT_DIR) is emptied of what is ours and kept.
+- What killed services of this user have left in shared memory is removed at the next start: it is memory.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -18,6 +20,7 @@ from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # tmpfs on every Linux; the folder made in it is private
+PREFIX: Final = "nats-k8s-oidc-callout-"
 _PARTS: Final = ("snapshot", "metrics", "status")
 
 
@@ -34,7 +37,9 @@ class Workspace:
     def __init__(self, given: Path | None) -> None:
         """Make, lock and empty the folder."""
         try:
-            self.root = given or Path(tempfile.mkdtemp(prefix="nats-k8s-oidc-callout-", dir=SHARED_MEMORY))
+            if given is None:
+                _remove_leftovers()
+            self.root = given or Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHARED_MEMORY))
             self._ours = given is None
             self.root.mkdir(mode=0o700, exist_ok=True)
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -80,3 +85,18 @@ class Workspace:
         if self._ours:
             shutil.rmtree(self.root, ignore_errors=True)
         os.close(self._lock)
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of this user's services that are gone: their locks are free."""
+    for folder in SHARED_MEMORY.glob(PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid != os.geteuid():
+                continue
+            # A folder without a lock is just being made.
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)

@@ -18,8 +18,9 @@ from workers.authorize import CLAIMS_VERSION, REQUEST_TYPE, Authorizer, Session
 from workers.jose import encode_segment
 from workers.keyset import KeySet, parse_keyset
 from workers.nkeys import KeyPair, Kind
+from workers.record import Record
 from workers.sa_token import TokenRules, TokenVerifier
-from workers.snapshot import Record, SnapshotWriter
+from workers.snapshot import SnapshotWriter
 from workers.user_jwt import Mode, ResponsePermission, Signer, render_permissions
 
 NOW: Final = 1_800_000_000  # the moment of all decisions; a decision takes the time as an argument

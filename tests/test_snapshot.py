@@ -411,7 +411,8 @@ def test_a_full_map_leaves_the_last_snapshot(tmp_path: Path) -> None:
 FULL = """
 import json, resource, sys
 from pathlib import Path
-from workers.snapshot import Record, SnapshotFullError, SnapshotReader, SnapshotWriter
+from workers.record import Record
+from workers.snapshot import SnapshotFullError, SnapshotReader, SnapshotWriter
 
 directory, limit = Path(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

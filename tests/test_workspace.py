@@ -36,10 +36,28 @@ def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_a_killed_service_does_not_keep_its_folder(tmp_path: Path) -> None:
     """The lock goes with its holder, however that ends."""
-    code = f"import os; from callout.workspace import Workspace; from pathlib import Path; Workspace(Path({str(tmp_path)!r})); os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", code], check=False)
+    open_and_die(f"Path({str(tmp_path)!r})")
     with Workspace(tmp_path) as workspace:
         assert workspace.snapshot.is_dir()
+
+
+def test_what_a_killed_service_has_left_in_memory_is_removed() -> None:
+    """The next one to start takes it away, and leaves those alone that live."""
+    left = open_and_die("None")
+    assert left.is_dir()
+    with Workspace(None) as living, Workspace(None):
+        assert not left.exists()
+        assert living.snapshot.is_dir()
+
+
+def open_and_die(given: str) -> Path:
+    """Open a workspace in a process that is killed then; return its folder."""
+    code = (
+        "import os; from pathlib import Path; from callout.workspace import Workspace; "
+        f"print(Workspace({given}).root, flush=True); os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return Path(ended.stdout.strip())
 
 
 def test_a_folder_that_cannot_be_made_is_one_line() -> None:

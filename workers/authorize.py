@@ -18,8 +18,8 @@ from workers.claims import RequestClaims, decode_request
 from workers.jose import Compact, decode_segment, split
 from workers.nkeys import Kind, decode_public, looks_public, verify
 from workers.reasons import Reason
+from workers.record import Record
 from workers.sa_token import LEEWAY_S, Identity, Refusal, TokenVerifier
-from workers.snapshot import Record
 from workers.user_jwt import Signer, issue_user, respond_allow, respond_deny
 from workers.xkeys import MAGIC, SealingKey
 

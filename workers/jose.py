@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
+from workers import nkeys
+
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 Verify = Callable[[bytes, bytes], bool]
 """Takes a signature and the signing input; tells whether the one was made over the other."""
@@ -120,11 +122,5 @@ def _ec_verifier(key: EllipticCurvePublicKey, algorithm: str) -> Verify:
 
 
 def _eddsa_verifier(key: Ed25519PublicKey) -> Verify:
-    def verify(signature: bytes, signing_input: bytes) -> bool:
-        try:
-            key.verify(signature, signing_input)
-        except InvalidSignature:
-            return False
-        return True
-
-    return verify
+    raw = key.public_bytes_raw()  # libsodium takes about two thirds of OpenSSL's time (perf/ladder)
+    return lambda signature, signing_input: nkeys.verify(raw, signing_input, signature)

@@ -108,6 +108,7 @@ class CalloutServer:
         self._dropped: Counter[Reason] = Counter()
         self._client = _Client()
         self._closed = asyncio.Event()
+        self._subscribed = False
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._last_error = ("", 0.0)
 
@@ -135,11 +136,13 @@ class CalloutServer:
         finally:
             stopping.cancel()
             stamping.cancel()
+            self._report_dropped()
 
     async def _connect(self) -> None:
         """Connect, for however long it takes."""
         self._client = _Client()
         self._closed.clear()
+        self._subscribed = False
         options = self._connect_options()
         connecting = asyncio.create_task(self._client.connect(**options))
         try:
@@ -158,9 +161,9 @@ class CalloutServer:
 
     async def _serve(self) -> None:
         """Subscribe once the snapshot is complete, and stay until the client has closed for good."""
-        if self._status.state is State.STARTING:
-            self._status.state = State.WAITING
-        while not self._is_ready():
+        self._show_connection()
+        # Connected too: `flush` returns at once while nats-py looks for a server.
+        while not (self._is_ready() and self._client.is_connected):
             if self._closed.is_set():
                 return
             await asyncio.sleep(READY_POLL_S)
@@ -172,7 +175,8 @@ class CalloutServer:
             pending_bytes_limit=MAX_WAITING_BYTES,
         )
         await self._client.flush()  # the server has the subscription now
-        self._status.state = State.SERVING
+        self._subscribed = True
+        self._show_connection()
         self._log.info("subscribed", subject=SUBJECT, queue_group=QUEUE_GROUP)
         await self._closed.wait()
 
@@ -247,14 +251,18 @@ class CalloutServer:
             return view.ready
 
     async def _stamp(self) -> None:
-        """Show that the loop turns, and report what was dropped, in one line a reason instead of one a request."""
+        """Show that the loop turns, and report from time to time what was dropped."""
         while True:
             self._status.stamp_ns = time.monotonic_ns()
-            dropped, self._dropped = self._dropped, Counter()
-            for reason, requests in dropped.items():
-                self._metrics.count_refused(reason, requests)
-                self._log.warning("requests dropped", reason=reason, requests=requests)
+            self._report_dropped()
             await asyncio.sleep(STAMP_INTERVAL_S)
+
+    def _report_dropped(self) -> None:
+        """Count and log what was dropped since the last time, in one line a reason instead of one a request."""
+        dropped, self._dropped = self._dropped, Counter()
+        for reason, requests in dropped.items():
+            self._metrics.count_refused(reason, requests)
+            self._log.warning("requests dropped", reason=reason, requests=requests)
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
@@ -270,13 +278,20 @@ class CalloutServer:
             self._log.warning("NATS error", error=text)
 
     async def _on_disconnect(self) -> None:
-        if self._status.state is State.SERVING:
-            self._status.state = State.DISCONNECTED
+        self._show_connection()
 
     async def _on_reconnect(self) -> None:
-        if self._status.state is State.DISCONNECTED:
-            self._status.state = State.SERVING
+        self._show_connection()  # nats-py has subscribed anew, and the server has answered since
         self._log.info("reconnected to NATS")
+
+    def _show_connection(self) -> None:
+        """Say on our page what the connection is good for."""
+        if self._status.state is State.DRAINING:
+            return
+        if not self._client.is_connected:
+            self._status.state = State.DISCONNECTED
+        else:
+            self._status.state = State.SERVING if self._subscribed else State.WAITING
 
     async def _on_closed(self) -> None:
         self._closed.set()

@@ -28,6 +28,8 @@ from typing import Any, Final, Self
 import lmdb
 import msgspec
 
+from workers.record import Record, pack, unpack
+
 LAYOUT_VERSION: Final = 1
 MAP_SIZE: Final = 16 << 30  # bytes of address space, not of memory: a million ServiceAccounts take about 600 MB
 MAX_READERS: Final = 512  # slots; a worker takes one, a killed one's slot is freed by `SnapshotWriter.reap_readers`
@@ -44,20 +46,6 @@ class LayoutMismatchError(Exception):
 
 class SnapshotFullError(Exception):
     """The memory behind the snapshot is used up; what was there before still stands."""
-
-
-class Record(msgspec.Struct, frozen=True):
-    """What the hot path needs to know of a ServiceAccount, ready to use.
-
-    Attributes:
-        uid: the identity of the object that exists now.
-        account: where its clients go: an account's name (server mode) or public key (operator mode).
-        permissions: JSON members from `workers.user_jwt.render_permissions`, to be spliced as they are.
-    """
-
-    uid: str
-    account: str
-    permissions: bytes
 
 
 class SnapshotStats(msgspec.Struct, frozen=True):
@@ -80,12 +68,12 @@ class Transaction:
 
     def put(self, namespace: str, name: str, record: Record) -> None:
         """Write a ServiceAccount, in place of one of the same name if there is one."""
-        self._txn.put(_key(namespace, name), _pack(record), db=self._service_accounts)
+        self._txn.put(_key(namespace, name), pack(record), db=self._service_accounts)
         self.changed = True
 
     def look_up(self, namespace: str, name: str) -> Record | None:
         """Return the record of a ServiceAccount as this transaction has left it, or None if there is none."""
-        return _unpack(self._txn.get(_key(namespace, name), db=self._service_accounts))
+        return unpack(self._txn.get(_key(namespace, name), db=self._service_accounts))
 
     def delete(self, namespace: str, name: str) -> bool:
         """Remove a ServiceAccount; tell whether it was there."""
@@ -182,7 +170,7 @@ class SnapshotWriter:
     def look_up(self, namespace: str, name: str) -> Record | None:
         """Return the record of a ServiceAccount, or None if there is none."""
         with self._env.begin() as txn:
-            return _unpack(txn.get(_key(namespace, name), db=self._service_accounts))
+            return unpack(txn.get(_key(namespace, name), db=self._service_accounts))
 
     def identities(self) -> Iterator[tuple[str, str]]:
         """Iterate over all (namespace, name), sorted. Do not write meanwhile."""
@@ -222,7 +210,7 @@ class View:
 
     def look_up(self, namespace: str, name: str) -> Record | None:
         """Return the record of a ServiceAccount, or None if there is none."""
-        return _unpack(self._txn.get(_key(namespace, name), db=self._service_accounts))
+        return unpack(self._txn.get(_key(namespace, name), db=self._service_accounts))
 
     @property
     def keyset_version(self) -> int:
@@ -303,17 +291,6 @@ class SnapshotReader:
 def _key(namespace: str, name: str) -> bytes:
     # A namespace holds no slash, so no two identities share a key; at most 63 + 1 + 253 bytes, LMDB takes 511.
     return f"{namespace}/{name}".encode()
-
-
-def _pack(record: Record) -> bytes:
-    return b"%b\0%b\0%b" % (record.uid.encode(), record.account.encode(), record.permissions)
-
-
-def _unpack(value: bytes | None) -> Record | None:
-    if value is None:
-        return None
-    uid, account, permissions = value.split(b"\0", 2)
-    return Record(uid.decode(), account.decode(), permissions)
 
 
 def _number(value: bytes | None) -> int:

@@ -46,6 +46,12 @@ class NatsProcess:
         self._render_config = render_config
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The process that runs."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
     def start(self) -> None:
         """Start and wait until every listener is up; `AssertionError` with the server's own words if it does not."""
         assert self._process is None, "already running"

@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
+
+import pytest
 
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import REFUSED, WorkloadClient
@@ -27,6 +31,13 @@ REDUCED = (
     *(Setting("server", xkey=False, binary=binary) for binary in BINARIES[1:]),
 )
 """Where the server's version or mode may make a difference: all modes on the newest line, one mode on the others."""
+SERVER_MODE = tuple(setting for setting in REDUCED if setting.mode == "server")
+OPERATOR_MODE = tuple(setting for setting in REDUCED if setting.mode != "server")
+
+
+def on(*settings: Setting) -> pytest.MarkDecorator:
+    """Run a test in each of these environments."""
+    return pytest.mark.parametrize("environment", settings, indirect=True, ids=str)
 
 
 @contextlib.asynccontextmanager
@@ -61,6 +72,19 @@ async def until_serving(service: Service, workers: int = WORKERS) -> None:
         READY_SECONDS,
         f"{workers} workers serve and there are no others",
     )
+
+
+@contextlib.contextmanager
+def stopped(*pids: int) -> Iterator[tuple[int, ...]]:
+    """Let processes stand still within the block."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pids
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 async def is_let_in(environment: Environment, token: str) -> bool:

@@ -1,7 +1,5 @@
 """NATS goes away, comes back, refuses: the service outlives it, and says so."""
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -9,13 +7,21 @@ import pytest
 
 from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.environments import Environment
-from tests.interop.operation import REDUCED, count_workers, is_let_in, serve, until_serving
+from tests.interop.operation import (
+    OPERATOR_MODE,
+    REDUCED,
+    SERVER_MODE,
+    count_workers,
+    is_let_in,
+    on,
+    serve,
+    stopped,
+    until_serving,
+)
 from tests.interop.server_configs import CALLOUT, PASSWORD
 from tests.minting import creds, decode_nats_jwt, encode_nats_jwt
 from tests.service import Service
 from tests.waiting import until
-
-pytestmark = pytest.mark.parametrize("environment", REDUCED, indirect=True, ids=str)
 
 NOTICE_SECONDS = 10
 START_SECONDS = 10
@@ -38,6 +44,7 @@ async def until_not_ready(service: Service) -> None:
     assert b'{"ready":false,"missing":["worker subscribed to NATS"]}\n' == service.get("/readyz")[1]
 
 
+@on(*REDUCED)
 async def test_a_restart_of_nats_is_survived(environment: Environment, cluster: ChangingCluster) -> None:
     """The same workers reconnect and answer again; /readyz says no in between."""
     async with serve(environment, cluster) as service:
@@ -56,6 +63,7 @@ async def test_a_restart_of_nats_is_survived(environment: Environment, cluster: 
         assert 0 == await service.stop()
 
 
+@on(*REDUCED)
 async def test_nats_may_come_later(environment: Environment, cluster: ChangingCluster) -> None:
     """A service that finds no NATS waits, without being ready, and without ending."""
     environment.server.stop()
@@ -74,6 +82,7 @@ async def test_nats_may_come_later(environment: Environment, cluster: ChangingCl
         environment.server.start()
 
 
+@on(*REDUCED)
 async def test_nats_may_be_away_when_everything_else_has_come(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
@@ -94,10 +103,9 @@ async def test_nats_may_be_away_when_everything_else_has_come(
         assert 0 == service.metric("nats_auth_worker_restarts_total")
 
 
+@on(*SERVER_MODE)
 async def test_refused_credentials_are_tried_again_for_ever(environment: Environment, cluster: ChangingCluster) -> None:
     """A service that has been let in once stays, however long it is refused, and serves when it is let in again."""
-    if environment.is_operator_mode:
-        pytest.skip("users are in no configuration that could be reloaded")
     async with serve(environment, cluster) as service:
         environment.server.reload(
             lambda config: config.replace(
@@ -121,10 +129,9 @@ async def test_refused_credentials_are_tried_again_for_ever(environment: Environ
         assert 0 == service.metric("nats_auth_worker_restarts_total")
 
 
+@on(*OPERATOR_MODE)
 async def test_expired_credentials_are_replaced(environment: Environment, cluster: ChangingCluster) -> None:
     """When the service's own JWT runs out it is out, and in again as soon as its file holds another."""
-    if not environment.is_operator_mode:
-        pytest.skip("users have no JWTs")
     keys, file = environment.keys, environment.folder / "passing.creds"
     lasting = keys.user_jwt(CALLOUT)
     claims = decode_nats_jwt(lasting) | {"exp": int(time.time()) + CREDS_SECONDS}
@@ -139,6 +146,7 @@ async def test_expired_credentials_are_replaced(environment: Environment, cluste
         assert 0 == service.metric("nats_auth_worker_restarts_total")
 
 
+@on(*REDUCED)
 async def test_the_service_can_be_stopped_while_nats_is_away(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
@@ -152,16 +160,12 @@ async def test_the_service_can_be_stopped_while_nats_is_away(
             environment.server.start()
 
 
+@on(*REDUCED)
 async def test_the_service_can_be_stopped_while_nats_stands_still(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
     """A server that does not answer cannot hold up the end beyond the limit."""
     limit = 1
     async with serve(environment, cluster, DRAIN_TIMEOUT=f"{limit}s") as service:
-        process = environment.server._process
-        assert process is not None
-        os.kill(process.pid, signal.SIGSTOP)
-        try:
+        with stopped(environment.server.pid):
             assert 0 == await service.stop(limit + GRACE_SECONDS)
-        finally:
-            os.kill(process.pid, signal.SIGCONT)
