@@ -30,7 +30,7 @@ from callout.demo_processes import SignalledError, run_until_signal
 from callout.demo_scenarios import CHECKOUT, SCENARIOS
 from callout.demo_server import Server, find_binary, run_server
 from callout.demo_service import Service, run_service, who_of
-from callout.demo_text import Paint, Table, align, describe_line, invite, summarize
+from callout.demo_text import Table, align, choose_paint, describe_line, invite, summarize
 from callout.demo_tokens import AUDIENCE, ISSUER, Tokens
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
@@ -104,7 +104,7 @@ class Demo:
         self._mode = mode
         self._sealed = sealed
         self._once = once
-        self._paint = _choose_paint()
+        self._paint = choose_paint(sys.stdout, os.environ)
 
     async def run(self) -> int:
         """Run to the end, which may be a cancellation; return the exit code."""
@@ -196,16 +196,6 @@ def _private_folder() -> Iterator[Path]:
         raise CommandError(f"no temporary folder can be made: {reason_of(error)}; set TMPDIR to a folder") from None
     with made as name:
         yield Path(name)
-
-
-def _choose_paint() -> Paint:
-    """Use colours on a terminal that has them (https://no-color.org), and marks that can be encoded."""
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    try:
-        "✓✗".encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return Paint(coloured, "ok", "WRONG")
-    return Paint(coloured)
 
 
 def _print(*lines: str) -> None:

@@ -91,7 +91,7 @@ def _plan_server_mode(folder: Path, curve: NatsKey | None) -> Plan:
         "authorization": {"auth_callout": callout | ({"xkey": curve.public} if curve else {})},
     }
     return Plan(
-        _render(members, folder),
+        render_config(members, folder),
         {
             "NATS_MODE": Mode.SERVER.value,
             "NATS_ACCOUNT": "APP",
@@ -128,7 +128,7 @@ def _plan_operator_mode(folder: Path, curve: NatsKey | None, now: int) -> Plan:
         "default_sentinel": issue_user(callout.pair, sentinel.public, SENTINEL, name="sentinel", issued_at=now),
     }
     return Plan(
-        _render(members, folder),
+        render_config(members, folder),
         {
             "NATS_MODE": Mode.OPERATOR.value,
             "NATS_ACCOUNT": clients.public,
@@ -142,7 +142,7 @@ def _plan_operator_mode(folder: Path, curve: NatsKey | None, now: int) -> Plan:
     )
 
 
-def _render(members: Mapping[str, object], folder: Path) -> str:
+def render_config(members: Mapping[str, object], folder: Path) -> str:
     """Write nats.conf: its language takes JSON for any value."""
     common = {
         "server_name": "demo",

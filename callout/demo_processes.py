@@ -58,7 +58,10 @@ async def run_until_signal(work: Coroutine[None, None, int]) -> int:
 
 @asynccontextmanager
 async def running(
-    command: Sequence[str | Path], output: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+    leave_seconds: float = LEAVE_SECONDS,
 ) -> AsyncIterator[Process]:
     """Run a command inside the block.
 
@@ -66,6 +69,7 @@ async def running(
         command: program and arguments.
         output: the file that takes what it writes to its standard output and error.
         environment: its variables; None for our own.
+        leave_seconds: how long it may take to end when it is asked to.
 
     Raises:
         CommandError: there is no such program, or it cannot be run.
@@ -80,15 +84,15 @@ async def running(
     try:
         yield process
     finally:
-        await _end(process)
+        await _end(process, leave_seconds)
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, leave_seconds: float) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.terminate()
     try:
-        async with asyncio.timeout(LEAVE_SECONDS):
+        async with asyncio.timeout(leave_seconds):
             await process.wait()
     except TimeoutError:
         process.kill()

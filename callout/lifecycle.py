@@ -94,7 +94,8 @@ class Lifecycle:
     @property
     def workers(self) -> dict[int, State]:
         """The living workers by number, and what each does."""
-        return {number: worker.state for number, worker in self._workers.items()}
+        # A copy first: the page of metrics is made in a thread of its own.
+        return {number: worker.state for number, worker in list(self._workers.items())}
 
     def observe(self, number: int, state: State, stamped_at: float | None) -> None:
         """Note what a worker's page says."""

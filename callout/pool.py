@@ -3,6 +3,9 @@
 Each worker gets its settings as one line on its standard input, which then stays open: its end tells the worker that
 the supervisor is gone. Workers are started in a session of their own, so that Ctrl-C in a terminal reaches the
 supervisor alone, which then drains them.
+
+A worker takes over the status page and the metrics file of one that has ended: so workers can be started again when
+the memory that these are kept in has run out.
 """
 
 import asyncio
@@ -15,6 +18,8 @@ from typing import Final
 
 import msgspec
 
+from callout.errors import EXIT_FAILED
+from callout.files import reason_of
 from callout.lifecycle import Drain, GiveUp, Kill, Lifecycle, Start
 from workers.exits import EXPLANATIONS, Exit
 from workers.logs import Log
@@ -101,7 +106,11 @@ class WorkerPool:
         for action in self._lifecycle.plan(time.monotonic()):
             match action:
                 case Start(worker, _):
-                    await self._start(worker)
+                    try:
+                        await self._start(worker)
+                    except OSError as error:  # no process, or no memory for its page: as if it had ended at once
+                        self._log.error("a worker cannot be started", worker=worker, error=reason_of(error))
+                        self._lifecycle.on_exit(worker, EXIT_FAILED, time.monotonic(), random.random())  # noqa: S311  # back-off
                 case Drain(worker):
                     self._processes[worker].process.terminate()
                 case Kill(worker, why):
@@ -113,7 +122,7 @@ class WorkerPool:
     async def _start(self, number: int) -> None:
         taken = {process.metrics_id for process in self._processes.values()}
         metrics_id = next(candidate for candidate in range(len(taken) + 1) if candidate not in taken)
-        path = self._directory / f"worker-{number}"
+        path = self._directory / f"page-{metrics_id}"
         page = StatusPage.create(path)
         settings = self._settings_for(number, metrics_id, path)
         process = await asyncio.create_subprocess_exec(
@@ -127,14 +136,13 @@ class WorkerPool:
         )
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(settings) + b"\n")
-        waiting = asyncio.create_task(self._wait(number, process, path))
+        waiting = asyncio.create_task(self._wait(number, process))
         self._processes[number] = _Process(process, page, metrics_id, waiting)
 
-    async def _wait(self, number: int, process: asyncio.subprocess.Process, path: Path) -> None:
+    async def _wait(self, number: int, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         ended = self._processes.pop(number)
         ended.page.close()
-        path.unlink(missing_ok=True)  # noqa: ASYNC240  # on tmpfs
         self._on_exit()
         asked = self._lifecycle.is_draining(number)
         (self._log.info if asked else self._log.warning)("worker ended", worker=number, exit_code=code)

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -106,13 +106,12 @@ class Supervisor:
             try:
                 # A helper never ends by itself: if one does, that is a fault of ours, and a fresh start the best mend.
                 await asyncio.wait({pool, *helpers}, return_when=asyncio.FIRST_COMPLETED)
-                for helper in helpers:
-                    if helper.done():
-                        self._log.error(
-                            "a part of the supervisor failed", part=helper.get_name(), error=_failure(helper)
-                        )
-                        return EXIT_FAILED
-                return self._conclude(pool.result())
+                failed: list[asyncio.Task[Any]] = [helper for helper in helpers if helper.done()]
+                if pool.done() and pool.exception():
+                    failed.append(pool)
+                for part in failed:
+                    self._log.error("a part of the supervisor failed", part=part.get_name(), error=_failure(part))
+                return EXIT_FAILED if failed else self._conclude(pool.result())
             finally:
                 for task in (*helpers, pool, stopping):
                     task.cancel()
@@ -274,6 +273,6 @@ def _make_rules(settings: Settings) -> Rules:
     )
 
 
-def _failure(task: asyncio.Task[None]) -> str:
+def _failure(task: asyncio.Task[Any]) -> str:
     error = None if task.cancelled() else task.exception()
     return "it ended" if error is None else f"{type(error).__name__}: {error}"

@@ -39,11 +39,13 @@ class Workspace:
         try:
             if given is None:
                 _remove_leftovers()
-            self.root = given or Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHARED_MEMORY))
+            self.root = given or Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=SHARED_MEMORY))
             self._ours = given is None
             self.root.mkdir(mode=0o700, exist_ok=True)
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._ours:  # others, who look for what is left behind, see it only now that it is locked
+                self.root = self.root.rename(self.root.with_name(self.root.name.removeprefix(".")))
             for part in _PARTS:
                 shutil.rmtree(self.root / part, ignore_errors=True)
                 (self.root / part).mkdir(mode=0o700)
@@ -93,7 +95,6 @@ def _remove_leftovers() -> None:
         with contextlib.suppress(OSError):
             if folder.stat().st_uid != os.geteuid():
                 continue
-            # A folder without a lock is just being made.
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

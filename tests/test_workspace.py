@@ -50,6 +50,13 @@ def test_what_a_killed_service_has_left_in_memory_is_removed() -> None:
         assert living.snapshot.is_dir()
 
 
+def test_services_that_start_at_once_leave_each_other_alone() -> None:
+    """None takes another's folder for one that was left behind."""
+    code = "from callout.workspace import Workspace\nfor _ in range(200): Workspace(None).__exit__(None, None, None)"
+    starting = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [0, 0, 0] == [process.wait() for process in starting]
+
+
 def open_and_die(given: str) -> Path:
     """Open a workspace in a process that is killed then; return its folder."""
     code = (

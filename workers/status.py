@@ -7,6 +7,7 @@ Each field is eight bytes, aligned, with one writer, so a reader sees an old or 
 """
 
 import mmap
+import os
 from enum import IntEnum
 from pathlib import Path
 from typing import Final, Self
@@ -41,8 +42,15 @@ class StatusPage:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Make an empty page; done by the supervisor before it starts the worker."""
-        path.write_bytes(bytes(SIZE))
+        """Make an empty page; done by the supervisor before it starts the worker.
+
+        One that is there already is cleared where it is: that works without any memory to be had.
+
+        Raises:
+            OSError: there is no memory for a new one.
+        """
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(bytes(SIZE))
         return cls(path)
 
     @property

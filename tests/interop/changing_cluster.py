@@ -72,7 +72,7 @@ class ChangingCluster:
     def _write(self, namespace: str, name: str, uid: str, annotations: dict[str, str]) -> None:
         metadata = {"namespace": namespace, "name": name, "uid": uid, "annotations": annotations}
         manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-        replace(self.file(namespace, name), json.dumps(manifest))  # which is YAML
+        replace(self.file(namespace, name), json.dumps(manifest, ensure_ascii=False))  # which is YAML
 
 
 class ApiCluster(ChangingCluster):

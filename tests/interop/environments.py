@@ -160,13 +160,17 @@ class Environment:
         """A client that is the callout's own user."""
         return await self._connect_as(CALLOUT, options)
 
+    async def connect_listener(self) -> WorkloadClient:
+        """A client in the callout's account that may hear all that happens there, requests among it."""
+        return await self._connect_as(LISTENER, {})
+
     async def connect_system(self) -> WorkloadClient:
         """A client in the system account."""
         return await self._connect_as(ADMINISTRATOR, {})
 
     async def injector(self) -> Injector:
         """A way to put any bytes onto `$SYS.REQ.USER.AUTH`, and to hear the answers."""
-        return await Injector.open(await self._connect_as(INJECTOR, {}), await self._connect_as(LISTENER, {}))
+        return await Injector.open(await self._connect_as(INJECTOR, {}), await self.connect_listener())
 
     async def connection(self, client: Client) -> dict[str, Any]:
         """What the server knows of a connected client (as in `/connz?auth=1`), `account` as its role here."""

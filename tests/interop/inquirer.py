@@ -1,17 +1,32 @@
 """One who asks the service as a nats-server would, and reads its answers as the strictest of them would."""
 
+import asyncio
+import base64
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.interop.clients import Injector
-from tests.minting import Answer, AuthorizationRequest, PretendServer, encode_nats_jwt, open_answer
+from tests.minting import (
+    Answer,
+    AuthorizationRequest,
+    NatsKey,
+    PretendServer,
+    encode_nats_jwt,
+    open_answer,
+)
 from tests.service import Service
 from tests.waiting import until
 
 VERDICT_SECONDS = 10
 """An answer takes a millisecond; that a request was dropped is in the log within half a second."""
+
+
+class Inquiry(AuthorizationRequest, frozen=True):
+    """A request that may be any bytes; `server` is whom it names, and so whom an answer has to be for."""
+
+    server: str
 
 
 class Inquirer:
@@ -39,28 +54,32 @@ class Inquirer:
         defaults = {"subject": self._issuer, "now": time.time(), "token": token, "callout_curve": self.curve}
         return self.server.request(**(defaults | changes))
 
-    def reissue(self, claims: dict[str, Any]) -> AuthorizationRequest:
+    def reissue(self, claims: Mapping[str, Any]) -> AuthorizationRequest:
         """A request with exactly those claims, signed and if need be sealed by our server."""
-        body = claims.get("nats")
-        user = body.get("user_nkey") if isinstance(body, dict) else None
-        return self.wrap(encode_nats_jwt(claims, self.server.key).encode(), user=str(user))
+        return self.wrap(encode_nats_jwt(claims, self.server.key).encode())
 
-    def wrap(self, payload: bytes, *, user: str = "") -> AuthorizationRequest:
-        """A message with that payload, sealed if that is how our server speaks; `user` is whom an answer must name."""
+    def wrap(self, payload: bytes) -> AuthorizationRequest:
+        """A message with that payload, sealed if that is how our server speaks."""
+        user, server = _find_names(payload)
         if self.curve is None or self.server.curve is None:
-            return AuthorizationRequest(payload, None, user)
+            return Inquiry(payload, None, user, server)
         headers = {"Nats-Server-Xkey": self.server.curve.public}
-        return AuthorizationRequest(self.server.curve.seal(payload, self.curve), headers, user)
+        return Inquiry(self.server.curve.seal(payload, self.curve), headers, user, server)
 
     async def ask(self, request: AuthorizationRequest) -> Answer:
         """Ask, and wait for the answer."""
         return self._read(request, await self._injector.ask(request.payload, request.headers))
 
+    async def ask_unread(self, request: AuthorizationRequest) -> bytes:
+        """Ask, and return the answer's payload: that to a request of another server only that one could read."""
+        return await self._injector.ask(request.payload, request.headers)
+
     async def ask_all(self, requests: Sequence[AuthorizationRequest]) -> list[Answer | None]:
         """Ask everything at once; None for those that the service has dropped, by its own account."""
         before = self.dropped()
-        pending = {await self._injector.send(request.payload, request.headers): request for request in requests}
-        order = list(pending)
+        send = self._injector.send
+        order = await asyncio.gather(*(send(request.payload, request.headers) for request in requests))
+        pending = dict(zip(order, requests, strict=True))
         answers: dict[str, Answer] = {}
 
         async def complete() -> bool:
@@ -84,9 +103,19 @@ class Inquirer:
         return sum(line["requests"] for line in self._service.log_lines("requests dropped"))
 
     def _read(self, request: AuthorizationRequest, payload: bytes) -> Answer:
-        return open_answer(
-            payload, request, server=self.server, envelope_issuer=self._issuer, callout_curve=self.curve
-        )
+        named = request.server if isinstance(request, Inquiry) else self.server.key.public
+        server = PretendServer(NatsKey(seed="", public=named), self.server.curve)
+        return open_answer(payload, request, server=server, envelope_issuer=self._issuer, callout_curve=self.curve)
+
+
+def _find_names(payload: bytes) -> tuple[str, str]:
+    """The user and the server that a payload names, however wrong the rest of it is."""
+    try:
+        text = base64.urlsafe_b64decode(payload.split(b".")[1] + b"==").decode(errors="replace")
+        body = json.loads(text, strict=False)["nats"]
+        return str(body["user_nkey"]), str(body["server_id"]["id"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return "", ""
 
 
 def reason_of(answer: Answer | None) -> str | None:

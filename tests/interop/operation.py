@@ -22,7 +22,7 @@ WORKERS = 2
 CHANGE_SECONDS = 10
 """Files are looked at every two seconds at most; a busy machine may need longer to act on them."""
 LOGIN_SECONDS = 30
-AT_ONCE = 3
+AT_ONCE = 2
 
 PLAIN = Setting("server", xkey=False, binary=BINARIES[0])
 """Where one environment is enough."""

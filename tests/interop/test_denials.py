@@ -6,6 +6,7 @@ request that no true server sends. The last test counts them.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -176,12 +177,8 @@ DENIED: Mapping[str, Request] = {
     "curve key of another in the claims": Request(
         Reason.REQUEST_XKEY, altered(server_id={"xkey": _CURVE.public}), sealed_only=True
     ),
-    "no curve key in the claims": Request(
-        Reason.REQUEST_XKEY, altered(server_id={"xkey": ABSENT}), sealed_only=True
-    ),
-    "issuer not the server it names": Request(
-        Reason.REQUEST_ISSUER, altered(iss=NatsKey.generate("server").public)
-    ),
+    "no curve key in the claims": Request(Reason.REQUEST_XKEY, altered(server_id={"xkey": ABSENT}), sealed_only=True),
+    "issuer not the server it names": Request(Reason.REQUEST_ISSUER, altered(iss=NatsKey.generate("server").public)),
     "issuer no server": Request(Reason.REQUEST_ISSUER, altered(iss=NatsKey.generate("account").public)),
     "other audience": Request(Reason.REQUEST_AUDIENCE, altered(aud="nats-authorization-response")),
     "no audience": Request(Reason.REQUEST_AUDIENCE, altered(aud=ABSENT)),
@@ -268,17 +265,18 @@ async def test_a_request_that_is_wrong_is_denied_at_once(deployment: Deployment,
     assert [] == find_pieces(token, deployment.service.output())
 
 
-@pytest.mark.parametrize("row", DROPPED)
-async def test_a_request_that_nobody_waits_for_is_dropped(deployment: Deployment, row: str) -> None:
-    """It is counted and logged without an id, and there is no answer to it."""
-    reason = DROPPED[row].reason
-    before = deployment.count(reason)
+async def test_requests_that_nobody_waits_for_are_dropped(deployment: Deployment) -> None:
+    """They are counted and logged, each reason in one line without an id, and get no answer; others go on being decided."""
+    before = {reason: deployment.count(reason) for reason in Reason}
+    logged = len(deployment.service.log_lines("requests dropped"))
     token = deployment.token(PLAIN)
     async with deployment.inquirer() as inquirer:
-        wrong, right = DROPPED[row].forge(inquirer, token), inquirer.request(token)
-        assert [None, ""] == [reason_of(answer) for answer in await inquirer.ask_all([wrong, right])]
-    await deployment.until_counted(reason, before + 1)
-    assert [] == find_pieces(token, json.dumps(deployment.service.log_lines("requests dropped")))
+        wrong = [row.forge(inquirer, token) for row in DROPPED.values()]
+        answers = await inquirer.ask_all([*wrong, inquirer.request(token)])
+    assert [*[None] * len(wrong), ""] == [reason_of(answer) for answer in answers]
+    for reason, number in Counter(row.reason for row in DROPPED.values()).items():
+        await deployment.until_counted(reason, before[reason] + number)
+    assert [] == find_pieces(token, json.dumps(deployment.service.log_lines("requests dropped")[logged:]))
 
 
 async def test_a_flood_is_counted_and_passes(deployment: Deployment) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
-from tests.interop.operation import REDUCED, Logins, serve
+from tests.interop.operation import REDUCED, SERVER_MODE, Logins, on, serve, stopped
 from tests.interop.questions import ANSWER_SECONDS, ask, observe_answers
 from tests.waiting import until
 
@@ -71,7 +71,7 @@ async def test_what_was_asked_before_the_end_is_answered(environment: Environmen
     assert Counter(asked) == answers
 
 
-@on(*REDUCED)
+@on(SERVER_MODE[0], SERVER_MODE[-1])
 async def test_a_rolling_restart_costs_no_login(environment: Environment, cluster: ChangingCluster) -> None:
     """Two services are replaced one after the other while clients log in all the time."""
     async with contextlib.AsyncExitStack() as stack:
