@@ -21,11 +21,11 @@ from callout.files import reason_of
 from callout.kube_client import KubeClient
 from callout.kube_errors import KubeError
 from callout.policy import Rules
+from callout.rules import read_rules
 from callout.sa_files import read_folder
 from callout.secret import quote
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
 from callout.sources import make_client, make_key_source
-from callout.supervisor import _make_rules
 from callout.verification import Trust
 from workers.authorize import Session
 from workers.keyset import parse_keyset
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"callout: warning: {warning}", file=sys.stderr)
     token = "" if args.token is None else _read_token(args.token)
     try:
-        rules = _make_rules(settings)
+        rules = read_rules(settings)
     except ValueError as error:  # the ceiling's file
         raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
     try:

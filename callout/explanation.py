@@ -16,7 +16,7 @@ from callout.verdict import DropReason, Side, Source
 from callout.verification import Step, Trust, lay_out, maybe_refuse, show
 from workers.authorize import Session
 from workers.reasons import Reason
-from workers.sa_token import LEEWAY_S, Identity, Refusal
+from workers.sa_token import Identity, Refusal
 
 _NS: Final = 1_000_000_000
 
@@ -168,11 +168,8 @@ def explain_token(
 
 
 def bound_login(token_expires_at: float, session: Session, now: float) -> Span:
-    """Return when a login ends at the earliest and at the latest, as `workers.authorize` draws it."""
-    end = token_expires_at if token_expires_at >= now + 1 else token_expires_at + LEEWAY_S
-    remaining = min(end - now, session.ttl)
-    soonest = int(now) + 1
-    earliest, latest = (max(int(now + remaining * share), soonest) for share in (1 - session.jitter, 1))
+    """Return when a login ends at the earliest and at the latest, as the jitter may be drawn."""
+    earliest, latest = (session.end(token_expires_at, now, draw) for draw in (1, 0))
     return Span(session.ttl, session.jitter, earliest, latest)
 
 

@@ -38,6 +38,17 @@ def check_files(settings: Settings) -> list[str]:
     return warnings
 
 
+def check_worker_files(settings: Settings) -> None:
+    """Check only what workers are started with: keys, credentials, certificates.
+
+    Raises:
+        ConfigError: a file is missing, cannot be read, or holds something else than it should.
+    """
+    problems = [*_check_keys(settings), *_check_tls(settings)]
+    if problems:
+        raise ConfigError(*problems)
+
+
 def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     names = (
         "NATS_USER_CREDS_FILE",

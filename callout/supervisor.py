@@ -19,18 +19,17 @@ from typing import Any, Final
 
 import msgspec
 
-from callout.ceiling_file import read_ceiling
 from callout.config import ConfigError
 from callout.credentials import CredentialError
 from callout.directory import Directory
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
-from callout.file_checks import check_files
+from callout.file_checks import check_worker_files
 from callout.files import POLL_SECONDS, FileWatch
 from callout.http import Check, HttpServer
 from callout.lifecycle import Lifecycle
 from callout.metrics import MetricsPage, Readings
-from callout.policy import Rules
 from callout.pool import WorkerPool
+from callout.rules import read_rules
 from callout.settings import Settings
 from callout.sources import make_client, make_key_source, make_source
 from callout.worker_settings import make_worker_settings, worker_files
@@ -41,12 +40,10 @@ from workers.logs import Log
 from workers.settings import WorkerSettings
 from workers.snapshot import SnapshotWriter
 from workers.status import State
-from workers.user_jwt import ResponsePermission
 
 DISTRIBUTION: Final = "nats-k8s-oidc-callout"
 KILL_GRACE_S: Final = 2.0  # after a worker's own limit for draining: it should end by itself
 ANNOUNCE_INTERVAL_S: Final = 0.05  # how soon a change of readiness is acted on and logged
-_NS: Final = 1_000_000_000
 
 
 class Supervisor:
@@ -66,12 +63,14 @@ class Supervisor:
             CredentialError: a key or credentials file is.
         """
         self._settings = settings
+        self._log = log
+        ceiling = [settings.nats_ceiling_file] if settings.nats_ceiling_file else []
+        self._files = FileWatch([*worker_files(settings), *ceiling], self._report_unreadable)
         self._worker_settings = make_worker_settings(settings, workspace)
         self._workspace = workspace
-        self._log = log
         self._version = version(DISTRIBUTION)
         self._snapshot = SnapshotWriter(workspace.snapshot)
-        self._directory = Directory(self._snapshot, _make_rules(settings), log)
+        self._directory = Directory(self._snapshot, read_rules(settings), log)
         client = make_client(settings)
         self._keys = make_key_source(settings, client, self._trust, log)
         self._source = make_source(settings, client, self._directory, log)
@@ -208,13 +207,10 @@ class Supervisor:
 
     async def _follow_files(self) -> None:
         """Put changed files in force."""
-        settings = self._settings
-        workers = set(worker_files(settings))
-        ceiling = {settings.nats_ceiling_file} if settings.nats_ceiling_file else set()
-        watch = FileWatch({*workers, *ceiling}, self._report_unreadable)
+        workers, ceiling = set(worker_files(self._settings)), {self._settings.nats_ceiling_file}
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            changed = watch.changed()
+            changed = self._files.changed()
             if changed & workers:
                 self._follow_worker_files(changed & workers)
             if changed & ceiling:
@@ -223,7 +219,7 @@ class Supervisor:
     def _follow_worker_files(self, changed: set[Path]) -> None:
         names = ", ".join(sorted(str(path) for path in changed))
         try:
-            check_files(self._settings)
+            check_worker_files(self._settings)  # what else there is has no part in this
             self._worker_settings = make_worker_settings(self._settings, self._workspace)
         except (ConfigError, CredentialError) as error:
             self._log.error("changed file not taken; the last one stays in force", files=names, error=str(error))
@@ -233,7 +229,7 @@ class Supervisor:
 
     def _follow_ceiling(self) -> None:
         try:
-            rules = _make_rules(self._settings)
+            rules = read_rules(self._settings)
         except ValueError as error:
             self._log.error("changed ceiling not taken; the last one stays in force", error=str(error))
             return
@@ -260,17 +256,6 @@ class Supervisor:
         await stop.wait()
         self._stopping = True
         self._log.info("draining", limit_seconds=self._settings.drain_timeout)
-
-
-def _make_rules(settings: Settings) -> Rules:
-    return Rules(
-        annotation_prefix=settings.sa_annotation_prefix,
-        shared_inbox=settings.nats_shared_inbox,
-        response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS)),
-        account=settings.nats_account,
-        ceiling=read_ceiling(settings.nats_ceiling_file),
-        stream_admin=settings.nats_stream_admin,
-    )
 
 
 def _failure(task: asyncio.Task[Any]) -> str:

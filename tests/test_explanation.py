@@ -20,10 +20,10 @@ from callout.policy import Rules, decide
 from callout.serviceaccounts import ServiceAccount
 from callout.verdict import DropReason, Side
 from callout.verification import Trust
-from workers.authorize import Authorizer, Session
+from workers.authorize import Session
 from workers.keyset import EMPTY
 from workers.reasons import Reason
-from workers.sa_token import LEEWAY_S, Identity, Refusal, TokenRules, TokenVerifier
+from workers.sa_token import LEEWAY_S, Identity, Refusal, TokenRules
 from workers.user_jwt import ResponsePermission
 
 NOW = 1_700_000_000.0
@@ -144,13 +144,11 @@ def test_a_login_ends_within_the_bounds_that_are_told(life: float, ttl: float, j
     """Whatever the hot path draws; and the latest is what it draws without jitter."""
     assume(NOW + life > NOW - LEEWAY_S)
     session = Session(ttl, jitter, named=False)
-    signer: Any = None  # nothing is signed here
-    authorizer = Authorizer(signer, TokenVerifier(), session, None)
     span = bound_login(NOW + life, session, NOW)
     assert span.earliest is not None
     assert span.latest is not None
-    assert span.earliest <= authorizer._expiry(NOW + life, NOW, draw) <= span.latest
-    assert authorizer._expiry(NOW + life, NOW, 0) == span.latest
+    assert span.earliest <= session.end(NOW + life, NOW, draw) <= span.latest
+    assert session.end(NOW + life, NOW, 0) == span.latest
 
 
 def test_an_explanation_is_json() -> None:

@@ -98,6 +98,16 @@ class Session(msgspec.Struct, frozen=True):
     jitter: float
     named: bool
 
+    def end(self, token_expires_at: float, now: float, draw: float) -> int:
+        """Return when a session that begins `now` ends: at least a second from now, or the server would not accept it.
+
+        A token in its leeway is honoured until that is over, as the API server does. `draw`, 0 to 1, is how much of the
+        jitter is taken off. All in Unix seconds.
+        """
+        end = token_expires_at if token_expires_at >= now + 1 else token_expires_at + LEEWAY_S
+        remaining = min(end - now, self.ttl)
+        return max(int(now + remaining * (1 - draw * self.jitter)), int(now) + 1)
+
 
 class Authorizer:
     """Decides. It holds what does not change, and caches of what was decoded once.
@@ -152,7 +162,7 @@ class Authorizer:
         if isinstance(verdict, Refusal):
             return Denied(self._deny(request, request_id, verdict.reason, recipient, now), request_id, request, verdict)
         identity, record = verdict
-        expires_at = self._expiry(identity.expires_at, now, draw)
+        expires_at = self._session.end(identity.expires_at, now, draw)
         reply = self._allow(request, request_id, identity, record, expires_at, recipient, now)
         return Allow(reply, request_id, request, identity, expires_at)
 
@@ -201,13 +211,6 @@ class Authorizer:
         if record.uid != identity.uid:
             return Refusal(Reason.SERVICEACCOUNT_RECREATED, identity.namespace, identity.name)
         return identity, record
-
-    def _expiry(self, token_expires_at: float, now: float, draw: float) -> int:
-        """Return when the session ends: at least a second from now, so that the server accepts it at all."""
-        # A token in its leeway is honoured until that is over, as the API server does.
-        end = token_expires_at if token_expires_at >= now + 1 else token_expires_at + LEEWAY_S
-        remaining = min(end - now, self._session.ttl)
-        return max(int(now + remaining * (1 - draw * self._session.jitter)), int(now) + 1)
 
     def _allow(
         self,

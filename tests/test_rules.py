@@ -1,11 +1,11 @@
-"""callout.ceiling_file: NATS_CEILING_FILE."""
+"""callout.rules: NATS_CEILING_FILE."""
 
 from pathlib import Path
 
 import pytest
 
 from callout.ceiling import Ceiling
-from callout.ceiling_file import MAX_CEILING_BYTES, read_ceiling
+from callout.rules import MAX_CEILING_BYTES, read_ceiling
 
 
 def test_without_a_file_there_is_no_ceiling() -> None:

@@ -1,4 +1,4 @@
-"""NATS_CEILING_FILE: reading the ceiling from YAML."""
+"""The policy's rules, from the settings and from the file that holds the ceiling."""
 
 from pathlib import Path
 from typing import Final
@@ -7,8 +7,29 @@ import yaml
 
 from callout.ceiling import Ceiling, parse_ceiling
 from callout.files import read_bounded, reason_of
+from callout.policy import Rules
+from callout.settings import Settings
+from workers.user_jwt import ResponsePermission
 
 MAX_CEILING_BYTES: Final = 1 << 20  # thousands of patterns, each compared with each entry of an annotation
+
+_NS: Final = 1_000_000_000
+
+
+def read_rules(settings: Settings) -> Rules:
+    """Make the rules that are in force.
+
+    Raises:
+        ValueError: the ceiling's file cannot be read, or holds no ceiling; one line that names it.
+    """
+    return Rules(
+        annotation_prefix=settings.sa_annotation_prefix,
+        shared_inbox=settings.nats_shared_inbox,
+        response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS)),
+        account=settings.nats_account,
+        ceiling=read_ceiling(settings.nats_ceiling_file),
+        stream_admin=settings.nats_stream_admin,
+    )
 
 
 def read_ceiling(path: Path | None) -> Ceiling:
