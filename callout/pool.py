@@ -9,9 +9,10 @@ the memory that these are kept in has run out.
 """
 
 import asyncio
+import contextlib
 import random
+import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,13 +22,13 @@ import msgspec
 from callout.errors import EXIT_FAILED
 from callout.files import reason_of
 from callout.lifecycle import Drain, GiveUp, Kill, Lifecycle, Start
+from callout.waking import WakingClock
 from workers.exits import EXPLANATIONS, Exit
 from workers.logs import Log
 from workers.settings import WorkerSettings
 from workers.status import State, StatusPage
 
 POLL_INTERVAL_S: Final = 0.1  # how often the workers' pages are read
-_NS: Final = 1e-9
 
 
 class _Process(msgspec.Struct):
@@ -35,6 +36,8 @@ class _Process(msgspec.Struct):
     page: StatusPage
     metrics_id: int
     waiting: asyncio.Task[None]
+    stamp_ns: int = 0
+    stamped_at: float | None = None
     unknown_keys: int = 0
 
 
@@ -69,6 +72,7 @@ class WorkerPool:
         self._processes: dict[int, _Process] = {}
         self._given_up: Exit | None = None
         self._wake = asyncio.Event()
+        self._clock = WakingClock()
 
     @property
     def states(self) -> list[State]:
@@ -103,19 +107,19 @@ class WorkerPool:
         return self._given_up or Exit.DRAINED
 
     async def _carry_out(self) -> None:
-        for action in self._lifecycle.plan(time.monotonic()):
+        for action in self._lifecycle.plan(self._clock.now()):
             match action:
                 case Start(worker, _):
                     try:
                         await self._start(worker)
                     except OSError as error:  # no process, or no memory for its page: as if it had ended at once
                         self._log.error("a worker cannot be started", worker=worker, error=reason_of(error))
-                        self._lifecycle.on_exit(worker, EXIT_FAILED, time.monotonic(), random.random())  # noqa: S311  # back-off
+                        self._lifecycle.on_exit(worker, EXIT_FAILED, self._clock.now(), _draw())
                 case Drain(worker):
-                    self._processes[worker].process.terminate()
+                    _signal(self._processes[worker].process, signal.SIGTERM)
                 case Kill(worker, why):
                     self._log.error("killing a worker", worker=worker, why=why)
-                    self._processes[worker].process.kill()
+                    _signal(self._processes[worker].process, signal.SIGKILL)
                 case GiveUp(code):  # pragma: no cover  # only an exit leads there, see _wait
                     self._given_up = code
 
@@ -146,7 +150,7 @@ class WorkerPool:
         self._on_exit()
         asked = self._lifecycle.is_draining(number)
         (self._log.info if asked else self._log.warning)("worker ended", worker=number, exit_code=code)
-        for action in self._lifecycle.on_exit(number, code, time.monotonic(), random.random()):  # noqa: S311  # back-off
+        for action in self._lifecycle.on_exit(number, code, self._clock.now(), _draw()):
             assert isinstance(action, GiveUp)
             self._given_up = action.exit
         if code in EXPLANATIONS:
@@ -154,10 +158,12 @@ class WorkerPool:
         self._wake.set()
 
     def _observe(self) -> None:
-        unknown_keys = False
+        unknown_keys, now = False, self._clock.now()
         for number, process in self._processes.items():
             stamp = process.page.stamp_ns
-            self._lifecycle.observe(number, process.page.state, stamp * _NS if stamp else None)
+            if stamp != process.stamp_ns:
+                process.stamp_ns, process.stamped_at = stamp, now
+            self._lifecycle.observe(number, process.page.state, process.stamped_at)
             seen = process.page.unknown_keys
             unknown_keys |= seen != process.unknown_keys
             process.unknown_keys = seen
@@ -177,5 +183,14 @@ class WorkerPool:
     async def _end_all(self) -> None:
         """Leave no process behind, however this ends."""
         for process in self._processes.values():
-            process.process.kill()
+            _signal(process.process, signal.SIGKILL)
         await asyncio.gather(*(process.waiting for process in list(self._processes.values())))
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself, and `_wait` is about to hear of it
+        process.send_signal(number)
+
+
+def _draw() -> float:
+    return random.random()  # noqa: S311  # spreads a back-off

@@ -3,8 +3,13 @@
 import re
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]  # the plugin has no types
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # nor has this
 
+SHARED = "shared"
+"""How the id of a row begins that shares what its whole session has set up with others of the same id."""
 MAX_ID_LENGTH = 60
+_SETTING = re.compile(rf"(?P<shared>{SHARED}-)?(?:server|operator-[a-z-]+)-(?:plain|xkey)-\d+\.\d+")
 _KEY = re.compile(r"[A-Za-z2-7]{40}")
 
 
@@ -15,3 +20,28 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     if isinstance(val, str) and (len(val) > MAX_ID_LENGTH or _KEY.search(val)):
         return f"{argname}…"
     return None
+
+
+def find_group(nodeid: str) -> str:
+    """What has to run in one process, for a test's id: tests that share a running server; all others by themselves."""
+    module, _, test = nodeid.partition("::")
+    setting = _SETTING.search(test)
+    if setting is None:
+        return nodeid
+    return setting[0] if setting["shared"] else f"{module} {setting[0]}"
+
+
+class SettingScheduling(LoadScopeScheduling):  # type: ignore[misc]  # a class without types
+    """For `pytest -n … --dist loadgroup`: groups as `find_group` has them.
+
+    The plugin's own go by a mark that pytest 9.2 does not let it attach to a test's id any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return find_group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SettingScheduling | None:
+    """Group as above, if groups are asked for."""
+    return SettingScheduling(config, log) if config.getoption("dist") == "loadgroup" else None

@@ -44,6 +44,7 @@ class Service:
         jwks: file with the key set, for JWKS_PATH.
         issuer: the tokens' issuer, for JWT_ISSUER.
         command: what to run instead, for tests of this class.
+        folder: its current folder; None for the test's own.
         more: further variables; they win over those above.
 
     Attributes:
@@ -59,6 +60,7 @@ class Service:
         jwks: Path | None = None,
         issuer: str | None = None,
         command: Sequence[str] = SERVE,
+        folder: Path | None = None,
         **more: str,
     ) -> None:
         given = {"SERVICEACCOUNTS_PATH": serviceaccounts, "JWKS_PATH": jwks, "JWT_ISSUER": issuer}
@@ -67,6 +69,7 @@ class Service:
         self.lines: list[dict[str, Any]] = []
         self.plain_lines: list[str] = []
         self._command = command
+        self._folder = folder
         self._reader = threading.Thread(target=self._read, name="service log", daemon=True)
         self._process: subprocess.Popen[str] | None = None
 
@@ -74,6 +77,7 @@ class Service:
         self._process = subprocess.Popen(
             self._command,
             env=self.variables,
+            cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ Rules kept here:
 - The session ends with the token at the latest: a login is never worth more than what it was granted on.
 """
 
+from math import ceil
 from typing import Final, Protocol
 
 import msgspec
@@ -99,14 +100,14 @@ class Session(msgspec.Struct, frozen=True):
     named: bool
 
     def end(self, token_expires_at: float, now: float, draw: float) -> int:
-        """Return when a session that begins `now` ends: at least a second from now, or the server would not accept it.
+        """Return when a session that begins `now` ends: a second later at least, or the server might not take it.
 
         A token in its leeway is honoured until that is over, as the API server does. `draw`, 0 to 1, is how much of the
         jitter is taken off. All in Unix seconds.
         """
         end = token_expires_at if token_expires_at >= now + 1 else token_expires_at + LEEWAY_S
         remaining = min(end - now, self.ttl)
-        return max(int(now + remaining * (1 - draw * self.jitter)), int(now) + 1)
+        return max(int(now + remaining * (1 - draw * self.jitter)), ceil(now) + 1)
 
 
 class Authorizer:

@@ -111,9 +111,14 @@ def key_set(*issuers: Issuer) -> dict[str, Any]:
     return {"keys": [issuer.jwk() for issuer in issuers]}
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, content: str | bytes) -> None:
     """Change a file in one step."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
+    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
     fresh.chmod(0o600)
     fresh.rename(path)
+
+
+def move_away(path: Path) -> Path:
+    """Let a file or folder no longer be where it is; return where it is now."""
+    return path.rename(path.with_name(f".{path.name}.away"))

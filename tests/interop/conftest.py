@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import SHARED
 from tests.interop.deployment import Deployment, deploy
 from tests.interop.environments import ENVIRONMENTS, Environment
 
@@ -16,16 +17,6 @@ TEST_SECONDS = 60
 def pytest_configure(config: pytest.Config) -> None:
     """Let nats-py open WebSockets, although it does so in a way that aiohttp has deprecated."""
     config.addinivalue_line("filterwarnings", "ignore:parameter 'timeout' of type 'float':DeprecationWarning:nats")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one setting together for `pytest -n … --dist loadgroup`: they share a server."""
-    for item in items:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        for setting in (parameters.get("deployment"), parameters.get("environment")):
-            if setting is not None:
-                item.add_marker(pytest.mark.xdist_group(str(setting)))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,7 +37,7 @@ def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield running
 
 
-@pytest.fixture(scope="session", params=ENVIRONMENTS, ids=str)
+@pytest.fixture(scope="session", params=ENVIRONMENTS, ids=lambda setting: f"{SHARED}-{setting}")
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The product beside each server of the matrix in turn, for all tests that leave it as they found it."""
     with deploy(request.param, tmp_path_factory.mktemp("deployment")) as running:

@@ -51,7 +51,12 @@ class Inquirer:
 
     def request(self, token: str | None, **changes: Any) -> AuthorizationRequest:
         """What a true server would ask about a client with that token, but for the `changes` (`PretendServer`)."""
-        defaults = {"subject": self._issuer, "now": time.time(), "token": token, "callout_curve": self.curve}
+        defaults: dict[str, Any] = {
+            "subject": self._issuer,
+            "now": time.time(),
+            "token": token,
+            "callout_curve": self.curve,
+        }
         return self.server.request(**(defaults | changes))
 
     def reissue(self, claims: Mapping[str, Any]) -> AuthorizationRequest:

@@ -11,7 +11,7 @@ from tests.interop.deployment import Deployment
 from tests.interop.server_configs import AUTH_SUBJECT
 from tests.minting import ABSENT, AuthorizationRequest, PretendServer, open_request
 
-HEARD_SECONDS = 5
+HEARD_SECONDS = 10
 Claims = dict[str, Any]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.changing_cluster import ChangingCluster, replace
+from tests.interop.changing_cluster import ChangingCluster, move_away, replace
 from tests.interop.environments import Environment
 from tests.interop.operation import CHANGE_SECONDS, OPERATOR_MODE, WORKERS, Logins, on, serve, until_serving
 from tests.interop.server_configs import CALLOUT
@@ -99,7 +99,7 @@ async def test_a_broken_key_file_changes_nothing(environment: Environment, clust
         line = await service.logged(NOT_TAKEN, files=str(file))
         assert line["error"].startswith(f"NATS_ACCOUNT_SIGNING_KEY_FILE: {file} holds no valid seed of an account")
         assert keys.accounts["clients"].seed[:-1] not in service.output()
-        file.rename(file.with_name("away"))
+        move_away(file)
         await service.logged("a watched file cannot be read; the last content stays in force", file=str(file))
         await logins.more()
         assert workers == service.worker_pids()
@@ -143,8 +143,8 @@ async def test_a_key_is_rotated_whatever_the_other_files_are_like(
     file = Path(environment.service_env()["NATS_ACCOUNT_SIGNING_KEY_FILE"])
     async with serve(environment, cluster) as service:
         workers = service.worker_pids()
-        cluster.jwks.unlink()
-        cluster.manifests.rename(cluster.manifests.with_name("away"))
+        move_away(cluster.jwks)
+        move_away(cluster.manifests)
         replace(file, keys.accounts["clients"].seed)
         await until_replaced(service, workers)
         assert keys.accounts["clients"].public == await find_signer(environment, cluster)

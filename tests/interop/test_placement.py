@@ -9,7 +9,7 @@ from tests.interop.environments import Environment
 from tests.minting import NatsKey
 from tests.waiting import until
 
-SERVER_SECONDS = 5
+SERVER_SECONDS = 10
 """How long it may take until the server has written an advisory."""
 
 

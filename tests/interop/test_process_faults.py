@@ -71,6 +71,7 @@ async def test_a_worker_that_stands_still_is_replaced(environment: Environment, 
             assert {True, False} == set(outcomes)
             line = await service.logged("killing a worker", STUCK_AFTER_S + NOTICE_SECONDS)
             assert "its event loop stands still" == line["why"]
+            await service.logged("worker ended", exit_code=-signal.SIGKILL)
             await until_serving(service)
         assert victim not in service.worker_pids()
         assert 1 == service.metric("nats_auth_worker_restarts_total")
@@ -115,6 +116,33 @@ async def test_a_worker_that_cannot_drain_does_not_hold_up_the_end(
             assert 0 == await service.stop()
         assert ["it did not drain in time"] == [line["why"] for line in service.log_lines("killing a worker")]
         assert {0, -signal.SIGKILL} == {line["exit_code"] for line in service.log_lines("worker ended")}
+
+
+async def test_a_signal_to_all_processes_at_once_ends_them_as_well(
+    environment: Environment, cluster: ChangingCluster
+) -> None:
+    """Some process managers tell the workers, too; that is an end like any other."""
+    async with serve(environment, cluster) as service:
+        for pid in (*service.worker_pids(), service.pid):
+            os.kill(pid, signal.SIGTERM)
+        assert 0 == await service.ended()
+
+
+async def test_what_stands_in_the_current_folder_is_not_run(
+    environment: Environment, cluster: ChangingCluster, tmp_path: Path
+) -> None:
+    """Modules there that are called as ours are left alone, by the supervisor and by the workers."""
+    for package in ("callout", "workers", "nats", "uvloop"):
+        decoy = tmp_path / package
+        decoy.mkdir()
+        for module in ("__init__.py", "__main__.py"):
+            (decoy / module).write_text("raise SystemExit('the decoy was run')\n")
+    variables = environment.service_env() | cluster.variables | {"HTTP_HOST": "127.0.0.1"}
+    with Service(variables, folder=tmp_path) as service:
+        await service.ready()
+        assert await is_let_in(environment, cluster.token("orders", "checkout"))
+        assert 0 == await service.stop()
+    assert [] == service.plain_lines
 
 
 async def test_a_log_that_nobody_reads_holds_up_nobody(

@@ -13,24 +13,26 @@ from tests.interop.deployment import Deployment, serve
 from tests.interop.environments import Environment
 from tests.waiting import until
 
-ANSWER_SECONDS = 5
+ANSWER_SECONDS = 10
 TTL_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
 def liberal(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A service that keeps to none of the defaults, and in operator mode signs with the account's own key."""
-    settings = {
-        "NATS_WORKERS": "1",
-        "NATS_USER_NAME": "true",
-        "NATS_USER_TTL": f"{TTL_SECONDS}s",
-        "NATS_USER_TTL_JITTER": "0",
-        "NATS_SHARED_INBOX": "false",
-        "NATS_STREAM_ADMIN": "true",
-        "NATS_RESPONSE_MAX": "2",
-        "NATS_RESPONSE_TTL": "1m",
-    }
-    with serve(environment, tmp_path_factory.mktemp("liberal"), own_key=True, **settings) as deployment:
+    with serve(
+        environment,
+        tmp_path_factory.mktemp("liberal"),
+        own_key=True,
+        NATS_WORKERS="1",
+        NATS_USER_NAME="true",
+        NATS_USER_TTL=f"{TTL_SECONDS}s",
+        NATS_USER_TTL_JITTER="0",
+        NATS_SHARED_INBOX="false",
+        NATS_STREAM_ADMIN="true",
+        NATS_RESPONSE_MAX="2",
+        NATS_RESPONSE_TTL="1m",
+    ) as deployment:
         asyncio.run(deployment.service.ready())
         yield deployment
 
