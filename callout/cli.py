@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.errors import EXIT_WRONG_USAGE, CommandError, print_problems
 
 DISTRIBUTION = "nats-k8s-oidc-callout"
 
@@ -58,8 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()  # here, where a reader that is gone can still be dealt with
     except CommandError as error:
-        for line in [*(f"warning: {warning}" for warning in error.warnings), *error.lines]:
-            print(f"callout: {line}", file=sys.stderr)
+        print_problems(error.lines, error.warnings)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -9,7 +9,7 @@ import os
 import sys
 
 from callout.config import ConfigError, describe, load, markdown_table, show
-from callout.errors import EXIT_WRONG_USAGE
+from callout.errors import EXIT_WRONG_USAGE, print_problems
 from callout.file_checks import check_files
 
 
@@ -40,7 +40,6 @@ def run(args: argparse.Namespace) -> int:
         warnings += error.warnings
         problems = error.lines
     sys.stdout.flush()  # so that the lines of both streams stand in order where they end in one place
-    for line in [*(f"warning: {warning}" for warning in warnings), *problems]:
-        sys.stderr.write(f"callout: {line}\n")
+    print_problems(problems, warnings)
     sys.stdout.write(f"The settings are {'not valid' if problems else 'valid'}.\n")
     return EXIT_WRONG_USAGE if problems else 0

@@ -29,15 +29,15 @@ from callout.nats_jwt import (
     issue_user,
     render_creds,
 )
-from callout.nats_keys import NatsKey, generate_key
 from callout.secret import Secret
-from workers.nkeys import Kind
+from workers.nkeys import KeyPair, Kind
 from workers.user_jwt import Mode
 
 SERVICE_USER: Final = "callout"
-# All that the service needs: to hear requests, to answer them, and to hear of refusals by the server itself.
+# All that the service needs: to hear requests, and to answer them.
 SERVICE_PUBLISHES: Final = ("$SYS._INBOX.>",)
-SERVICE_SUBSCRIBES: Final = ("$SYS.REQ.USER.AUTH", "$SYS.ACCOUNT.CLIENT.AUTH.ERR")
+SERVICE_SUBSCRIBES: Final = ("$SYS.REQ.USER.AUTH",)
+_SEED_SIZE: Final = 32  # bytes (RFC 8032)
 _LOOPBACK: Final = "127.0.0.1"
 _JETSTREAM: Final = {"max_memory_store": 64 << 20, "max_file_store": 256 << 20}  # bytes: enough to try it
 
@@ -69,15 +69,15 @@ def make_plan(mode: Mode, folder: Path, now: int, *, sealed: bool) -> Plan:
         now: Unix seconds.
         sealed: whether requests are to be encrypted.
     """
-    curve = generate_key(Kind.CURVE) if sealed else None
+    curve = draw_key(Kind.CURVE) if sealed else None
     plan = _plan_operator_mode(folder, curve, now) if mode is Mode.OPERATOR else _plan_server_mode(folder, curve)
     if curve is not None:
-        plan.settings["NATS_XKEY_FILE"] = write_private(folder / "xkey.nk", curve.seed)
+        plan.settings["NATS_XKEY_FILE"] = write_seed(folder / "xkey.nk", curve)
     return plan
 
 
-def _plan_server_mode(folder: Path, curve: NatsKey | None) -> Plan:
-    issuer = generate_key(Kind.ACCOUNT)
+def _plan_server_mode(folder: Path, curve: KeyPair | None) -> Plan:
+    issuer = draw_key(Kind.ACCOUNT)
     password = secrets.token_urlsafe()
     permissions = {"publish": list(SERVICE_PUBLISHES), "subscribe": list(SERVICE_SUBSCRIBES)}
     callout = {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER]}
@@ -95,7 +95,7 @@ def _plan_server_mode(folder: Path, curve: NatsKey | None) -> Plan:
         {
             "NATS_MODE": Mode.SERVER.value,
             "NATS_ACCOUNT": "APP",
-            "NATS_SIGNING_KEY_FILE": write_private(folder / "signing.nk", issuer.seed),
+            "NATS_SIGNING_KEY_FILE": write_seed(folder / "signing.nk", issuer),
         },
         Secret(f"{SERVICE_USER}:{password}@"),
         {name: name for name in ("AUTH", "APP", "SYS")},
@@ -103,10 +103,10 @@ def _plan_server_mode(folder: Path, curve: NatsKey | None) -> Plan:
     )
 
 
-def _plan_operator_mode(folder: Path, curve: NatsKey | None, now: int) -> Plan:
-    operator, signing = generate_key(Kind.OPERATOR), generate_key(Kind.ACCOUNT)
-    service, sentinel = generate_key(Kind.USER), generate_key(Kind.USER)
-    keys = {name: generate_key(Kind.ACCOUNT) for name in ("SYS", "AUTH_SERVICE", "AUTH_ACCOUNT", "NACK")}
+def _plan_operator_mode(folder: Path, curve: KeyPair | None, now: int) -> Plan:
+    operator, signing = draw_key(Kind.OPERATOR), draw_key(Kind.ACCOUNT)
+    service, sentinel = draw_key(Kind.USER), draw_key(Kind.USER)
+    keys = {name: draw_key(Kind.ACCOUNT) for name in ("SYS", "AUTH_SERVICE", "AUTH_ACCOUNT", "NACK")}
     callout, clients = keys["AUTH_SERVICE"], keys["AUTH_ACCOUNT"]
     authorization = Authorization((service.public,), (clients.public,), curve.public if curve else "")
     accounts = {
@@ -116,30 +116,36 @@ def _plan_operator_mode(folder: Path, curve: NatsKey | None, now: int) -> Plan:
         "NACK": Account(jetstream=JetStreamLimits()),
     }
     rights = User(pub=Permissions(allow=SERVICE_PUBLISHES), sub=Permissions(allow=SERVICE_SUBSCRIBES))
-    service_jwt = issue_user(callout.pair, service.public, rights, name=SERVICE_USER, issued_at=now)
+    service_jwt = issue_user(callout, service.public, rights, name=SERVICE_USER, issued_at=now)
+    creds = render_creds(service_jwt, Secret(service.encode_seed()))
     members = {
-        "operator": issue_operator(operator.pair, name="demo", system_account=keys["SYS"].public, issued_at=now),
+        "operator": issue_operator(operator, name="demo", system_account=keys["SYS"].public, issued_at=now),
         "system_account": keys["SYS"].public,
         "resolver": "MEMORY",
         "resolver_preload": {
-            keys[name].public: issue_account(operator.pair, keys[name].public, account, name=name, issued_at=now)
+            keys[name].public: issue_account(operator, keys[name].public, account, name=name, issued_at=now)
             for name, account in accounts.items()
         },
-        "default_sentinel": issue_user(callout.pair, sentinel.public, SENTINEL, name="sentinel", issued_at=now),
+        "default_sentinel": issue_user(callout, sentinel.public, SENTINEL, name="sentinel", issued_at=now),
     }
     return Plan(
         render_config(members, folder),
         {
             "NATS_MODE": Mode.OPERATOR.value,
             "NATS_ACCOUNT": clients.public,
-            "NATS_SIGNING_KEY_FILE": write_private(folder / "signing.nk", callout.seed),
-            "NATS_ACCOUNT_SIGNING_KEY_FILE": write_private(folder / "account-signing.nk", signing.seed),
-            "NATS_USER_CREDS_FILE": write_private(folder / "callout.creds", render_creds(service_jwt, service.seed)),
+            "NATS_SIGNING_KEY_FILE": write_seed(folder / "signing.nk", callout),
+            "NATS_ACCOUNT_SIGNING_KEY_FILE": write_seed(folder / "account-signing.nk", signing),
+            "NATS_USER_CREDS_FILE": write_private(folder / "callout.creds", creds),
         },
         Secret(""),
         {key.public: name for name, key in keys.items()},
         "AUTH_ACCOUNT",
     )
+
+
+def draw_key(kind: Kind) -> KeyPair:
+    """Make a new key, as random as the system can."""
+    return KeyPair(kind, secrets.token_bytes(_SEED_SIZE))
 
 
 def render_config(members: Mapping[str, object], folder: Path) -> str:
@@ -152,6 +158,11 @@ def render_config(members: Mapping[str, object], folder: Path) -> str:
         "jetstream": {"store_dir": str(folder / "jetstream"), **_JETSTREAM},
     }
     return "".join(f"{name}: {json.dumps(value)}\n" for name, value in {**common, **members}.items())
+
+
+def write_seed(path: Path, key: KeyPair) -> str:
+    """Write a key's seed into a file that only this user may read, and return its path."""
+    return write_private(path, Secret(key.encode_seed()))
 
 
 def write_private(path: Path, content: Secret) -> str:

@@ -1,22 +1,27 @@
 """The directory of ServiceAccounts: takes what a source reports, applies the policy, keeps the snapshot in step.
 
-It holds no ServiceAccounts itself, for the snapshot does; so the supervisor's memory does not grow with the cluster.
+It holds no ServiceAccounts itself, for the snapshot does: only names while a list is under way, and what was reported
+of those with something to report.
 
 Rules kept here:
 - What a source reports together becomes visible together: one call of `apply` is one transaction.
 - Nothing is written, logged or counted twice: a ServiceAccount listed anew with nothing changed costs a look-up.
-- An entry that was dropped is reported where the operator looks (log and metric) once for each change of it.
+- An entry that was dropped is reported where the operator looks (log and metric) once, until it is mended.
 """
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
 
 from callout.policy import Rules, decide, make_record
 from callout.serviceaccounts import Change, Removed, ServiceAccount
-from callout.verdict import DropReason, Side, Verdict
+from callout.verdict import Dropped, DropReason, Side, Verdict
 from workers.logs import Log
-from workers.snapshot import SnapshotWriter, Transaction
+from workers.snapshot import SnapshotFullError, SnapshotWriter, Transaction
 
 
 class Directory:
@@ -38,7 +43,7 @@ class Directory:
         self._log = log
         self._clock = clock
         self._named: set[tuple[str, str]] | None = None
-        self._reported: dict[tuple[str, str], Verdict] = {}
+        self._reported: dict[tuple[str, str], _Findings] = {}
         self.filtered: Counter[tuple[Side, DropReason]] = Counter()
         self.fresh_at: float | None = None
         self.listed = False
@@ -63,7 +68,8 @@ class Directory:
                     self._remove(transaction, change.namespace, change.name)
                 else:
                     self._put(transaction, change)
-            self._confirm(transaction)
+            transaction.set_fresh_at(self._clock())
+        self.fresh_at = self._clock()
 
     def end_list(self) -> None:
         """Remove whoever was not named since `begin_list`.
@@ -76,14 +82,17 @@ class Directory:
         with self._snapshot.transaction() as transaction:
             for namespace, name in gone:
                 self._remove(transaction, namespace, name)
-            self._confirm(transaction)
+            transaction.set_fresh_at(self._clock())
+        self.fresh_at = self._clock()
         self._named = None
         self.listed = True
 
     def touch(self) -> None:
         """Note that the picture is fresh."""
-        with self._snapshot.transaction() as transaction:
-            self._confirm(transaction)
+        self.fresh_at = self._clock()
+        # Where memory has run out there is no room for this either; the picture is fresh all the same.
+        with contextlib.suppress(SnapshotFullError), self._snapshot.transaction() as transaction:
+            transaction.set_fresh_at(self.fresh_at)
 
     def _put(self, transaction: Transaction, service_account: ServiceAccount) -> None:
         identity = service_account.namespace, service_account.name
@@ -102,18 +111,14 @@ class Directory:
         self._reported.pop((namespace, name), None)
 
     def _report(self, identity: tuple[str, str], verdict: Verdict) -> None:
-        if not (verdict.dropped or verdict.unknown_annotations):
-            self._reported.pop(identity, None)
-            return
-        known = self._reported.get(identity)
-        if known is not None and (known.dropped, known.unknown_annotations) == (
-            verdict.dropped,
-            verdict.unknown_annotations,
-        ):
-            return
-        self._reported[identity] = verdict
+        known = self._reported.pop(identity, _NOTHING)
+        found = _Findings(verdict.dropped, verdict.unknown_annotations)
+        if found != _NOTHING:
+            self._reported[identity] = found
         namespace, name = identity
-        for entry in verdict.dropped:
+        for entry in found.dropped:
+            if entry in known.dropped:
+                continue
             self.filtered[entry.side, entry.reason] += 1
             self._log.warning(
                 "subject dropped from permissions",
@@ -124,9 +129,16 @@ class Directory:
                 reason=entry.reason,
                 remedy=entry.reason.remedy,
             )
-        for annotation in verdict.unknown_annotations:
-            self._log.warning("unknown annotation", namespace=namespace, serviceaccount=name, annotation=annotation)
+        for annotation in found.unknown_annotations:
+            if annotation not in known.unknown_annotations:
+                self._log.warning("unknown annotation", namespace=namespace, serviceaccount=name, annotation=annotation)
 
-    def _confirm(self, transaction: Transaction) -> None:
-        self.fresh_at = self._clock()
-        transaction.set_fresh_at(self.fresh_at)
+
+class _Findings(msgspec.Struct, frozen=True):
+    """What has been reported of a ServiceAccount."""
+
+    dropped: tuple[Dropped, ...] = ()
+    unknown_annotations: tuple[str, ...] = ()
+
+
+_NOTHING: Final = _Findings()

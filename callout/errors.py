@@ -4,6 +4,9 @@ Whatever a user can get wrong ends here and is printed by `callout.cli`, never a
 "the settings or the command line are wrong: starting again will not help"; 1 says that something outside failed.
 """
 
+import sys
+from collections.abc import Iterable
+
 EXIT_FAILED = 1
 EXIT_WRONG_USAGE = 2
 
@@ -22,3 +25,9 @@ class CommandError(Exception):
         self.lines = lines
         self.exit_code = exit_code
         self.warnings = warnings
+
+
+def print_problems(lines: Iterable[str], warnings: Iterable[str]) -> None:
+    """Print to standard error what is wrong, one line for each thing; warnings first, since they may explain it."""
+    for line in [*(f"warning: {warning}" for warning in warnings), *lines]:
+        sys.stderr.write(f"callout: {line}\n")

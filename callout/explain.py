@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from callout.config import Settings, load
-from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
+from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError, print_problems
 from callout.explanation import Explanation, Situation, explain_serviceaccount, explain_token
 from callout.explanation_text import render
 from callout.files import reason_of
@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     who = None if args.serviceaccount is None else _split_identity(args.serviceaccount)
     settings, warnings = load(os.environ)
-    for warning in warnings:
-        print(f"callout: warning: {warning}", file=sys.stderr)
+    print_problems((), warnings)
     token = "" if args.token is None else _read_token(args.token)
     try:
         rules = read_rules(settings)

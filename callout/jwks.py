@@ -40,6 +40,7 @@ from callout.kube_client import CONNECT_SECONDS, KubeClient
 from callout.kube_errors import DISCOVERY, KubeError, explain
 from callout.urls import is_in_cluster, parse_origin
 from workers.logs import Log
+from workers.snapshot import SnapshotFullError
 
 JWKS_PATH: Final = "/openid/v1/jwks"
 CONFIGURATION_PATH: Final = "/.well-known/openid-configuration"
@@ -147,7 +148,7 @@ class KeySource:
             found, state.max_age = await call_in_daemon(self._find, "key set")
             if found != self._published:
                 self._publish(found.document, found.issuers)
-        except (KubeError, ValueError) as error:  # their text is made for the operator
+        except (KubeError, SnapshotFullError, ValueError) as error:  # their text is made for the operator
             self._note_failure(str(error))
         except Exception as error:  # noqa: BLE001  # a fault of ours or of `publish`: the last good set stays as well
             self._note_failure(f"{type(error).__name__} while the key set was refreshed")

@@ -31,6 +31,7 @@ from callout.lines import LineBuffer, LineTooLongError
 from callout.reflector import Batch, Limits, ListPage, Reflector, WatchStream
 from callout.serviceaccounts import Sink
 from workers.logs import Log
+from workers.snapshot import SnapshotFullError
 
 STOP_SECONDS: Final = 3.0  # for a thread that is still connecting; after that it is left behind and does no harm
 
@@ -143,6 +144,9 @@ class ServiceAccountWatch:
             except KubeError as error:
                 problem = str(error)
                 self._reflector.receive_failure(error.status if isinstance(error, StatusError) else None)
+            except SnapshotFullError as error:
+                problem = str(error)
+                self._reflector.start_over()
             except Exception as error:  # noqa: BLE001  # whatever it is, the snapshot must not grow old unnoticed
                 problem = _describe_fault(error)
                 self._reflector.start_over()

@@ -30,7 +30,6 @@ class Start(msgspec.Struct, frozen=True):
     """Start a worker."""
 
     worker: int
-    slot: int
 
 
 class Drain(msgspec.Struct, frozen=True):
@@ -46,13 +45,7 @@ class Kill(msgspec.Struct, frozen=True):
     why: str
 
 
-class GiveUp(msgspec.Struct, frozen=True):
-    """End the service: no worker can start, and trying again would end the same way."""
-
-    exit: Exit
-
-
-Action = Start | Drain | Kill | GiveUp
+Action = Start | Drain | Kill
 
 
 class _Worker(msgspec.Struct):
@@ -95,7 +88,7 @@ class Lifecycle:
     def workers(self) -> dict[int, State]:
         """The living workers by number, and what each does."""
         # A copy first: the page of metrics is made in a thread of its own.
-        return {number: worker.state for number, worker in list(self._workers.items())}
+        return {number: worker.state for number, worker in self._workers.items()}
 
     def observe(self, number: int, state: State, stamped_at: float | None) -> None:
         """Note what a worker's page says."""
@@ -126,26 +119,26 @@ class Lifecycle:
             actions += self._start_a_replacement(now)
         return actions
 
-    def on_exit(self, number: int, code: int, now: float, draw: float) -> list[Action]:
+    def on_exit(self, number: int, code: int, now: float, draw: float) -> Exit | None:
         """Note that a worker has ended; `draw` (0 to 1) spreads the back-off.
 
         Returns:
-            `GiveUp` if the service cannot go on, else nothing: `plan` starts what is missing.
+            Why the service has to end, if no worker serves or can start; else None: `plan` starts what is missing.
         """
         worker = self._workers.pop(number)
         if self._stopping or worker.draining_since is not None:
-            return []
+            return None
         self.restarts += 1
         slot = self._slots[worker.slot]
         lasting = code in set(Exit) and Exit(code).lasting
         if lasting:
             slot.abandoned_version = worker.version
             if not any(other.state is State.SERVING for other in self._workers.values()):
-                return [GiveUp(Exit(code))]
+                return Exit(code)
         slot.failures = 0 if now - worker.started_at >= STEADY_AFTER_S else slot.failures + 1
         delay = min(BACKOFF_LIMIT_S, BACKOFF_BASE_S * 2 ** min(slot.failures, _MAX_DOUBLINGS)) if slot.failures else 0.0
         slot.start_at = now + delay * (0.5 + draw / 2)
-        return []
+        return None
 
     def _kill_the_stuck(self, now: float) -> list[Action]:
         kills: list[Action] = []
@@ -207,7 +200,7 @@ class Lifecycle:
     def _start(self, slot: int, now: float) -> Start:
         self._started += 1
         self._workers[self._started] = _Worker(slot, now, self._version)
-        return Start(self._started, slot)
+        return Start(self._started)
 
     def _drain(self, number: int, now: float) -> Drain:
         self._workers[number].draining_since = now

@@ -2,7 +2,7 @@
 
 Rules kept here:
 - Names begin with `nats_auth_`; no label holds the name of a ServiceAccount or a namespace, so their number is fixed.
-- The supervisor's own values are read when the page is: there is nothing to keep in step.
+- The supervisor's own values are read when the page is asked for, on its loop: there is nothing to keep in step.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -90,31 +90,27 @@ class MetricsPage:
 
     Args:
         directory: of the workers' files.
-        read: takes the supervisor's readings.
     """
 
-    def __init__(self, directory: Path, read: Callable[[], Readings]) -> None:
-        """Join both sources in one registry."""
-        self._registry = CollectorRegistry()
-        MultiProcessCollector(self._registry, str(directory))  # type: ignore[no-untyped-call]  # has no types
-        self._registry.register(_SupervisorCollector(read))
+    def __init__(self, directory: Path) -> None:
+        """Read nothing yet."""
+        self._directory = str(directory)
 
-    def render(self) -> tuple[str, bytes]:
-        """Return the page's content type and its body."""
-        return CONTENT_TYPE_LATEST, generate_latest(self._registry)
+    def render(self, readings: Readings) -> tuple[str, bytes]:
+        """Return the page's content type and its body. Reads a file of each worker: for a thread."""
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, self._directory)  # type: ignore[no-untyped-call]  # has no types
+        registry.register(_SupervisorCollector(readings))
+        return CONTENT_TYPE_LATEST, generate_latest(registry)
 
 
 class _SupervisorCollector(Collector):
-    def __init__(self, read: Callable[[], Readings]) -> None:
-        self._read = read
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance: the registry would otherwise take readings before there are any."""
-        return []
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
 
     def collect(self) -> Iterable[Metric]:
         """Turn the readings of this moment into metrics."""
-        readings = self._read()
+        readings = self._readings
         info = GaugeMetricFamily("nats_auth_build", "The version that runs; always 1.", labels=["version"])
         info.add_metric([readings.version], 1)
         yield info

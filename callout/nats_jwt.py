@@ -17,12 +17,11 @@ from typing import Final, Literal
 import msgspec
 
 from callout.secret import Secret
-from workers.jose import encode_segment
 from workers.nkeys import KeyPair
+from workers.user_jwt import sign_nats_jwt
 
 NO_LIMIT: Final = -1
 _VERSION: Final = 2
-_HEADER: Final = encode_segment(b'{"typ":"JWT","alg":"ed25519-nkey"}')
 _TRAFFIC: Final = dict.fromkeys(("subs", "data", "payload"), NO_LIMIT)
 _STRUCTURE: Final = dict.fromkeys(("imports", "exports", "conn", "leaf"), NO_LIMIT) | {"wildcards": True}
 
@@ -149,5 +148,4 @@ def _issue(signer: KeyPair, subject: str, kind: str, members: dict[str, object],
     # nats-io/jwt makes `jti` of a digest of the other claims too; nobody checks it.
     digest = hashlib.sha256(msgspec.json.encode(claims)).digest()
     payload = msgspec.json.encode({"jti": base64.b32encode(digest).rstrip(b"=").decode()} | claims)
-    signing_input = _HEADER + b"." + encode_segment(payload)
-    return (signing_input + b"." + encode_segment(signer.sign(signing_input))).decode()
+    return sign_nats_jwt(signer, payload).decode()

@@ -10,6 +10,7 @@ Rules kept here:
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Pages(Protocol):
-    """Where the content comes from. The three checks must be quick; `metrics` is called in a thread."""
+    """Where the content comes from. All four are called on the loop and must be quick."""
 
     def livez(self) -> Check:
         """Whether the service works: no means that it should be restarted."""
@@ -44,8 +45,8 @@ class Pages(Protocol):
     def health(self) -> Check:
         """The details; the status of the page is that of `livez` all the same."""
 
-    def metrics(self) -> tuple[str, bytes]:
-        """The content type and the metrics."""
+    def metrics(self) -> Callable[[], tuple[str, bytes]]:
+        """Take the readings of this moment; returns what renders them, to be called in a thread: type and body."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ class Router:
 
     async def _render_metrics(self) -> Answer:
         if self._rendering is None:
-            self._rendering = asyncio.create_task(asyncio.to_thread(self._pages.metrics))
+            self._rendering = asyncio.create_task(asyncio.to_thread(self._pages.metrics()))
             self._rendering.add_done_callback(self._forget_rendering)
         try:
             async with asyncio.timeout(self._render_seconds):

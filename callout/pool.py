@@ -21,7 +21,7 @@ import msgspec
 
 from callout.errors import EXIT_FAILED
 from callout.files import reason_of
-from callout.lifecycle import Drain, GiveUp, Kill, Lifecycle, Start
+from callout.lifecycle import Drain, Kill, Lifecycle, Start
 from callout.waking import WakingClock
 from workers.exits import EXPLANATIONS, Exit
 from workers.logs import Log
@@ -109,7 +109,7 @@ class WorkerPool:
     async def _carry_out(self) -> None:
         for action in self._lifecycle.plan(self._clock.now()):
             match action:
-                case Start(worker, _):
+                case Start(worker):
                     try:
                         await self._start(worker)
                     except OSError as error:  # no process, or no memory for its page: as if it had ended at once
@@ -120,8 +120,6 @@ class WorkerPool:
                 case Kill(worker, why):
                     self._log.error("killing a worker", worker=worker, why=why)
                     _signal(self._processes[worker].process, signal.SIGKILL)
-                case GiveUp(code):  # pragma: no cover  # only an exit leads there, see _wait
-                    self._given_up = code
 
     async def _start(self, number: int) -> None:
         taken = {process.metrics_id for process in self._processes.values()}
@@ -150,9 +148,7 @@ class WorkerPool:
         self._on_exit()
         asked = self._lifecycle.is_draining(number)
         (self._log.info if asked else self._log.warning)("worker ended", worker=number, exit_code=code)
-        for action in self._lifecycle.on_exit(number, code, self._clock.now(), _draw()):
-            assert isinstance(action, GiveUp)
-            self._given_up = action.exit
+        self._given_up = self._given_up or self._lifecycle.on_exit(number, code, self._clock.now(), _draw())
         if code in EXPLANATIONS:
             self._log.error("worker could not start", worker=number, why=EXPLANATIONS[Exit(code)])
         self._wake.set()

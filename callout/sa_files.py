@@ -30,10 +30,14 @@ _Signature = tuple[int, ...] | str
 
 
 class FolderState(msgspec.Struct, frozen=True):
-    """All ServiceAccounts that count now, and all that is wrong now, each a line that names its file."""
+    """All ServiceAccounts that count now, and all that is wrong now, each a line that names its file.
+
+    `is_readable` tells whether the folder itself could be read; if not, the ServiceAccounts are those of before.
+    """
 
     service_accounts: tuple[ServiceAccount, ...]
     problems: tuple[str, ...]
+    is_readable: bool = True
 
 
 class _Survey(msgspec.Struct, frozen=True):
@@ -76,7 +80,7 @@ class Folder:
         self._survey = survey
         if survey.is_readable:
             self._kept = {name: self._refresh(name, *found) for name, found in survey.files.items()}
-        return self._merge(survey.problem)
+        return self._merge(survey)
 
     def _refresh(self, name: str, path: Path, signature: _Signature) -> _Kept:
         before = self._kept.get(name)
@@ -87,10 +91,10 @@ class Folder:
             manifest = _retain(manifest, before.manifest)
         return _Kept(signature, manifest)
 
-    def _merge(self, problem: str) -> FolderState:
+    def _merge(self, survey: _Survey) -> FolderState:
         owners: dict[tuple[str, str], str] = {}
         service_accounts = []
-        problems = [problem] if problem else []
+        problems = [survey.problem] if survey.problem else []
         for name, kept in self._kept.items():
             problems += (f"{name}: {line}" for line in kept.manifest.problems)
             for found in kept.manifest.service_accounts:
@@ -100,7 +104,8 @@ class Folder:
                 else:
                     owners[identity] = name
                     service_accounts.append(found)
-        return FolderState(tuple(service_accounts), shorten([make_printable(line) for line in problems]))
+        lines = shorten([make_printable(line) for line in problems])
+        return FolderState(tuple(service_accounts), lines, survey.is_readable)
 
 
 def read_folder(path: Path, prefix: str) -> tuple[list[ServiceAccount], list[str]]:

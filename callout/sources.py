@@ -64,12 +64,14 @@ class FolderSource:
         while True:
             state = await asyncio.to_thread(self._folder.poll)
             if state is not None:
-                self._state, self._delivered = state, False
                 for problem in state.problems:
                     self._log.warning("problem with a ServiceAccount file", problem=problem)
+                self.connected = self.connected and state.is_readable
+                if state.is_readable:  # else what was delivered last stays: an unreadable folder is not an empty one
+                    self._state, self._delivered = state, False
             if self._state is not None and not self._delivered:
                 self._delivered = self._deliver(self._state)
-            elif self._delivered:
+            elif self.connected:
                 self._sink.touch()
             await asyncio.sleep(FOLDER_POLL_S)
 

@@ -13,6 +13,8 @@ Rules kept here:
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -82,7 +84,7 @@ class Supervisor:
             on_exit=self._snapshot.reap_readers,
             log=log,
         )
-        self._metrics = MetricsPage(workspace.metrics, self.read)
+        self._metrics = MetricsPage(workspace.metrics)
         self._trusting = False
         self._begun = False
         self._stopping = False
@@ -144,9 +146,9 @@ class Supervisor:
             },
         )
 
-    def metrics(self) -> tuple[str, bytes]:
-        """Render the page /metrics: content type and body."""
-        return self._metrics.render()
+    def metrics(self) -> Callable[[], tuple[str, bytes]]:
+        """Take the readings of this moment; returns what renders the page /metrics."""
+        return partial(self._metrics.render, self.read())
 
     def read(self) -> Readings:
         """Take the readings of this moment."""

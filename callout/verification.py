@@ -127,7 +127,7 @@ def _decode(token: str) -> tuple[JoseHeader, TokenClaims]:
         return JoseHeader(), TokenClaims()
     try:
         return decode_header(decode_segment(compact.header)), decode_token(decode_segment(compact.payload))
-    except ValueError:  # msgspec's errors are among them
+    except (ValueError, RecursionError):  # msgspec's errors are among the first; the second is for depth
         return JoseHeader(), TokenClaims()
 
 

@@ -73,7 +73,7 @@ def metrics() -> str:
     )
     with tempfile.TemporaryDirectory() as folder:
         WorkerMetrics(folder, 0)
-        _, page = MetricsPage(Path(folder), lambda: readings).render()
+        _, page = MetricsPage(Path(folder)).render(readings)
     rows = ["| metric | labels | what it tells |", "|---|---|---|"]
     for family in sorted(text_string_to_metric_families(page.decode()), key=lambda family: family.name):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})

@@ -4,7 +4,7 @@ Rules kept here:
 - The process gets the variables that the test gives it and none of the test's own, so that a developer's NATS_URL or
   KUBECONFIG cannot change what is tested.
 - Everything it prints is kept. A line that is no JSON object is kept apart: a traceback would be one.
-- Whatever happens, neither it nor its workers outlive the `with` block; they have a process group of their own.
+- Whatever happens, neither it nor its workers outlive the `with` block: all are known by the pipe that they write to.
 """
 
 import contextlib
@@ -95,6 +95,11 @@ class Service:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if self._reader.is_alive():  # workers have sessions of their own
+            assert process.stdout is not None
+            for pid in _find_writers(process.stdout.fileno()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._reader.join(REAP_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
@@ -208,3 +213,13 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
         return b""
+
+
+def _find_writers(pipe: int) -> list[int]:
+    """The processes whose standard error is this pipe (from Linux's /proc)."""
+    name, writers = Path(f"/proc/self/fd/{pipe}").readlink(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended while we looked, or is not ours to look into
+            if (process / "fd/2").readlink() == name:
+                writers.append(int(process.name))
+    return writers

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from callout.config import TABLE, markdown_table
+from callout.config import markdown_table
+from callout.settings import TABLE
 from tests.nats_minting import NatsKey
 
 SEED = NatsKey.generate("account").seed

@@ -106,6 +106,13 @@ def test_a_dropped_entry_is_reported_once_for_each_change(bench: Bench) -> None:
     assert dropped == ["$SYS.>", "$SYS.x"]
 
 
+def test_an_entry_is_not_reported_again_when_another_one_changes(bench: Bench) -> None:
+    """Only what is new is news."""
+    bench.directory.apply([account("a", pub="$SYS.>, a..b")])
+    bench.directory.apply([account("a", pub="$SYS.>, a...b")])
+    assert bench.directory.filtered == {(Side.PUB, DropReason.SYSTEM_SPACE): 1, (Side.PUB, DropReason.INVALID): 2}
+
+
 def test_an_entry_is_reported_again_after_it_had_been_mended(bench: Bench) -> None:
     """Once mended, it is news again."""
     for pub in ("$SYS.>", "events.>", "$SYS.>"):

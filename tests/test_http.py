@@ -47,9 +47,9 @@ class FakePages:
         """Tell the details."""
         return self.details
 
-    def metrics(self) -> tuple[str, bytes]:
-        """Render the metrics."""
-        return self.render()
+    def metrics(self) -> Callable[[], tuple[str, bytes]]:
+        """Hand out what renders the metrics."""
+        return self.render
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

@@ -10,7 +10,6 @@ from callout.lifecycle import (
     STEADY_AFTER_S,
     STUCK_AFTER_S,
     Drain,
-    GiveUp,
     Kill,
     Lifecycle,
     Start,
@@ -34,16 +33,16 @@ def serving(size: int = 2) -> Lifecycle:
 def test_each_slot_gets_a_worker() -> None:
     """The first plan starts one worker a slot, and the second nothing more."""
     lifecycle = Lifecycle(3, DRAIN_S)
-    assert lifecycle.plan(0.0) == [Start(1, 0), Start(2, 1), Start(3, 2)]
+    assert lifecycle.plan(0.0) == [Start(1), Start(2), Start(3)]
     assert lifecycle.plan(0.1) == []
 
 
 def test_a_crashed_worker_is_started_again_after_a_back_off() -> None:
     """Another worker takes the slot, but not before its back-off is over."""
     lifecycle = serving()
-    assert lifecycle.on_exit(1, CRASH, 1.0, draw=1.0) == []
+    assert lifecycle.on_exit(1, CRASH, 1.0, draw=1.0) is None
     assert lifecycle.plan(1.9) == []
-    assert lifecycle.plan(2.0) == [Start(3, 0)]
+    assert lifecycle.plan(2.0) == [Start(3)]
     assert lifecycle.restarts == 1
 
 
@@ -56,23 +55,23 @@ def test_the_back_off_grows_to_its_limit_while_workers_keep_ending_soon() -> Non
         assert isinstance(start, Start)
         lifecycle.on_exit(start.worker, CRASH, now, draw=1.0)
         began = now
-        while not any(isinstance(action, Start) for action in _peek(lifecycle, now)):
+        while not _peek(lifecycle, now):
             now += 0.5
         pauses.append(now - began)
     assert pauses[:4] == [1.0, 2.0, 4.0, 8.0]
     assert max(pauses) == BACKOFF_LIMIT_S
 
 
-def _peek(lifecycle: Lifecycle, now: float) -> list[Start]:
-    """Whether something would be started now, without starting it."""
-    return [Start(0, index) for index, slot in enumerate(lifecycle._slots) if now >= slot.start_at]
+def _peek(lifecycle: Lifecycle, now: float) -> list[int]:
+    """The slots that would be filled now."""
+    return [index for index, slot in enumerate(lifecycle._slots) if now >= slot.start_at]
 
 
 def test_a_worker_that_lived_long_is_replaced_at_once() -> None:
     """After a steady life there is no back-off."""
     lifecycle = serving(1)
     lifecycle.on_exit(1, CRASH, STEADY_AFTER_S, draw=1.0)
-    assert lifecycle.plan(STEADY_AFTER_S) == [Start(2, 0)]
+    assert lifecycle.plan(STEADY_AFTER_S) == [Start(2)]
 
 
 def test_a_worker_that_stops_stamping_is_killed_once() -> None:
@@ -96,29 +95,29 @@ def test_a_lasting_reason_ends_the_service_when_nobody_serves(code: Exit) -> Non
     """Starting again would end the same way."""
     lifecycle = Lifecycle(2, DRAIN_S)
     lifecycle.plan(0.0)
-    assert lifecycle.on_exit(1, code, 0.5, draw=0.0) == [GiveUp(code)]
+    assert lifecycle.on_exit(1, code, 0.5, draw=0.0) is code
 
 
 def test_a_lasting_reason_leaves_those_alone_who_serve() -> None:
     """Others go on; the slot is tried again with back-off."""
     lifecycle = serving()
-    assert lifecycle.on_exit(1, Exit.REFUSED, 1.0, draw=1.0) == []
-    assert lifecycle.plan(2.0) == [Start(3, 0)]
+    assert lifecycle.on_exit(1, Exit.REFUSED, 1.0, draw=1.0) is None
+    assert lifecycle.plan(2.0) == [Start(3)]
 
 
 def test_workers_are_replaced_in_turn_and_drain_only_when_the_next_one_serves() -> None:
     """At every moment as many serve as before."""
     lifecycle = serving()
     lifecycle.replace_all()
-    assert lifecycle.plan(1.0) == [Start(3, 0)]
+    assert lifecycle.plan(1.0) == [Start(3)]
     lifecycle.observe(3, State.WAITING, 1.0)
     assert lifecycle.plan(1.1) == []
     lifecycle.observe(3, State.SERVING, 1.2)
-    assert lifecycle.plan(1.2) == [Drain(1), Start(4, 1)]
+    assert lifecycle.plan(1.2) == [Drain(1), Start(4)]
     lifecycle.observe(4, State.SERVING, 1.3)
     assert lifecycle.plan(1.3) == [Drain(2)]
-    assert lifecycle.on_exit(1, Exit.DRAINED, 1.4, draw=0.0) == []
-    assert lifecycle.on_exit(2, Exit.DRAINED, 1.4, draw=0.0) == []
+    assert lifecycle.on_exit(1, Exit.DRAINED, 1.4, draw=0.0) is None
+    assert lifecycle.on_exit(2, Exit.DRAINED, 1.4, draw=0.0) is None
     assert (lifecycle.plan(1.5), lifecycle.restarts) == ([], 0)
 
 
@@ -127,11 +126,11 @@ def test_a_replacement_that_cannot_start_leaves_the_old_worker_and_is_not_tried_
     lifecycle = serving(1)
     lifecycle.replace_all()
     lifecycle.plan(1.0)
-    assert lifecycle.on_exit(2, Exit.REFUSED, 1.5, draw=0.0) == []
+    assert lifecycle.on_exit(2, Exit.REFUSED, 1.5, draw=0.0) is None
     lifecycle.observe(1, State.SERVING, 99.0)
     assert lifecycle.plan(100.0) == []
     lifecycle.replace_all()
-    assert lifecycle.plan(101.0) == [Start(3, 0)]
+    assert lifecycle.plan(101.0) == [Start(3)]
 
 
 def test_before_the_snapshot_is_ready_a_waiting_worker_replaces_a_waiting_one() -> None:
@@ -151,7 +150,7 @@ def test_stopping_drains_all_and_starts_none() -> None:
     lifecycle.stop()
     assert lifecycle.plan(1.0) == [Drain(1), Drain(2)]
     assert lifecycle.plan(1.1) == []
-    assert lifecycle.on_exit(1, CRASH, 1.2, draw=0.0) == []
+    assert lifecycle.on_exit(1, CRASH, 1.2, draw=0.0) is None
     assert lifecycle.plan(9.0) == [Kill(2, "it did not drain in time")]
 
 

@@ -30,7 +30,7 @@ READINGS = Readings(
 
 def samples(page: MetricsPage) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """The page's samples, by name and labels."""
-    _, body = page.render()
+    _, body = page.render(READINGS)
     families = text_string_to_metric_families(body.decode())
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 
@@ -56,7 +56,7 @@ def test_readings_are_on_the_page(
     tmp_path: Path, name: str, labels: tuple[tuple[str, str], ...], expected: float
 ) -> None:
     """What the supervisor knows is read at that moment."""
-    assert samples(MetricsPage(tmp_path, lambda: READINGS))[name, labels] == expected
+    assert samples(MetricsPage(tmp_path))[name, labels] == expected
 
 
 def test_workers_counts_are_added_up(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_workers_counts_are_added_up(tmp_path: Path) -> None:
         worker = WorkerMetrics(str(tmp_path), number)
         worker.count_allowed()
         worker.count_refused(Reason.TOKEN_EXPIRED, 3)
-    found = samples(MetricsPage(tmp_path, lambda: READINGS))
+    found = samples(MetricsPage(tmp_path))
     assert found["nats_auth_requests_total", (("reason", ""), ("result", "allowed"))] == 2
     assert found["nats_auth_requests_total", (("reason", "token_expired"), ("result", "denied"))] == 6
 
@@ -73,7 +73,7 @@ def test_workers_counts_are_added_up(tmp_path: Path) -> None:
 def test_every_name_is_ours_and_labels_are_few(tmp_path: Path) -> None:
     """No label holds a name from the cluster, so their number is fixed."""
     WorkerMetrics(str(tmp_path), 0)
-    found = samples(MetricsPage(tmp_path, lambda: READINGS))
+    found = samples(MetricsPage(tmp_path))
     assert {name for name, _ in found if not name.startswith("nats_auth_")} == set()
     assert {label for _, labels in found for label, _ in labels} == {
         "le",

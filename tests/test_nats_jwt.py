@@ -13,7 +13,7 @@ from nats.errors import Error
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from callout.credentials import read_user_credentials
-from callout.demo_config import Plan, render_config, write_private
+from callout.demo_config import Plan, draw_key, render_config, write_private
 from callout.demo_server import Server, find_binary, run_server
 from callout.nats_jwt import (
     NOTHING,
@@ -30,18 +30,17 @@ from callout.nats_jwt import (
     issue_user,
     render_creds,
 )
-from callout.nats_keys import NatsKey, generate_key
 from callout.secret import Secret
 from tests import nats_minting as oracle
-from workers.nkeys import Kind
+from workers.nkeys import KeyPair, Kind
 
 NOW = 1_700_000_000
 DEADLINE_S = 30
 OPERATOR, SYSTEM, CALLOUT, CLIENTS, SIGNING = (
-    generate_key(kind) for kind in (Kind.OPERATOR, Kind.ACCOUNT, Kind.ACCOUNT, Kind.ACCOUNT, Kind.ACCOUNT)
+    draw_key(kind) for kind in (Kind.OPERATOR, Kind.ACCOUNT, Kind.ACCOUNT, Kind.ACCOUNT, Kind.ACCOUNT)
 )
-USER = generate_key(Kind.USER)
-CURVE = generate_key(Kind.CURVE)
+USER = draw_key(Kind.USER)
+CURVE = draw_key(Kind.CURVE)
 
 
 def claims(jwt: str) -> dict[str, Any]:
@@ -52,14 +51,14 @@ def claims(jwt: str) -> dict[str, Any]:
     return decoded
 
 
-def as_oracle_key(key: NatsKey) -> oracle.NatsKey:
+def as_oracle_key(key: KeyPair) -> oracle.NatsKey:
     """The same key in the oracle's hands."""
-    return oracle.NatsKey(seed=key.seed.reveal(), public=key.public)
+    return oracle.NatsKey(seed=key.encode_seed(), public=key.public)
 
 
 def test_an_operator_names_its_system_account() -> None:
     """It signs itself."""
-    ours = issue_operator(OPERATOR.pair, name="OPERATOR", system_account=SYSTEM.public, issued_at=NOW)
+    ours = issue_operator(OPERATOR, name="OPERATOR", system_account=SYSTEM.public, issued_at=NOW)
     theirs = oracle.operator_jwt(as_oracle_key(OPERATOR), as_oracle_key(SYSTEM))
     assert claims(theirs) == claims(ours)
     assert oracle.decode_nats_jwt(ours)["iat"] == NOW
@@ -104,7 +103,7 @@ def test_an_operator_names_its_system_account() -> None:
 )
 def test_an_account_has_what_it_is_given(account: Account, members: dict[str, Any]) -> None:
     """All limits are written out; what is not given is not there."""
-    ours = issue_account(OPERATOR.pair, CLIENTS.public, account, name="A", issued_at=NOW)
+    ours = issue_account(OPERATOR, CLIENTS.public, account, name="A", issued_at=NOW)
     theirs = oracle.account_jwt(as_oracle_key(CLIENTS), as_oracle_key(OPERATOR), "A", **members)
     assert claims(theirs) == claims(ours)
 
@@ -112,7 +111,7 @@ def test_an_account_has_what_it_is_given(account: Account, members: dict[str, An
 def test_jetstream_can_be_limited() -> None:
     """The limits are bytes and numbers."""
     limits = JetStreamLimits(mem_storage=0, disk_storage=1 << 20, streams=3, consumer=5)
-    jwt = issue_account(OPERATOR.pair, CLIENTS.public, Account(jetstream=limits), name="A", issued_at=NOW)
+    jwt = issue_account(OPERATOR, CLIENTS.public, Account(jetstream=limits), name="A", issued_at=NOW)
     expected = {"mem_storage": 0, "disk_storage": 1 << 20, "streams": 3, "consumer": 5}
     assert expected.items() <= claims(jwt)["nats"]["limits"].items()
 
@@ -122,10 +121,10 @@ def test_jetstream_can_be_limited() -> None:
     [(CLIENTS, None, None), (CLIENTS, CLIENTS.public, None), (SIGNING, CLIENTS.public, CLIENTS.public)],
     ids=["the account's own key", "the same, named", "a signing key"],
 )
-def test_a_user_names_the_account_of_its_signing_key(signer: NatsKey, account: str | None, named: str | None) -> None:
+def test_a_user_names_the_account_of_its_signing_key(signer: KeyPair, account: str | None, named: str | None) -> None:
     """Only where the signer does not tell by itself whose user it is."""
     rights = User(pub=Permissions(allow=("a",)), sub=NOTHING)
-    ours = issue_user(signer.pair, USER.public, rights, name="user", issued_at=NOW, account=account)
+    ours = issue_user(signer, USER.public, rights, name="user", issued_at=NOW, account=account)
     theirs = oracle.user_jwt(
         USER.public, as_oracle_key(signer), account=named, pub={"allow": ["a"]}, sub={"deny": [">"]}
     )
@@ -135,7 +134,7 @@ def test_a_user_names_the_account_of_its_signing_key(signer: NatsKey, account: s
 
 def test_the_sentinel_can_do_nothing() -> None:
     """A bearer that may neither publish nor subscribe, without an end, and with limits that let it in at all."""
-    ours = issue_user(CALLOUT.pair, USER.public, SENTINEL, name="sentinel", issued_at=NOW)
+    ours = issue_user(CALLOUT, USER.public, SENTINEL, name="sentinel", issued_at=NOW)
     assert claims(oracle.sentinel_jwt(USER.public, as_oracle_key(CALLOUT))) == claims(ours)
 
 
@@ -144,7 +143,7 @@ def test_the_sentinel_can_do_nothing() -> None:
 def test_the_same_is_signed_for_the_same(name: str, subjects: list[str], issued_at: int) -> None:
     """To the byte; and whatever the text, it arrives."""
     user = User(pub=Permissions(allow=tuple(subjects)))
-    first, second = (issue_user(CLIENTS.pair, USER.public, user, name=name, issued_at=issued_at) for _ in range(2))
+    first, second = (issue_user(CLIENTS, USER.public, user, name=name, issued_at=issued_at) for _ in range(2))
     decoded = oracle.decode_nats_jwt(first)
     assert first == second
     assert (name, subjects) == (decoded["name"], decoded["nats"].get("pub", {}).get("allow", []))
@@ -152,12 +151,12 @@ def test_the_same_is_signed_for_the_same(name: str, subjects: list[str], issued_
 
 def test_credentials_are_read_by_the_service(tmp_path: Path) -> None:
     """What is written here is what `NATS_USER_CREDS_FILE` takes."""
-    jwt = issue_user(SIGNING.pair, USER.public, User(), name="user", issued_at=NOW, account=CLIENTS.public)
-    content = render_creds(jwt, USER.seed)
+    jwt = issue_user(SIGNING, USER.public, User(), name="user", issued_at=NOW, account=CLIENTS.public)
+    content = render_creds(jwt, Secret(USER.encode_seed()))
     path = Path(write_private(tmp_path / "user.creds", content))
     read = read_user_credentials(path)
     assert (Secret(jwt), USER.public, CLIENTS.public) == (read.jwt, read.key.public, read.account)
-    assert oracle.creds(jwt, USER.seed.reveal()) == content.reveal()
+    assert oracle.creds(jwt, USER.encode_seed()) == content.reveal()
     assert (0o600, "***") == (path.stat().st_mode & 0o777, str(content))
 
 
@@ -170,11 +169,11 @@ class Bench:
         self._clients: list[Client] = []
         self.errors: list[Exception] = []
 
-    async def connect(self, signer: NatsKey, account: NatsKey, user: User) -> Client:
+    async def connect(self, signer: KeyPair, account: KeyPair, user: User) -> Client:
         """Log a new user in."""
-        key = generate_key(Kind.USER)
-        jwt = issue_user(signer.pair, key.public, user, name="user", issued_at=NOW, account=account.public)
-        creds = write_private(self._folder / f"{key.public}.creds", render_creds(jwt, key.seed))
+        key = draw_key(Kind.USER)
+        jwt = issue_user(signer, key.public, user, name="user", issued_at=NOW, account=account.public)
+        creds = write_private(self._folder / f"{key.public}.creds", render_creds(jwt, Secret(key.encode_seed())))
         client = Client()
 
         async def note(error: Exception) -> None:
@@ -209,11 +208,11 @@ def on_a_server(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
         CALLOUT: Account(imports=imports),
     }
     members = {
-        "operator": issue_operator(OPERATOR.pair, name="test", system_account=SYSTEM.public, issued_at=NOW),
+        "operator": issue_operator(OPERATOR, name="test", system_account=SYSTEM.public, issued_at=NOW),
         "system_account": SYSTEM.public,
         "resolver": "MEMORY",
         "resolver_preload": {
-            key.public: issue_account(OPERATOR.pair, key.public, account, name="A", issued_at=NOW)
+            key.public: issue_account(OPERATOR, key.public, account, name="A", issued_at=NOW)
             for key, account in accounts.items()
         },
     }
@@ -259,6 +258,6 @@ def test_a_real_server_refuses_a_strangers_user(tmp_path: Path) -> None:
 
     async def test(bench: Bench) -> None:
         with pytest.raises(Error, match=r"(?i)authorization violation"):
-            await bench.connect(generate_key(Kind.ACCOUNT), CLIENTS, User())
+            await bench.connect(draw_key(Kind.ACCOUNT), CLIENTS, User())
 
     on_a_server(tmp_path, test)

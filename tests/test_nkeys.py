@@ -63,7 +63,9 @@ def test_a_seed_is_read_as_the_nkeys_library_reads_it(kind: Kind, seed: bytes, m
 @given(raw_keys)
 def test_a_curve_seed_is_the_scalar_itself(seed: bytes) -> None:
     """nats-io/nkeys xkeys.go does not hash it; PyNaCl says what the public key is."""
-    key = decode_seed(armour(bytes([18 << 3 | 23 >> 2, (23 << 3 & 0x1F) << 3]) + seed))
+    text = armour(bytes([18 << 3 | 23 >> 2, (23 << 3 & 0x1F) << 3]) + seed)
+    key = decode_seed(text)
+    assert text == key.encode_seed()
     assert (Kind.CURVE, seed) == (key.kind, key.curve_scalar())
     assert (Kind.CURVE, bytes(PrivateKey(seed).public_key)) == decode_public(key.public)
 

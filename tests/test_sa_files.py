@@ -144,7 +144,7 @@ def test_a_folder_that_is_gone_takes_nothing_with_it(tmp_path: Path) -> None:
     """A volume that is not there for a while changes nothing; an empty folder does."""
     path = tmp_path / "accounts"
     folder = Folder(path, PREFIX)
-    missing = FolderState((), (f"{path}: no such file or directory",))
+    missing = FolderState((), (f"{path}: no such file or directory",), is_readable=False)
     assert missing == folder.poll()
     assert folder.poll() is None
     path.mkdir()

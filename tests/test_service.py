@@ -72,7 +72,8 @@ def test_nothing_outlives_the_block() -> None:
     stubborn = """
         import json, signal, subprocess, sys
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", "workers", ""])
+        command = [sys.executable, "-c", "import signal; signal.pause()", "workers", ""]
+        child = subprocess.Popen(command, start_new_session=True)
         print(json.dumps({"event": "ready"}), flush=True)
         signal.pause()
     """

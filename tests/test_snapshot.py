@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers import snapshot
+from workers.record import Record
 from workers.snapshot import (
     LAYOUT_VERSION,
     LayoutMismatchError,
-    Record,
     SnapshotFullError,
     SnapshotReader,
     SnapshotStats,

@@ -104,3 +104,21 @@ def test_a_full_snapshot_is_tried_again(tmp_path: Path) -> None:
             assert source.connected
 
     asyncio.run(scenario())
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_list(tmp_path: Path) -> None:
+    """Nobody is refused because a folder is missing for a moment; what was delivered stays, unconfirmed."""
+
+    async def scenario() -> None:
+        sink, folder = Sink(), tmp_path / "serviceaccounts"
+        async with following(folder, sink) as source:
+            folder.mkdir()
+            (folder / "a.yaml").write_text(MANIFEST.format("a"))
+            await until(lambda: sink.lists == [["a"]], DEADLINE_S, "the first list")
+            folder.rename(tmp_path / "away")
+            await until(lambda: not source.connected, DEADLINE_S, "the loss is noticed")
+            (tmp_path / "away").rename(folder)
+            await until(lambda: source.connected, DEADLINE_S, "it is back")
+        assert [names for names in sink.lists if names != ["a"]] == []
+
+    asyncio.run(scenario())

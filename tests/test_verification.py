@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from callout.serviceaccounts import ServiceAccount
 from callout.verification import MAX_SHOWN, STEPS, Step, Trust, lay_out, maybe_refuse
 from tests.minting import ABSENT, Issuer
+from workers.jose import encode_segment
 from workers.keyset import parse_keyset
 from workers.reasons import Reason
-from workers.sa_token import Identity, Refusal, TokenRules, TokenVerifier
+from workers.sa_token import MAX_TOKEN_LENGTH, Identity, Refusal, TokenRules, TokenVerifier
 
 NOW = 1_700_000_000.0
 ISSUER = Issuer.generate("EdDSA", "k1")
@@ -145,6 +146,16 @@ def test_what_is_no_token_fails_the_first_step(token: str) -> None:
     steps = explain(token)
     first = "failed" if token != "e30.e30.e30" else "passed"  # a JWT it is, with nothing in it
     assert first == steps[0].state
+
+
+@pytest.mark.parametrize("depth", [MAX_TOKEN_LENGTH // 2, MAX_TOKEN_LENGTH], ids=["in bounds", "too long"])
+@pytest.mark.parametrize("place", ["header", "payload"])
+def test_json_too_deep_to_be_read_fails_the_first_step(place: str, depth: int) -> None:
+    """Whether the verifier came as far as to decode it or not; and nothing is told of it."""
+    parts = {"header": b"{}", "payload": b"{}"} | {place: b'{"x":' + b"[" * depth}
+    token = b".".join([*map(encode_segment, parts.values()), b"AA"]).decode()
+    steps = explain(token)
+    assert ("failed", "") == (steps[0].state, steps[0].detail)
 
 
 NAMES = st.text(max_size=MAX_SHOWN + 50)

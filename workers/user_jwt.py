@@ -103,7 +103,7 @@ def issue_user(
     else:
         own_key = signer.user.public == account
         placement, issuer_account = b"", b"" if own_key else b',"issuer_account":%b' % _quote(account)
-    return _sign(
+    return sign_nats_jwt(
         signer.user,
         b'{"jti":"%b","iat":%d,"iss":"%b","sub":"%b",%b"exp":%d,%b"nats":{%b,"type":"user","version":2%b}}'
         % (
@@ -133,14 +133,22 @@ def respond_deny(signer: Signer, *, user_nkey: str, server_id: str, issued_at: i
 def _respond(signer: Signer, user_nkey: str, server_id: str, issued_at: int, verdict: bytes) -> bytes:
     issuer = signer.envelope.public
     account = b"" if issuer == signer.callout_account else b',"issuer_account":"%b"' % signer.callout_account.encode()
-    return _sign(
+    return sign_nats_jwt(
         signer.envelope,
         b'{"iat":%d,"iss":"%b","sub":"%b","aud":"%b","nats":{%b,"type":"authorization_response","version":2%b}}'
         % (issued_at, issuer.encode(), user_nkey.encode(), server_id.encode(), verdict, account),
     )
 
 
-def _sign(key: KeyPair, claims: bytes) -> bytes:
+def sign_nats_jwt(key: KeyPair, claims: bytes) -> bytes:
+    """Sign any NATS JWT: header, claims and signature, each in base64url.
+
+    The header is nats-io/jwt v2's (`header.go`), and the signature is over the encoded text as it stands.
+
+    Args:
+        key: whose public half `claims` name as `iss`.
+        claims: a JSON object.
+    """
     signing_input = _HEADER + encode_segment(claims)
     return signing_input + b"." + encode_segment(key.sign(signing_input))
 

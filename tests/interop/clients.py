@@ -138,9 +138,9 @@ async def listen(client: Client, subject: str) -> list[dict[str, Any]]:
     return heard
 
 
-async def listen_refusals(service: Client) -> list[dict[str, Any]]:
-    """The server's advisories about refused logins, heard by the callout's own user."""
-    return await listen(service, AUTH_ERROR_SUBJECT)
+async def listen_refusals(listener: Client) -> list[dict[str, Any]]:
+    """The server's advisories about refused logins, heard in the callout's account; the service does without them."""
+    return await listen(listener, AUTH_ERROR_SUBJECT)
 
 
 async def listen_disconnects(system: Client) -> list[dict[str, Any]]:

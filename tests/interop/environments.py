@@ -161,7 +161,7 @@ class Environment:
         return await self._connect_as(CALLOUT, options)
 
     async def connect_listener(self) -> WorkloadClient:
-        """A client in the callout's account that may hear all that happens there, requests among it."""
+        """A client in the callout's account that may hear all that happens there: requests, advisories."""
         return await self._connect_as(LISTENER, {})
 
     async def connect_system(self) -> WorkloadClient:

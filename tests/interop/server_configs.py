@@ -35,8 +35,8 @@ OPERATOR_MODE_NAMES = {
 }
 """Role → the account's name in operator mode, where the key counts and the name is for the reader."""
 
-LEAST_PERMISSIONS = {"pub": {"allow": ["$SYS._INBOX.>"]}, "sub": {"allow": [AUTH_SUBJECT, AUTH_ERROR_SUBJECT]}}
-"""All that the callout service needs: hear requests, answer them, hear of refusals by the server itself."""
+LEAST_PERMISSIONS = {"pub": {"allow": ["$SYS._INBOX.>"]}, "sub": {"allow": [AUTH_SUBJECT]}}
+"""All that the callout service needs: hear requests, and answer them."""
 
 CALLOUT, LISTENER, INJECTOR, ADMINISTRATOR = "callout", "listener", "injector", "admin"
 PASSWORD = "not-a-secret"

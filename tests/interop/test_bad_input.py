@@ -129,3 +129,17 @@ async def test_an_api_server_that_misbehaves_ends_nothing(environment: Environme
             await until_let_in(environment, cluster.token("orders", "late"))
             assert await is_let_in(environment, token)
             assert 200 == service.get("/readyz")[0]
+
+
+async def test_without_the_api_server_logins_go_on(environment: Environment, tmp_path: Path) -> None:
+    """The last snapshot and the last key set decide, and the metrics tell that nobody keeps them up to date."""
+    with FakeKubeApi() as api:
+        cluster = ApiCluster(tmp_path, api)
+        cluster.put("orders", "checkout")
+        async with serve(environment, cluster) as service:
+            api.close()
+            await until(lambda: not service.metric("nats_auth_watch_connected"), CHANGE_SECONDS, "it is noticed")
+            assert await is_let_in(environment, cluster.token("orders", "checkout"))
+            assert not await is_let_in(environment, cluster.token("orders", "nobody"))
+            assert 200 == service.get("/readyz")[0]
+            assert 0 == await service.stop()

@@ -230,7 +230,7 @@ async def test_a_refused_client_learns_nothing_and_the_operator_all(
     environment, service = deployment.environment, deployment.service
     token = mint(deployment)
     before = deployment.count(reason)
-    async with await environment.connect_as_service() as listener:
+    async with await environment.connect_listener() as listener:
         heard = await listen_refusals(listener)
         options: dict[str, Any] = {} if token is None else {"name": "refused"}
         refusal = await environment.refusal(token, **options)  # type: ignore[arg-type]  # no token at all is a row
@@ -251,7 +251,7 @@ async def test_what_the_server_itself_tells_of_a_refused_token(deployment: Deplo
     """Line 2.10 gives the whole token away to whoever hears its advisories; later lines do not."""
     environment = deployment.environment
     token = deployment.token(NOBODY)
-    async with await environment.connect_as_service() as listener:
+    async with await environment.connect_listener() as listener:
         heard = await listen_refusals(listener)
         await environment.refusal(token)
         await until(lambda: heard, TOLD_SECONDS, "the server's advisory")

@@ -58,13 +58,13 @@ async def test_permissions_are_enforced(environment: Environment) -> None:
 
 
 async def test_a_denial_tells_the_operator_why_and_the_client_nothing(environment: Environment) -> None:
-    """The error of the reply is in the server's log and in an advisory that the service's own user may hear."""
+    """The error of the reply is in the server's log and in an advisory in the callout's account."""
     reason = f"denial {environment.setting}"
     async with (
-        await environment.connect_as_service() as service,
+        await environment.connect_listener() as listener,
         ReferenceCallout(environment, lambda callout, request: callout.deny(request, reason)),
     ):
-        heard = await listen_refusals(service)
+        heard = await listen_refusals(listener)
         refusal = await environment.refusal(TOKEN)
         await until(lambda: heard, ADVISORY_SECONDS, "the advisory")
         assert VIOLATION in refusal

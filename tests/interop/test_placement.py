@@ -22,7 +22,7 @@ async def test_a_second_account(environment: Environment, tmp_path: Path) -> Non
                 assert "other" == (await environment.connection(client))["account"]
             return
         account = environment.account("other")
-        async with await environment.connect_as_service() as listener:
+        async with await environment.connect_listener() as listener:
             heard = await listen_refusals(listener)
             refusal = await environment.refusal(deployment.token(PLAIN))
             await until(lambda: heard, SERVER_SECONDS, "the server's advisory")
@@ -37,7 +37,7 @@ async def test_an_account_that_does_not_exist(environment: Environment, tmp_path
     account = NatsKey.generate("account").public if environment.is_operator_mode else "NOWHERE"
     with serve(environment, tmp_path, NATS_WORKERS="1", NATS_ACCOUNT=account) as deployment:
         await deployment.service.ready()
-        async with await environment.connect_as_service() as listener:
+        async with await environment.connect_listener() as listener:
             heard = await listen_refusals(listener)
             refusal = await environment.refusal(deployment.token(PLAIN))
             await until(lambda: heard, SERVER_SECONDS, "the server's advisory")
