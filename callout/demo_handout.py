@@ -8,15 +8,18 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from callout.demo_config import write_private
 from callout.demo_scenarios import CHECKOUT, INVOICER
 from callout.demo_tokens import DAY, Tokens
 from callout.secret import Secret
 
+_WORTH_READING: Final = ("service.log", "nats.log", "nats.conf")  # beside the tokens and settings, all in one folder
+
 
 def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str], example: str) -> list[str]:
-    """Write the files, and return the commands, each of one or more lines.
+    """Write the files, and return the commands, each of one or more lines; they work in any folder.
 
     Args:
         folder: private.
@@ -32,6 +35,7 @@ def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str]
         _talk(folder, url, tokens, INVOICER, "sub orders.created"),
         _talk(folder, url, tokens, CHECKOUT, "pub orders.created hello"),
         f"(. {shlex.quote(str(environment))}\n  {_own_command()} explain --serviceaccount {example})",
+        f"tail {' '.join(shlex.quote(str(folder / name)) for name in _WORTH_READING)}",
     ]
 
 
@@ -41,6 +45,5 @@ def _talk(folder: Path, url: str, tokens: Tokens, who: str, action: str) -> str:
 
 
 def _own_command() -> str:
-    """Say how this program is called from the current folder."""
-    path = Path(sys.executable).with_name("callout")
-    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+    """Say how this program is called from any folder: it stands beside the interpreter."""
+    return shlex.quote(str(Path(sys.executable).absolute().with_name("callout")))

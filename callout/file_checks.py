@@ -30,7 +30,7 @@ def check_files(settings: Settings) -> list[str]:
         f"{name}: {path} may be read by every user of the machine; 'chmod o= {path}' puts it right, or 'defaultMode: "
         "0440' in a pod's volume"
         for name, path in _private_files(settings)
-        if path.is_file() and is_world_readable(path)
+        if not _why_unreadable(path) and is_world_readable(path)
     ]
     problems = [*_check_keys(settings), *_check_tls(settings), *_check_sources(settings), *_check_snapshot(settings)]
     if problems:
@@ -121,9 +121,12 @@ def _check_sources(settings: Settings) -> Iterator[str]:
 
 def _check_kubeconfig(setting: str | None) -> Iterator[str]:
     """Check that one of the files can be read: as for kubectl, the others of a list need not exist."""
-    text = setting or str(Path(DEFAULT_KUBECONFIG).expanduser())
-    paths = [Path(part) for part in text.split(os.pathsep) if part]
-    reasons = [_why_unreadable(path) for path in paths]
+    text = setting or DEFAULT_KUBECONFIG
+    try:
+        text = setting or str(Path(DEFAULT_KUBECONFIG).expanduser())
+        reasons = [_why_unreadable(Path(part)) for part in text.split(os.pathsep) if part]
+    except RuntimeError:  # in a container a user may be a mere number
+        reasons = ["this user has no home folder"]
     if all(reasons):
         why = reasons[0] if reasons else "it is empty"
         yield (
@@ -136,12 +139,27 @@ def _check_snapshot(settings: Settings) -> Iterator[str]:
     folder = settings.snapshot_dir
     if folder is None:
         return
-    if folder.exists() and not folder.is_dir():
-        yield f"SNAPSHOT_DIR: {folder} is no folder; give the path of one in memory, such as /dev/shm/callout"
-    elif not folder.exists() and not folder.parent.is_dir():
+    try:
+        mode = _maybe_read_mode(folder)
+        above = folder.parent.is_dir()
+    except OSError as error:
+        remedy = "give a folder in memory (tmpfs) that this user may write to"
+        yield f"SNAPSHOT_DIR: {folder} cannot be used: {reason_of(error)}; {remedy}"
+        return
+    if mode is None and not above:
         yield f"SNAPSHOT_DIR: {folder} is not there, nor is the folder above it; make it first"
-    elif not os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK):
+    elif mode is not None and not stat.S_ISDIR(mode):
+        yield f"SNAPSHOT_DIR: {folder} is no folder; give the path of one in memory, such as /dev/shm/callout"
+    elif not os.access(folder.parent if mode is None else folder, os.W_OK | os.X_OK):
         yield f"SNAPSHOT_DIR: {folder} cannot be written to; give a folder that this user may write to"
+
+
+def _maybe_read_mode(path: Path) -> int | None:
+    """Return a file's mode; None if it is not there, and `OSError` if that cannot be told."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _why_unreadable(path: Path, *, may_be_folder: bool = False) -> str:

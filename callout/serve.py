@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import resource
 import signal
 
 from callout.config import load
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Run the command."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the signing keys
     settings, warnings = load(os.environ)
     warnings += check_files(settings)
     log = Log("supervisor", settings.log_level)

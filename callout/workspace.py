@@ -2,15 +2,18 @@
 
 Rules kept here:
 - One service a folder: a lock that the kernel frees when its holder dies, however it dies.
-- Mode 0700: what stands there decides who may log in.
+- Mode 0700: what stands there decides who may log in. A folder of somebody else's is refused, for its owner could
+  put another snapshot in the place of ours; root's is taken, for that is what Kubernetes mounts.
 - A folder that we made is removed at the end; one that was given (SNAPSHOT_DIR) is emptied of what is ours and kept.
 - What killed services of this user have left in shared memory is removed at the next start: it is memory.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +45,8 @@ class Workspace:
             self.root = given or Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=SHARED_MEMORY))
             self._ours = given is None
             self.root.mkdir(mode=0o700, exist_ok=True)
-            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _check_owner(self.root)
+            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._ours:  # others, who look for what is left behind, see it only now that it is locked
                 self.root = self.root.rename(self.root.with_name(self.root.name.removeprefix(".")))
@@ -87,6 +91,14 @@ class Workspace:
         if self._ours:
             shutil.rmtree(self.root, ignore_errors=True)
         os.close(self._lock)
+
+
+def _check_owner(folder: Path) -> None:
+    status = folder.stat()
+    if status.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(errno.EPERM, "it belongs to another user")
+    if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.geteuid() != 0:
+        raise PermissionError(errno.EPERM, "others may write to it; 'chmod go-w' puts it right")
 
 
 def _remove_leftovers() -> None:

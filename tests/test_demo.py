@@ -166,7 +166,12 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
     shell = 'nats() { case "$4" in eyJ*.eyJ*.*) echo "$1 $2 $3 TOKEN $5 $6 $7";; esac; }\n'
     commands = "\n".join(re.findall(r"^  (?:nats --server|\(\.) .*\n .*$", text, re.MULTILINE))
     done = subprocess.run(
-        ["bash", "-c", shell + commands], cwd=ROOT, capture_output=True, text=True, check=True, timeout=DEADLINE_S
+        ["bash", "-c", shell + commands],
+        cwd=demo.temporary,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE_S,
     )
     url = re.search(r"nats://127\.0\.0\.1:\d+", text)
     assert url is not None
@@ -175,6 +180,11 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
         f"--server {url[0]} --token TOKEN pub orders.created hello",
     ] == done.stdout.splitlines()[:2]
     assert done.stdout.splitlines()[2].startswith("billing/legacy-import would be let in")
+
+    (named,) = re.findall(r"^  tail (.*)$", text, re.MULTILINE)
+    assert ["service.log", "nats.log", "nats.conf"] == [
+        Path(path).name for path in named.split() if Path(path).is_file()
+    ]
 
     token = next(demo.temporary.glob("*/checkout.token")).read_text()
     asyncio.run(log_in(url[0], token))

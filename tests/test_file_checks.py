@@ -2,6 +2,8 @@
 
 import datetime as dt
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,18 @@ from callout.config import ConfigError, Settings, load
 from callout.file_checks import check_files
 from tests.nats_minting import CurveKey, NatsKey, creds, user_jwt
 
+ROOT = Path(__file__).parents[1]
 ACCOUNT = NatsKey.generate("account")
 USER = NatsKey.generate("user")
 CREDS = creds(user_jwt(USER.public, ACCOUNT), USER.seed)
+AS_NOBODY = """
+import argparse, os, sys
+from callout.config_command import run
+if os.geteuid() == 0:
+    os.setuid(54321)
+sys.exit(run(argparse.Namespace(markdown=False)))
+"""
+"""`callout config` by a user whom permissions bind, which they do not root."""
 
 
 def write(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
@@ -43,6 +54,18 @@ def refuse(settings: Settings) -> list[str]:
     assert all(len(line.splitlines()) == 1 for line in caught.value.lines)
     assert not any(seed in str(caught.value) for seed in (ACCOUNT.seed, USER.seed))
     return list(caught.value.lines)
+
+
+def run_config_as_nobody(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `callout config` as a user who may do no more than others."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY],
+        env={**environ, "NATS_ACCOUNT": "APP"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def make_certificate(folder: Path, name: str, passphrase: bytes | None = None) -> tuple[Path, Path]:
@@ -219,6 +242,38 @@ def test_what_may_not_be_read_or_written_is_refused(valid: Settings, tmp_path: P
         )
     )
     assert ["JWKS_PATH", "SERVICEACCOUNTS_PATH", "SNAPSHOT_DIR"] == [line.partition(":")[0] for line in lines]
+
+
+def test_the_snapshot_in_a_circle_of_links_is_refused(valid: Settings, tmp_path: Path) -> None:
+    """Whatever keeps the folder from being looked at is said."""
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    lines = refuse(msgspec.structs.replace(valid, snapshot_dir=circle))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"SNAPSHOT_DIR: {circle} cannot be used: ")
+
+
+def test_files_in_a_folder_that_is_closed_to_this_user_are_a_line_each(tmp_path: Path) -> None:
+    """`callout config` ends with exit code 2 and lines, the private ones' among them, and no traceback."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    names = ("JWKS_PATH", "NATS_CEILING_FILE", "NATS_SIGNING_KEY_FILE", "SERVICEACCOUNTS_PATH")
+    environ = {name: str(closed / "file") for name in (*names, "SNAPSHOT_DIR")}
+    done = run_config_as_nobody({**environ, "JWT_ISSUER": "https://issuer"})
+    expected = [f"callout: {name}: {closed / 'file'} cannot be read: permission denied" for name in names]
+    expected.append(
+        f"callout: SNAPSHOT_DIR: {closed / 'file'} cannot be used: permission denied; "
+        "give a folder in memory (tmpfs) that this user may write to"
+    )
+    assert (2, sorted(expected)) == (done.returncode, sorted(done.stderr.splitlines()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user without a home")
+def test_a_user_without_a_home_is_told_of_the_kubeconfig() -> None:
+    """In a container a user may be a mere number, and `~` stands for nothing then."""
+    done = run_config_as_nobody({"K8S_IN_CLUSTER": "false", "NATS_SIGNING_KEY_FILE": "/nowhere"})
+    assert (2, 2) == (done.returncode, len(done.stderr.splitlines()))
+    assert "callout: KUBECONFIG: ~/.kube/config cannot be read: this user has no home folder; " in done.stderr
 
 
 def test_all_wrong_files_are_said_at_once(valid: Settings, tmp_path: Path) -> None:

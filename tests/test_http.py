@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callout.errors import CommandError
-from callout.http import Check, HttpServer, Limits
+from callout.http import READ_BYTES, Check, HttpServer, Limits
 from tests.waiting import until
 
 DEADLINE = 20.0  # seconds: long beside every limit below, so that only a hang reaches it
@@ -229,16 +229,19 @@ def test_other_methods_are_refused(runner: asyncio.Runner, pages: FakePages, met
 
 
 def test_a_connection_serves_many_requests(runner: asyncio.Runner, pages: FakePages) -> None:
-    """Prometheus keeps its connection; requests sent without waiting are answered in order."""
+    """Prometheus keeps its connection, and asks again when it has been answered."""
 
     async def scenario() -> None:
-        async with HttpServer(pages, LOCAL, 0) as server:
-            one = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-            last = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            raw = await ask(server.port, one * 40 + last)
-            assert raw.count(b"HTTP/1.1 200 OK\r\n") == 40
-            assert raw.count(b"HTTP/1.1 ") == 41
-            assert raw.endswith(b"no such page\n")
+        async with HttpServer(pages, LOCAL, 0) as server, asyncio.timeout(DEADLINE):
+            reader, writer = await asyncio.open_connection(LOCAL, server.port)
+            for _ in range(40):
+                writer.write(OPENED + b"\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+                await reader.readuntil(b"\n")
+            writer.write(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).endswith(b"no such page\n")
+            writer.transport.abort()
 
     runner.run(scenario())
 
@@ -432,6 +435,73 @@ def test_a_crowd_of_slow_senders_does_not_keep_a_probe_out(runner: asyncio.Runne
             assert not readers[-1].at_eof()
 
     runner.run(scenario())
+
+
+def test_a_crowd_that_lingers_does_not_keep_a_probe_out(runner: asyncio.Runner, pages: FakePages) -> None:
+    """Who was answered and does not hang up gives way."""
+    limits = Limits(linger_seconds=DEADLINE)
+    post = b"POST / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    async def scenario() -> None:
+        async with HttpServer(pages, LOCAL, 0, limits) as server, crowd(server.port, 130, post) as readers:
+            async with asyncio.timeout(DEADLINE):
+                assert (await readers[-1].readline()).startswith(b"HTTP/1.1 405 ")
+            for _ in range(3):
+                assert (await get(server.port, "/livez"))[0] == 200
+
+    runner.run(scenario())
+
+
+def test_a_crowd_that_reads_nothing_does_not_keep_a_probe_out(runner: asyncio.Runner, pages: FakePages) -> None:
+    """Who does not take its answer gives way, the one that has been at it longest first."""
+    pages.render = lambda: ("text/plain", b"x" * 20_000_000)
+    limits = Limits(connections=3, send_seconds=DEADLINE)
+
+    async def scenario() -> None:
+        async with HttpServer(pages, LOCAL, 0, limits) as server:
+            async with crowd(server.port, 3, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") as readers:
+                async with asyncio.timeout(DEADLINE):
+                    for reader in readers:
+                        assert await reader.readexactly(1)
+                for _ in range(3):
+                    assert (await get(server.port, "/livez"))[0] == 200
+
+    runner.run(scenario())
+
+
+def test_requests_sent_without_waiting_end_the_connection(runner: asyncio.Runner, pages: FakePages) -> None:
+    """The first is answered and says so; thousands in one packet are not served one after the other."""
+
+    async def scenario() -> None:
+        async with HttpServer(pages, LOCAL, 0) as server:
+            raw = await ask(server.port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+            response, _ = parse(raw)
+            assert (200, b"close") == (response.status_code, dict(response.headers)[b"connection"])
+
+    runner.run(scenario())
+
+
+def test_one_connection_has_one_answer_per_turn_of_the_loop(runner: asyncio.Runner, pages: FakePages) -> None:
+    """Requests as long as a read leave nothing that could be seen behind them; others have their turn all the same."""
+    one = b"GET /health HTTP/1.1\r\nHost: x\r\nX: ".ljust(READ_BYTES - 4, b"a") + b"\r\n\r\n"
+    turn = 0
+    answered_at: list[int] = []
+    pages.health = lambda: (answered_at.append(turn), pages.details)[1]  # type: ignore[method-assign]
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    async def scenario() -> None:
+        counting = asyncio.create_task(count_turns())
+        async with HttpServer(pages, LOCAL, 0, QUICK) as server:
+            assert await ask(server.port, one * 60)
+        counting.cancel()
+
+    runner.run(scenario())
+    assert sorted(set(answered_at)) == answered_at
 
 
 def test_connections_beyond_the_limit_are_refused_while_all_are_answered(

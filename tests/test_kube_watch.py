@@ -34,6 +34,7 @@ from workers.logs import Log
 PREFIX = "nats.io/"
 DEADLINE_S = 20.0
 QUICK = Limits(page_objects=2, page_bytes=100_000, line_bytes=50_000, watch_seconds=(30, 30))
+ROOMY = Limits(watch_seconds=(30, 30))  # for objects of some 100 KB
 
 
 class LogLines:
@@ -302,6 +303,74 @@ def test_garbage_in_a_watch_is_counted_and_followed_by_a_list(
             assert (2, 1) == (api.count("list"), bench.state.garbage)
 
     asyncio.run(run())
+
+
+def nested(name: str, version: str) -> bytes:
+    """A ServiceAccount whose managed fields nest 10,000 levels deep."""
+    fields = '{"f:a":' * 10_000 + "{}" + "}" * 10_000
+    known = f'"namespace":"ns","name":"{name}","uid":"u-{name}","resourceVersion":"{version}"'
+    return f'{{"metadata":{{"managedFields":[{{"fieldsV1":{fields}}}],{known}}}}}'.encode()
+
+
+def test_a_deeply_nested_object_does_not_blind_the_list(
+    api: FakeKubeApi, client: KubeClient, lines: LogLines
+) -> None:
+    """It is listed with the others, and the watch goes on from there."""
+
+    async def run() -> None:
+        put(api, "a")
+        with api.cluster() as cluster:
+            whole = json.loads(cluster.page("", {}))
+            items = json.dumps(whole["items"]).encode()[1:-1]
+            metadata = json.dumps(whole["metadata"]).encode()
+        page = b'{"kind":"ServiceAccountList","metadata":%b,"items":[%b,%b]}' % (metadata, nested("deep", "1"), items)
+        api.fail("list", Body(page))
+        async with running(api, client, lines, limits=ROOMY) as bench:
+            await bench.watching()
+            assert {("ns", "a"), ("ns", "deep")} == set(bench.sink.picture)
+            put(api, "b")
+            await until(lambda: ("ns", "b") in bench.sink.picture, DEADLINE_S, "the change after it")
+            assert (1, 0, 0) == (api.count("list"), bench.state.garbage, bench.state.restarts)
+
+    asyncio.run(run())
+
+
+def test_a_deeply_nested_event_does_not_blind_the_watch(api: FakeKubeApi, client: KubeClient, lines: LogLines) -> None:
+    """It is taken like any other; changes and deletions of others arrive after it, on the same stream."""
+
+    async def run() -> None:
+        put(api, "a", "b")
+        api.fail("watch", Body(b'{"type":"ADDED","object":' + nested("deep", "2") + b"}"))
+        async with running(api, client, lines, limits=ROOMY) as bench:
+            await until(lambda: ("ns", "deep") in bench.sink.picture, DEADLINE_S, "the nested one")
+            with api.cluster() as cluster:
+                cluster.put("ns", "a", {"nats.io/x": "2"})
+                cluster.delete("ns", "b")
+            await until(lambda: ("ns", "b") not in bench.sink.picture, DEADLINE_S, "the deletion of another")
+            assert {"nats.io/x": "2"} == bench.sink.picture["ns", "a"].annotations
+            assert (1, 1, 0) == (api.count("list"), api.count("watch"), bench.state.garbage)
+
+    asyncio.run(run())
+
+
+def test_an_event_that_cannot_be_read_costs_that_serviceaccount_alone(
+    api: FakeKubeApi, client: KubeClient, lines: LogLines
+) -> None:
+    """It is taken for gone, counted and named in the log, and the stream goes on."""
+    bad = {"namespace": "ns", "name": "a", "uid": "u", "resourceVersion": "2", "annotations": {"nats.io/x": 5}}
+
+    async def run() -> None:
+        put(api, "a", "b")
+        api.fail("watch", Body(json.dumps({"type": "MODIFIED", "object": {"metadata": bad}}).encode()))
+        async with running(api, client, lines) as bench:
+            await until(lambda: bench.state.skipped == 1, DEADLINE_S, "it to be counted")
+            put(api, "c")
+            await until(lambda: {("ns", "b"), ("ns", "c")} == set(bench.sink.picture), DEADLINE_S, "the others")
+            assert (1, 0) == (api.count("list"), bench.state.garbage)
+
+    asyncio.run(run())
+    told = [line["serviceaccount"] for line in lines.read() if "serviceaccount" in line]
+    assert ["ns/a"] == told
 
 
 def test_large_objects_are_listed_in_smaller_pages(api: FakeKubeApi, client: KubeClient, lines: LogLines) -> None:

@@ -1,7 +1,9 @@
 """callout.workspace: one service has a folder in shared memory to itself."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,38 @@ def test_a_folder_that_cannot_be_made_is_one_line() -> None:
     """The line names the setting and the reason."""
     with pytest.raises(CommandError, match=r"^SNAPSHOT_DIR: /proc/nothing/here cannot be used: [^\n]*$"):
         Workspace(Path("/proc/nothing/here"))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child only opens the folder and leaves
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders of other users")
+@pytest.mark.parametrize(
+    ("owner", "mode", "user", "reason"),
+    [
+        (1001, 0o777, 1002, "it belongs to another user"),
+        (1002, 0o777, 1002, "others may write to it"),
+        (1002, 0o700, 1002, ""),
+        (0, 0o777, 1002, ""),
+    ],
+)
+def test_a_folder_that_others_rule_is_refused(owner: int, mode: int, user: int, reason: str) -> None:
+    """Who may rename what is in it could put a snapshot of his own there; Kubernetes' mounts are root's."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as parent:
+        Path(parent).chmod(0o755)
+        folder = Path(parent) / "callout"
+        folder.mkdir()
+        os.chown(folder, owner, owner)
+        folder.chmod(mode)
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+            try:
+                with Workspace(folder):
+                    os._exit(0)
+            except CommandError as error:
+                os._exit(7 if reason and reason in str(error) else 8)
+            finally:
+                os._exit(9)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == (7 if reason else 0)

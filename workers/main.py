@@ -7,6 +7,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 import uvloop
 
 from workers.authorize import Authorizer, Session
+from workers.connection import make_tls_context
 from workers.exits import Exit
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
@@ -34,42 +36,51 @@ def main() -> Exit:
         return Exit.BAD_SETTINGS
     log = Log("worker", settings.log_level, worker=settings.worker)
     logging.basicConfig(handlers=[_LibraryLog(log)], level=logging.WARNING)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the signing keys
     try:
         return uvloop.run(_serve(settings, log))
-    except (ValueError, OSError) as error:
-        log.error("worker cannot start", error=str(error))
-        return Exit.BAD_SETTINGS
-    except CredentialsRefusedError as error:
-        log.error("NATS refused the service's credentials", error=str(error))
-        return Exit.REFUSED
-    except LayoutMismatchError as error:
-        log.error("worker cannot start", error=str(error))
-        return Exit.LAYOUT
     finally:
         log.close()
 
 
 async def _serve(settings: WorkerSettings, log: Log) -> Exit:
-    snapshot = SnapshotReader(Path(settings.snapshot_dir))
-    tokens = TokenVerifier()
-    session = Session(settings.user_ttl, settings.user_ttl_jitter, settings.user_name)
-    server = CalloutServer(
-        settings,
-        Authorizer(make_signer(settings), tokens, session, make_sealing_key(settings)),
-        tokens,
-        snapshot,
-        StatusPage(Path(settings.status_file)),
-        WorkerMetrics(settings.metrics_dir, settings.metrics_id),
-        log,
-    )
+    try:
+        server = _make_server(settings, log)
+    except (ValueError, OSError) as error:
+        log.error("worker cannot start", error=str(error))
+        return Exit.BAD_SETTINGS
+    except LayoutMismatchError as error:
+        log.error("worker cannot start", error=str(error))
+        return Exit.LAYOUT
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(sys.stdin.fileno(), _watch_parent, loop, stop)
     # What was made so far lives as long as the process: the collector need not look at it again.
     gc.freeze()
-    await server.run(stop)
+    try:
+        await server.run(stop)
+    except CredentialsRefusedError as error:
+        log.error("NATS refused the service's credentials", error=str(error))
+        return Exit.REFUSED
     return Exit.DRAINED
+
+
+def _make_server(settings: WorkerSettings, log: Log) -> CalloutServer:
+    """Make the parts; what cannot be made would not be there the next time either."""
+    snapshot = SnapshotReader(Path(settings.snapshot_dir))
+    tokens = TokenVerifier()
+    session = Session(settings.user_ttl, settings.user_ttl_jitter, settings.user_name)
+    return CalloutServer(
+        settings,
+        Authorizer(make_signer(settings), tokens, session, make_sealing_key(settings)),
+        tokens,
+        snapshot,
+        StatusPage(Path(settings.status_file)),
+        WorkerMetrics(settings.metrics_dir, settings.metrics_id),
+        make_tls_context(settings),
+        log,
+    )
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -10,7 +10,6 @@ Rules kept here:
 """
 
 import asyncio
-import base64
 import random
 import ssl
 import time
@@ -18,19 +17,17 @@ import traceback
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, SlowConsumerError
 from nats.errors import Error as NatsError
 
 from workers.authorize import Allow, Authorizer, Denied, Outcome
 from workers.claims import RequestClaims
+from workers.connection import RECONNECT_WAIT_S, ArrivedMsg, CalloutClient, address_of, describe, make_options
 from workers.keyset import parse_keyset
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
-from workers.nkeys import decode_seed
 from workers.reasons import Reason
 from workers.sa_token import TokenRules, TokenVerifier
 from workers.settings import WorkerSettings
@@ -42,34 +39,21 @@ QUEUE_GROUP: Final = "nats-k8s-oidc-callout"
 XKEY_HEADER: Final = "Nats-Server-Xkey"
 MAX_WAITING_REQUESTS: Final = 8192  # at 5,000/s more than a request may wait; about 3 KB each
 MAX_WAITING_BYTES: Final = 64 << 20
-MAX_TURN_S: Final = 0.002  # the longest stretch of decisions before the loop turns
+MAX_WAIT_S: Final = 1.5  # of the server's two seconds; what has waited longer is answered too late, whatever is done
+# The longest stretch of decisions before the loop turns. So short that more is read in a turn than decided: then what
+# is too much waits here, where its age is known, and not in the socket.
+MAX_TURN_S: Final = 0.0005
 STAMP_INTERVAL_S: Final = 0.5
 READY_POLL_S: Final = 0.02  # how often the snapshot is asked whether it is complete
-CONNECT_TIMEOUT_S: Final = 2
-PING_INTERVAL_S: Final = 5  # with MAX_PINGS, a dead connection is noticed within 15 s
-MAX_PINGS: Final = 2
-RECONNECT_WAIT_S: Final = 0.25
 REPEAT_S: Final = 30.0  # how often an error that goes on is logged
-FLUSH_TIMEOUT_S: Final = 5
+MAX_NAMESPACE_LENGTH: Final = 63  # what a token claims before it is verified may be longer than any name
+MAX_NAME_LENGTH: Final = 253
+_VERIFIED: Final = (Reason.SERVICEACCOUNT_UNKNOWN, Reason.SERVICEACCOUNT_RECREATED)  # only then the names are facts
 _REFUSALS: Final = ("authorization violation", "user authentication", "account authentication")
 
 
 class CredentialsRefusedError(Exception):
     """NATS refused our credentials before they had ever worked."""
-
-
-class _Client(Client):
-    """nats-py's client, with a `flush` that keeps its word.
-
-    nats-py writes the PING past the buffer in which a SUB or UNSUB may still wait, so the PONG can come back before the
-    server has seen those. During the first round trip that buffer is written; the second PING follows it. Draining
-    stands on it: without it a request could still be sent to a worker that has stopped listening.
-    """
-
-    async def flush(self, timeout: int = FLUSH_TIMEOUT_S) -> None:  # noqa: ASYNC109  # nats-py's signature
-        """Return when the server has seen all that was sent."""
-        await super().flush(timeout)
-        await super().flush(timeout)
 
 
 class CalloutServer:
@@ -82,6 +66,7 @@ class CalloutServer:
         snapshot: the reader's end.
         status: our page for the supervisor.
         metrics: our counters.
+        tls: for the connection, if TLS was asked for.
         log: where denials go.
     """
 
@@ -93,6 +78,7 @@ class CalloutServer:
         snapshot: SnapshotReader,
         status: StatusPage,
         metrics: WorkerMetrics,
+        tls: ssl.SSLContext | None,
         log: Log,
     ) -> None:
         """Take the parts; nothing is connected yet."""
@@ -102,11 +88,12 @@ class CalloutServer:
         self._snapshot = snapshot
         self._status = status
         self._metrics = metrics
+        self._tls = tls
         self._log = log
         self._keyset_version = 0
         self._turned_at = 0.0
         self._dropped: Counter[Reason] = Counter()
-        self._client = _Client()
+        self._client = CalloutClient(must_encrypt=self._tls is not None)
         self._closed = asyncio.Event()
         self._subscribed = False
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -126,7 +113,7 @@ class CalloutServer:
                     await _first_of(self._connect(), stopping)
                     await _first_of(self._serve(), stopping)
                 except NatsError as error:
-                    self._log.warning("the NATS client failed", error=_describe(error))
+                    self._log.warning("the NATS client failed", error=describe(error))
                 if not stop.is_set():
                     self._status.state = State.DISCONNECTED
                     self._log.warning("the NATS client has closed; making a new one")
@@ -140,7 +127,7 @@ class CalloutServer:
 
     async def _connect(self) -> None:
         """Connect, for however long it takes."""
-        self._client = _Client()
+        self._client = CalloutClient(must_encrypt=self._tls is not None)
         self._closed.clear()
         self._subscribed = False
         options = self._connect_options()
@@ -157,7 +144,7 @@ class CalloutServer:
         if not self._client.is_connected:
             raise ConnectionClosedError
         self._refused.cancel()  # from now on a refusal may pass: somebody is changing credentials, say
-        self._log.info("connected to NATS", server=_address(self._client))
+        self._log.info("connected to NATS", server=address_of(self._client))
 
     async def _serve(self) -> None:
         """Subscribe once the snapshot is complete, and stay until the client has closed for good."""
@@ -186,27 +173,30 @@ class CalloutServer:
         try:
             await (self._client.drain() if self._client.is_connected else self._client.close())
         except NatsError as error:
-            self._log.warning("drained without the server", error=_describe(error))
+            self._log.warning("drained without the server", error=describe(error))
 
     async def _on_request(self, message: Msg) -> None:
+        assert isinstance(message, ArrivedMsg)  # CalloutClient makes no other
         started = time.perf_counter()
-        headers = message.headers
-        with self._snapshot.view() as view:
-            self._follow_keyset(view)
-            outcome = self._decide(message.data, headers.get(XKEY_HEADER, "") if headers else "", view)
-        if isinstance(outcome, Allow | Denied) and message.reply:
-            await self._client.publish(message.reply, outcome.reply)
-        finished = time.perf_counter()
-        self._metrics.observe_duration(finished - started)
-        self._record(outcome)
+        if time.monotonic() - message.arrived_at > MAX_WAIT_S:
+            self._dropped[Reason.REQUEST_EXPIRED] += 1
+        else:
+            outcome = self._decide(message)
+            if isinstance(outcome, Allow | Denied) and message.reply:
+                await self._client.publish(message.reply, outcome.reply)
+            self._metrics.observe_duration(time.perf_counter() - started)
+            self._record(outcome)
         # nats-py hands over what is waiting without ever letting the loop turn in between.
-        if finished - self._turned_at > MAX_TURN_S:
+        if time.perf_counter() - self._turned_at > MAX_TURN_S:
             await asyncio.sleep(0)
             self._turned_at = time.perf_counter()
 
-    def _decide(self, data: bytes, xkey_header: str, view: View) -> Outcome | None:
+    def _decide(self, message: ArrivedMsg) -> Outcome | None:
+        xkey = message.headers.get(XKEY_HEADER, "") if message.headers else ""
         try:
-            return self._authorizer.decide(data, xkey_header, view, time.time(), random.random())  # noqa: S311  # jitter
+            with self._snapshot.view() as view:
+                self._follow_keyset(view)
+                return self._authorizer.decide(message.data, xkey, view, time.time(), random.random())  # noqa: S311  # jitter
         except Exception:  # noqa: BLE001  # one request that breaks the code is not to end the others' service
             self._log.error("decision failed", reason=Reason.INTERNAL_ERROR, traceback=traceback.format_exc(limit=-3))
             return None
@@ -233,8 +223,9 @@ class CalloutServer:
                 "login denied",
                 reason=refusal.reason,
                 id=outcome.request_id,
-                namespace=refusal.namespace,
-                serviceaccount=refusal.name,
+                namespace=refusal.namespace[:MAX_NAMESPACE_LENGTH],
+                serviceaccount=refusal.name[:MAX_NAME_LENGTH],
+                verified=refusal.reason in _VERIFIED,
                 **_origin(outcome.request),
             )
         else:
@@ -268,13 +259,14 @@ class CalloutServer:
         if isinstance(error, SlowConsumerError):
             self._dropped[Reason.REQUEST_OVERFLOW] += 1
             return
-        text = _describe(error)
+        text = describe(error)
         if not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
             self._refused.set_result(text)
             return
+        kind = text.partition('"')[0]  # what is quoted may be another each time
         last, logged_at = self._last_error
-        if text != last or time.monotonic() - logged_at > REPEAT_S:
-            self._last_error = text, time.monotonic()
+        if kind != last or time.monotonic() - logged_at > REPEAT_S:
+            self._last_error = kind, time.monotonic()
             self._log.warning("NATS error", error=text)
 
     async def _on_disconnect(self) -> None:
@@ -297,58 +289,16 @@ class CalloutServer:
         self._closed.set()
 
     def _connect_options(self) -> dict[str, Any]:
-        settings = self._settings
-        options: dict[str, Any] = {
-            "servers": list(settings.servers),
-            "name": f"nats-k8s-oidc-callout worker {settings.worker}",
+        return make_options(self._settings, self._tls) | {
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
             "reconnected_cb": self._on_reconnect,
             "closed_cb": self._on_closed,
-            "allow_reconnect": True,
-            "max_reconnect_attempts": -1,
-            "reconnect_time_wait": RECONNECT_WAIT_S,
-            "connect_timeout": CONNECT_TIMEOUT_S,
-            "ping_interval": PING_INTERVAL_S,
-            "max_outstanding_pings": MAX_PINGS,
-            "drain_timeout": settings.drain_timeout,
-            "no_echo": True,
         }
-        if settings.user_seed:
-            key = decode_seed(settings.user_seed)
-            options["user_jwt_cb"] = settings.user_jwt.encode
-            options["signature_cb"] = lambda nonce: base64.b64encode(key.sign(nonce.encode()))
-        if settings.token:
-            options["token"] = settings.token
-        if settings.user:
-            options |= {"user": settings.user, "password": settings.password}
-        context = _tls_context(settings)
-        if context is not None:
-            options["tls"] = context
-        return options
 
 
 def _origin(request: RequestClaims) -> dict[str, str]:
     return {"client": request.nats.client_info.host, "server": request.nats.server_id.name}
-
-
-def _address(client: Client) -> str:
-    url = client.connected_url
-    return url.netloc if url else ""
-
-
-def _describe(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _tls_context(settings: WorkerSettings) -> ssl.SSLContext | None:
-    encrypted = any(urlsplit(server).scheme in ("tls", "wss") for server in settings.servers)
-    if not (encrypted or settings.tls_ca_file or settings.tls_cert_file):
-        return None
-    context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
-    if settings.tls_cert_file:
-        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
-    return context
 
 
 async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Task[bool]) -> None:

@@ -1,7 +1,8 @@
 """What the supervisor tells a worker: one line of JSON on its standard input.
 
 Not on the command line, which every process may read. Keys and credentials come as their contents, which the supervisor
-has checked: a worker never reads a file that somebody is just writing. The line is written once; the end of the input,
+has checked: a worker never reads a key that somebody is just writing. (Certificates are the exception: the TLS library
+takes files, and reads them once, at the start.) The line is written once; the end of the input,
 which comes only when the supervisor dies, tells the worker to leave.
 """
 

@@ -3,10 +3,12 @@
 import asyncio
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import SHARED
+from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.deployment import Deployment, deploy
 from tests.interop.environments import ENVIRONMENTS, Environment
 
@@ -42,3 +44,11 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """The product beside each server of the matrix in turn, for all tests that leave it as they found it."""
     with deploy(request.param, tmp_path_factory.mktemp("deployment")) as running:
         yield running
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> ChangingCluster:
+    """A cluster of files that changes as the test wants, with the ServiceAccount orders/checkout."""
+    made = ChangingCluster(tmp_path)
+    made.put("orders", "checkout")
+    return made

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -97,9 +97,9 @@ async def is_let_in(environment: Environment, token: str) -> bool:
     return True
 
 
-async def until_let_in(environment: Environment, token: str) -> None:
+async def until_let_in(environment: Environment, token: str, deadline_s: float = CHANGE_SECONDS) -> None:
     """Wait until a login with the token succeeds."""
-    await until(lambda: is_let_in(environment, token), CHANGE_SECONDS, "the login succeeds")
+    await until(lambda: is_let_in(environment, token), deadline_s, "the login succeeds")
 
 
 async def until_refused(environment: Environment, token: str) -> None:
@@ -134,17 +134,17 @@ class Logins:
 
     Args:
         environment: where.
-        make_token: gives the token of each.
+        cluster: whose ServiceAccount orders/checkout they are, each with a fresh token.
         at_once: how many at a time.
 
     Attributes:
         refusals: what those got that were not let in.
     """
 
-    def __init__(self, environment: Environment, make_token: Callable[[], str], at_once: int = AT_ONCE) -> None:
+    def __init__(self, environment: Environment, cluster: ChangingCluster, at_once: int = AT_ONCE) -> None:
         self.refusals: list[str] = []
         self._environment = environment
-        self._make_token = make_token
+        self._cluster = cluster
         self._at_once = at_once
         self._begun = 0
         self._ended: list[int] = []
@@ -178,7 +178,7 @@ class Logins:
         while self._going_on:
             number, self._begun = self._begun, self._begun + 1
             try:
-                client = await self._environment.connect(self._make_token())
+                client = await self._environment.connect(self._cluster.token("orders", "checkout"))
             except REFUSED as error:
                 self.refusals.append(str(error))
             else:

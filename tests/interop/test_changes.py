@@ -38,12 +38,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield running
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files."""
-    return ChangingCluster(tmp_path)
-
-
 @pytest.fixture(params=["files", "API server"])
 def any_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChangingCluster]:
     """A cluster of files, and one behind an API server."""
@@ -63,11 +57,10 @@ async def test_keys_in_a_file_are_rotated_without_a_failed_login(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
     """Published before it signs, a new key costs no login; withdrawn, the old one opens no door, remembered or not."""
-    cluster.put("orders", "checkout")
     old, new = cluster.signer, Issuer.generate("RS256")
     async with serve(environment, cluster) as service:
         remembered = cluster.token("orders", "checkout")
-        async with Logins(environment, lambda: cluster.token("orders", "checkout")) as logins:
+        async with Logins(environment, cluster) as logins:
             assert [True] * TRIES == [await is_let_in(environment, remembered) for _ in range(TRIES)]
             cluster.publish(old, new)
             await until_key_sets(service, 2)
@@ -87,7 +80,6 @@ async def test_keys_at_a_url_are_rotated_and_an_unknown_key_has_them_fetched(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
     """Whoever shows an unknown key brings on a fetch, but however many they are, one in ten seconds."""
-    cluster.put("orders", "checkout")
     old, new, stranger = cluster.signer, Issuer.generate("ES256"), Issuer.generate("ES256")
 
     async def show_unknown_key() -> None:
@@ -104,7 +96,7 @@ async def test_keys_at_a_url_are_rotated_and_an_unknown_key_has_them_fetched(
             await show_unknown_key()
             await until_key_sets(service, 2, ASK_INTERVAL_SECONDS + CHANGE_SECONDS)
             cluster.signer = new
-            async with Logins(environment, lambda: cluster.token("orders", "checkout")) as logins:
+            async with Logins(environment, cluster) as logins:
                 await logins.more()
             assert [] == logins.refusals
             assert await is_let_in(environment, token)

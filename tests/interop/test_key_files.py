@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.interop.changing_cluster import ChangingCluster, move_away, replace
 from tests.interop.environments import Environment
 from tests.interop.operation import CHANGE_SECONDS, OPERATOR_MODE, WORKERS, Logins, on, serve, until_serving
@@ -14,14 +12,6 @@ from tests.service import Service
 from tests.waiting import until
 
 NOT_TAKEN = "changed file not taken; the last one stays in force"
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files, with one ServiceAccount."""
-    made = ChangingCluster(tmp_path)
-    made.put("orders", "checkout")
-    return made
 
 
 async def until_replaced(service: Service, before: list[int]) -> None:
@@ -52,7 +42,7 @@ async def test_a_signing_key_is_rotated_without_a_failed_login(
     file = Path(environment.service_env()["NATS_ACCOUNT_SIGNING_KEY_FILE"])
     async with (
         serve(environment, cluster) as service,
-        Logins(environment, lambda: cluster.token("orders", "checkout")) as logins,
+        Logins(environment, cluster) as logins,
     ):
         workers = service.worker_pids()
         assert keys.clients_signing.public == await find_signer(environment, cluster)
@@ -76,7 +66,7 @@ async def test_credentials_are_renewed_without_a_failed_login(
     renewed = encode_nats_jwt(claims, keys.accounts["callout"])
     async with (
         serve(environment, cluster) as service,
-        Logins(environment, lambda: cluster.token("orders", "checkout")) as logins,
+        Logins(environment, cluster) as logins,
     ):
         workers = service.worker_pids()
         replace(Path(variables["NATS_USER_CREDS_FILE"]), creds(renewed, keys.users[CALLOUT].seed))
@@ -92,7 +82,7 @@ async def test_a_broken_key_file_changes_nothing(environment: Environment, clust
     file = Path(environment.service_env()["NATS_ACCOUNT_SIGNING_KEY_FILE"])
     async with (
         serve(environment, cluster) as service,
-        Logins(environment, lambda: cluster.token("orders", "checkout")) as logins,
+        Logins(environment, cluster) as logins,
     ):
         workers = service.worker_pids()
         replace(file, keys.accounts["clients"].seed[:-1])
@@ -119,7 +109,7 @@ async def test_credentials_that_nats_refuses_replace_no_worker(
     expired = decode_nats_jwt(keys.user_jwt(CALLOUT)) | {"exp": 1}
     async with (
         serve(environment, cluster) as service,
-        Logins(environment, lambda: cluster.token("orders", "checkout")) as logins,
+        Logins(environment, cluster) as logins,
     ):
         workers = service.worker_pids()
         replace(file, creds(encode_nats_jwt(expired, keys.accounts["callout"]), seed))

@@ -96,14 +96,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield running
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files, with one ServiceAccount."""
-    made = ChangingCluster(tmp_path)
-    made.put("orders", "checkout")
-    return made
-
-
 async def test_the_last_snapshot_serves_when_memory_is_full(
     environment: Environment, cluster: ChangingCluster, memory: Memory
 ) -> None:

@@ -1,9 +1,6 @@
 """NATS goes away, comes back, refuses: the service outlives it, and says so."""
 
 import time
-from pathlib import Path
-
-import pytest
 
 from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.environments import Environment
@@ -28,14 +25,6 @@ START_SECONDS = 10
 GRACE_SECONDS = 5
 CREDS_SECONDS = 8
 """Long enough for a service to start on a busy machine, short enough to wait for its end."""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files, with one ServiceAccount."""
-    made = ChangingCluster(tmp_path)
-    made.put("orders", "checkout")
-    return made
 
 
 async def until_not_ready(service: Service, deadline_s: float = NOTICE_SECONDS) -> None:

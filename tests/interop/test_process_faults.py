@@ -38,18 +38,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield running
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files, with one ServiceAccount."""
-    made = ChangingCluster(tmp_path)
-    made.put("orders", "checkout")
-    return made
-
-
 async def test_a_killed_worker_is_missed_by_nobody(environment: Environment, cluster: ChangingCluster) -> None:
     """But for the logins that it had in its hands, all are decided by the other one; then there are two again."""
     async with serve(environment, cluster) as service:
-        async with Logins(environment, lambda: cluster.token("orders", "checkout")) as logins:
+        async with Logins(environment, cluster) as logins:
             await logins.more()
             victim = service.worker_pids()[0]
             os.kill(victim, signal.SIGKILL)
@@ -159,7 +151,7 @@ async def test_a_log_that_nobody_reads_holds_up_nobody(
         with Service(variables, command=command) as service:
             seen = bytearray()
             await until(lambda: b'"event":"ready"' in read_into(seen, reader), READY_SECONDS, "it is ready")
-            async with Logins(environment, lambda: cluster.token("orders", "checkout")) as logins:
+            async with Logins(environment, cluster) as logins:
                 await until(lambda: count_waiting(reader) > size - LINE_BYTES, NOTICE_SECONDS, "the pipe is full")
                 await logins.more()
             assert [] == logins.refusals

@@ -6,8 +6,6 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
 from tests.interop.operation import REDUCED, SERVER_MODE, Logins, on, serve, stopped
@@ -17,14 +15,6 @@ from tests.waiting import until
 REQUESTS = 300
 LOGINS = 100
 SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files, with one ServiceAccount."""
-    made = ChangingCluster(tmp_path)
-    made.put("orders", "checkout")
-    return made
 
 
 def is_told_to_leave(pid: int) -> bool:
@@ -43,7 +33,7 @@ async def test_each_request_is_answered_once(environment: Environment, cluster: 
         serve(environment, cluster, NATS_WORKERS="3") as other,
     ):
         asked = await ask(environment, cluster, injector, REQUESTS)
-        async with Logins(environment, lambda: cluster.token("orders", "checkout")) as logins:
+        async with Logins(environment, cluster) as logins:
             await logins.more(LOGINS)
         await until(lambda: answers.keys() >= set(asked), ANSWER_SECONDS, "every request is answered")
         shares = [service.metric("nats_auth_requests_total", result="allowed") for service in (one, other)]
@@ -74,13 +64,13 @@ async def test_what_was_asked_before_the_end_is_answered(environment: Environmen
 @on(SERVER_MODE[0], SERVER_MODE[-1])
 async def test_a_rolling_restart_costs_no_login(environment: Environment, cluster: ChangingCluster) -> None:
     """Two services are replaced one after the other while clients log in all the time."""
-    async with contextlib.AsyncExitStack() as stack:
-        services = [await stack.enter_async_context(serve(environment, cluster)) for _ in range(2)]
-        logins = await stack.enter_async_context(Logins(environment, lambda: cluster.token("orders", "checkout")))
-        for service in services:
+    async with contextlib.AsyncExitStack() as services:
+        first = [await services.enter_async_context(serve(environment, cluster)) for _ in range(2)]
+        async with Logins(environment, cluster) as logins:
+            for service in first:
+                await logins.more()
+                assert 0 == await service.stop()
+                await logins.more()
+                await services.enter_async_context(serve(environment, cluster))
             await logins.more()
-            assert 0 == await service.stop()
-            await logins.more()
-            await stack.enter_async_context(serve(environment, cluster))
-        await logins.more()
         assert [] == logins.refusals

@@ -114,12 +114,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield running
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> ChangingCluster:
-    """A cluster of files."""
-    return ChangingCluster(tmp_path)
-
-
 async def complaints(service: Service) -> list[str]:
     """Wait until a service ends by itself because it cannot start; return what it says in plain words."""
     assert EXIT_WRONG_USAGE == await service.ended()

@@ -1,0 +1,49 @@
+"""The Makefile's switches mean what they say."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("switches", "arguments"),
+    [
+        ("", ""),
+        ("ONCE=1", "--once"),
+        ("ONCE=yes XKEY=1", "--xkey --once"),
+        ("ONCE=0 XKEY=no MODE=", ""),
+        ("MODE=operator", "--mode 'operator'"),
+        ("MODE=operators", "--mode 'operators'"),
+    ],
+)
+def test_switches_of_the_demo_become_arguments(switches: str, arguments: str) -> None:
+    """No is no, and a mode that does not exist is left to `callout demo` to refuse."""
+    done = make("--dry-run", "--old-file=.venv/.set-up", "demo", *switches.split(), folder=ROOT)
+    assert (0, f".venv/bin/callout demo {arguments}".split()) == (done.returncode, done.stdout.split())
+
+
+@pytest.mark.parametrize("python", ["no-such-python", "false"])
+def test_a_python_that_will_not_do_is_one_line(tmp_path: Path, python: str) -> None:
+    """Whether it is too old (`false` stands for it) or not there at all."""
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = make("demo", f"PYTHON={python}", folder=tmp_path)
+    expected = (
+        f"Python 3.11 or later is needed, and {python} is older or not there: run 'make demo PYTHON=python3.12', say."
+    )
+    assert (2, expected) == (done.returncode, done.stderr.splitlines()[0])
+
+
+def make(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run make."""
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
