@@ -7,17 +7,18 @@ bound that only the administrator can move is what makes them safe. As YAML:
     sub: ["{namespace}.>", "events.>"]
 
 Rules kept here:
-- A side that is named is bounded: a subject has to lie wholly within one of its patterns; `[]` admits nothing.
-- A side that is not named has no bound but the reserved spaces, which no ceiling can open.
-- A document that could be misread is refused: an unknown key, a side without a list, a placeholder that is not
-  `{namespace}`. A bound that silently does not hold is worse than a service that does not start.
+- A subject has to lie wholly within one of its side's patterns: `[]` admits nothing, and `[">"]` everything but the
+  reserved spaces, which no ceiling can open.
+- A document that could be misread is refused: a side that is missing (half a file, saved too early), an unknown key, a
+  side without a list, a placeholder that is not `{namespace}`. A bound that silently does not hold is worse than a
+  service that does not start.
 """
 
 from typing import Final
 
 import msgspec
 
-from callout.subjects import covers, is_valid
+from callout.subjects import REST, Patterns, is_valid
 
 NAMESPACE: Final = "{namespace}"
 MAX_QUOTED: Final = 80  # characters of a bad entry that a message repeats
@@ -25,15 +26,15 @@ _SIDES: Final = ("pub", "sub")
 
 
 class Ceiling(msgspec.Struct, frozen=True):
-    """What annotations may ask for: patterns for each side, or None for everything that is not reserved."""
+    """What annotations may ask for: patterns for each side; None where no ceiling was written down, as good as `>`."""
 
     pub: tuple[str, ...] | None = None
     sub: tuple[str, ...] | None = None
 
 
-def admits(patterns: tuple[str, ...] | None, subject: str, namespace: str) -> bool:
-    """Tell whether one of the patterns of a side, written out for a namespace, covers the subject."""
-    return patterns is None or any(covers(pattern.replace(NAMESPACE, namespace), subject) for pattern in patterns)
+def write_out(patterns: tuple[str, ...] | None, namespace: str) -> Patterns:
+    """Write the patterns of a side out for a namespace. They admit what they cover."""
+    return Patterns((REST,) if patterns is None else [pattern.replace(NAMESPACE, namespace) for pattern in patterns])
 
 
 def parse_ceiling(document: object) -> Ceiling:
@@ -42,17 +43,20 @@ def parse_ceiling(document: object) -> Ceiling:
     Raises:
         ValueError: the document is no ceiling; the message is one line that says what to write.
     """
-    if not isinstance(document, dict) or not document:
-        raise ValueError('a ceiling is a mapping with "pub", "sub" or both, each a list of subjects')
+    if not isinstance(document, dict):
+        raise ValueError('a ceiling is a mapping with "pub" and "sub", each a list of subjects')
     unknown = [key for key in document if key not in _SIDES]
     if unknown:
         raise ValueError(f'unknown key {_quote(str(unknown[0]))}: a ceiling has "pub" and "sub" only')
+    missing = [side for side in _SIDES if side not in document]
+    if missing:
+        raise ValueError(f'"{missing[0]}" is missing: [] admits nothing, [">"] everything that is not reserved')
     return Ceiling(**{side: _parse_side(side, patterns) for side, patterns in document.items()})
 
 
 def _parse_side(side: str, patterns: object) -> tuple[str, ...]:
     if not isinstance(patterns, list):
-        raise ValueError(f'"{side}" has to be a list of subjects: [] admits nothing; leave the key out to admit all')
+        raise ValueError(f'"{side}" has to be a list of subjects, each in quotes')
     return tuple(_parse_pattern(side, pattern) for pattern in patterns)
 
 

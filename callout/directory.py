@@ -1,12 +1,14 @@
 """The directory of ServiceAccounts: takes what a source reports, applies the policy, keeps the snapshot in step.
 
-It holds no ServiceAccounts itself, for the snapshot does: only names while a list is under way, and what was reported
-of those with something to report.
+It holds no ServiceAccounts itself, for the snapshot does: only names while a list is under way, and hashes of what was
+reported of those with something to report.
 
 Rules kept here:
 - What a source reports together becomes visible together: one call of `apply` is one transaction.
 - Nothing is written, logged or counted twice: a ServiceAccount listed anew with nothing changed costs a look-up.
-- An entry that was dropped is reported where the operator looks (log and metric) once, until it is mended.
+- An entry that was dropped is reported where the operator looks (log and metric) once, until it is mended. Of each
+  ServiceAccount MAX_LOGGED findings are named at a time, and the others counted in one line whenever their number
+  changes: whoever may edit a ServiceAccount can neither flood the log nor fill the memory.
 """
 
 import contextlib
@@ -22,6 +24,8 @@ from callout.serviceaccounts import Change, Removed, ServiceAccount
 from callout.verdict import Dropped, DropReason, Side, Verdict
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError, SnapshotWriter, Transaction
+
+MAX_LOGGED: Final = 10  # findings of a ServiceAccount that are named at a time; `callout explain` names more
 
 
 class Directory:
@@ -43,7 +47,7 @@ class Directory:
         self._log = log
         self._clock = clock
         self._named: set[tuple[str, str]] | None = None
-        self._reported: dict[tuple[str, str], _Findings] = {}
+        self._reported: dict[tuple[str, str], _Reported] = {}
         self.filtered: Counter[tuple[Side, DropReason]] = Counter()
         self.fresh_at: float | None = None
         self.listed = False
@@ -112,33 +116,44 @@ class Directory:
 
     def _report(self, identity: tuple[str, str], verdict: Verdict) -> None:
         known = self._reported.pop(identity, _NOTHING)
-        found = _Findings(verdict.dropped, verdict.unknown_annotations)
-        if found != _NOTHING:
-            self._reported[identity] = found
-        namespace, name = identity
-        for entry in found.dropped:
-            if entry in known.dropped:
-                continue
-            self.filtered[entry.side, entry.reason] += 1
+        found: tuple[Dropped | str, ...] = (*verdict.dropped, *verdict.unknown_annotations)
+        findings = {hash(finding): finding for finding in found}
+        if not findings:
+            return
+        unmended = [one for one in known.named if one in findings]
+        fresh = [one for one in findings if one not in unmended][: MAX_LOGGED - len(unmended)]
+        for one in fresh:
+            self._name(identity, findings[one])
+        further = len(findings) - len(unmended) - len(fresh) + verdict.unreported
+        if further not in (0, known.further):
+            namespace, name = identity
             self._log.warning(
-                "subject dropped from permissions",
-                namespace=namespace,
-                serviceaccount=name,
-                side=entry.side,
-                subject=entry.subject,
-                reason=entry.reason,
-                remedy=entry.reason.remedy,
+                "further findings; callout explain tells more", namespace=namespace, serviceaccount=name, count=further
             )
-        for annotation in found.unknown_annotations:
-            if annotation not in known.unknown_annotations:
-                self._log.warning("unknown annotation", namespace=namespace, serviceaccount=name, annotation=annotation)
+        self._reported[identity] = _Reported((*unmended, *fresh), further)
+
+    def _name(self, identity: tuple[str, str], finding: Dropped | str) -> None:
+        namespace, name = identity
+        if isinstance(finding, str):
+            self._log.warning("unknown annotation", namespace=namespace, serviceaccount=name, annotation=finding)
+            return
+        self.filtered[finding.side, finding.reason] += 1
+        self._log.warning(
+            "subject dropped from permissions",
+            namespace=namespace,
+            serviceaccount=name,
+            side=finding.side,
+            subject=finding.subject,
+            reason=finding.reason,
+            remedy=finding.reason.remedy,
+        )
 
 
-class _Findings(msgspec.Struct, frozen=True):
-    """What has been reported of a ServiceAccount."""
+class _Reported(msgspec.Struct, frozen=True):
+    """What has been reported of a ServiceAccount: hashes of the findings named, and the number of the others."""
 
-    dropped: tuple[Dropped, ...] = ()
-    unknown_annotations: tuple[str, ...] = ()
+    named: tuple[int, ...] = ()
+    further: int = 0
 
 
-_NOTHING: Final = _Findings()
+_NOTHING: Final = _Reported()

@@ -2,7 +2,9 @@
 
 Rules kept here:
 - In order, one step after the other; the sink never runs in the thread.
-- Back-pressure: a page, or `MAX_WAITING_CHANGES` changes, must have been taken before the thread reads on. Changes
+- Nobody else on the loop waits for long: the sink takes `MAX_STEP` changes in one step at most, and the loop turns
+  before the next. So a page of the list may be several steps; what frames the list is its beginning and its end.
+- Back-pressure: the thread reads on when a page has been taken, and while fewer than `MAX_STEP` changes wait. Those
   that arrive while the loop is busy are taken together, as one step of the sink.
 - A sink that fails is not called again before the thread knows, and the thread is woken to hear of it.
 """
@@ -11,12 +13,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Final
 
 from callout.reflector import Page
 from callout.serviceaccounts import Change, Sink
 
-MAX_WAITING_CHANGES: Final = 256  # some hundred KB at most, and taken in one step without holding up the loop for long
+# Changes. The policy may take a millisecond or more for one that is made to be expensive.
+MAX_STEP: Final = 50
 
 
 class Handover:
@@ -38,15 +42,22 @@ class Handover:
 
     def put_page(self, page: Page) -> None:
         """Hand a page of the list over and wait until it is taken. Raises what the sink has raised."""
-        self._call(lambda: self._take_page(page)).result()
+        if page.first:
+            self._call(self._sink.begin_list)
+        for start in range(0, max(1, len(page.changes)), MAX_STEP):
+            part = page.changes[start : start + MAX_STEP]
+            self._call(partial(self._sink.apply, part)).result()
+        if page.last:
+            self._call(self._sink.end_list)
         self.settle()
 
     def put_changes(self, changes: Sequence[Change]) -> None:
         """Hand changes over; wait only if the sink is far behind."""
-        self._waiting.extend(changes)
-        taken = self._call(self._take_waiting)
-        if len(self._waiting) >= MAX_WAITING_CHANGES:
-            taken.result()
+        for change in changes:
+            self._waiting.append(change)
+            if len(self._waiting) >= MAX_STEP:
+                self._call(self._take_waiting).result()
+        self._call(self._take_waiting)
 
     def touch(self) -> None:
         """Tell that the picture is fresh, and wait until that was heard."""
@@ -64,16 +75,9 @@ class Handover:
         """Call the sink no more. To be called on the loop."""
         self._closed = True
 
-    def _take_page(self, page: Page) -> None:
-        if page.first:
-            self._sink.begin_list()
-        self._sink.apply(page.changes)
-        if page.last:
-            self._sink.end_list()
-
     def _take_waiting(self) -> None:
-        while self._waiting:
-            count = min(len(self._waiting), MAX_WAITING_CHANGES)
+        count = min(len(self._waiting), MAX_STEP)
+        if count:
             self._sink.apply([self._waiting.popleft() for _ in range(count)])
 
     def _call(self, step: Callable[[], None]) -> Future[None]:

@@ -5,9 +5,12 @@ h11 parses (RFC 9112) and knows no sockets; this module adds sockets and bounds;
 
 Rules kept here:
 - Everything is bounded: the size of a request's head, its time, the time of an idle connection, the time a client takes
-  to read, and the number of connections. When there are too many, the one that has waited longest for its request
-  to be complete gives way: slow senders displace each other, and a probe is served.
+  to read, and the number of connections. When there are too many, the one that has kept us waiting longest gives way,
+  be it for its request to be complete, for its answer to be taken, or for it to hang up: the slow displace each
+  other, and a probe is served.
 - GET and HEAD only, and no bodies.
+- One answer per connection and turn of the event loop. Requests sent without waiting for the answer are not served:
+  asyncio reads 256 KB at once, thousands of requests, and nobody else would have a turn until the last was answered.
 """
 
 import asyncio
@@ -79,7 +82,7 @@ class HttpServer:
         self._router = Router(pages, limits.render_seconds)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._waiting: dict[asyncio.Task[None], None] = {}  # those without a complete request, oldest first
+        self._waiting: dict[asyncio.Task[None], None] = {}  # those whose client is to do something, oldest first
 
     async def __aenter__(self) -> Self:
         try:
@@ -129,7 +132,7 @@ class HttpServer:
             writer.transport.abort()
 
     def _displace(self) -> bool:
-        """Cut the connection that has waited longest for its request; False if none waits."""
+        """Cut the connection that has waited longest for its client; False if none waits."""
         oldest = next(iter(self._waiting), None)
         if oldest is None:
             return False
@@ -144,14 +147,16 @@ class HttpServer:
         """Answer one request after the other."""
         state = h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.head_bytes)
         patience = self._limits.request_seconds
+        self._waiting[task] = None
         while True:
-            self._waiting[task] = None
             answer, is_head = await self._next_answer(state, reader, patience, task)
             if answer is None:
                 return
+            self._waiting[task] = None  # from now on for the client to take it, to ask again or to hang up
             writer.write(_encode(state, answer, is_head=is_head))
             async with asyncio.timeout(self._limits.send_seconds):
                 await writer.drain()
+            await asyncio.sleep(0)  # neither `drain` nor `read` yields while there is room and there are bytes
             if state.our_state is not h11.DONE or state.their_state is not h11.DONE:
                 break
             state.start_next_cycle()
@@ -179,7 +184,9 @@ class HttpServer:
         if _has_body(request):
             return Answer(413, b"no bodies\n", close=True), is_head
         state.next_event()  # the end of the message, at once: there is no body
-        return await self._router.answer(request.target.decode("ascii")), is_head
+        has_more = state.trailing_data[0] != b""
+        answer = await self._router.answer(request.target.decode("ascii"))
+        return msgspec.structs.replace(answer, close=answer.close or has_more), is_head
 
     async def _read_head(
         self, state: h11.Connection, reader: asyncio.StreamReader, patience: float

@@ -9,6 +9,8 @@ Rules kept here:
   that only cluster DNS knows. Redirects are not followed.
 - A fetch is bounded in size and time, runs in a thread, and is never on the path of a login. A token with an unknown
   `kid` only asks for one, which happens every `ASK_INTERVAL_S` at most.
+- What cannot be bounded from within is bounded from outside: a head that comes byte by byte begins a read's time-out
+  anew with each, and the exec plugin of a kubeconfig may hang. After `FETCH_TOTAL_S` the thread is left behind.
 - A document without a key that can be used changes nothing: the last good set stays.
 """
 
@@ -16,6 +18,7 @@ import asyncio
 import contextlib
 import random
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,6 +48,8 @@ from workers.snapshot import SnapshotFullError
 JWKS_PATH: Final = "/openid/v1/jwks"
 CONFIGURATION_PATH: Final = "/.well-known/openid-configuration"
 FETCH_SECONDS: Final = 10.0  # for the whole of a body of some KB
+FETCH_TOTAL_S: Final = 30.0  # for credentials, key set and issuer together, which take less than one when all is well
+MAX_HANGING_FETCHES: Final = 4  # threads left behind; a host that recovers finds one that is free, and more help nobody
 
 Publish = Callable[[bytes, tuple[str, ...]], None]
 """Takes the document (a JWK Set) and the issuers whose tokens its keys verify."""
@@ -80,9 +85,10 @@ class KeySource:
         client: the way to the API server; None only if neither key set nor issuer come from there.
         clock: monotonic seconds.
         draw: random numbers, 0 <= draw < 1.
+        total_seconds: how long an attempt is waited for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it is made of, and the clock, chance and patience that tests give it
         self,
         publish: Publish,
         log: Log,
@@ -93,6 +99,7 @@ class KeySource:
         client: KubeClient | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
+        total_seconds: float = FETCH_TOTAL_S,
     ) -> None:
         if client is None and not (issuers and (url or path)):
             raise ValueError("without the API server, key set and issuers must be given")
@@ -105,6 +112,8 @@ class KeySource:
         self._client = client
         self._clock = clock
         self._draw = draw
+        self._total_seconds = total_seconds
+        self._slots = threading.BoundedSemaphore(MAX_HANGING_FETCHES)
         self._asked = asyncio.Event()
         self._published: _Found | None = None
 
@@ -145,7 +154,7 @@ class KeySource:
     async def _refresh(self) -> None:
         state = self.state
         try:
-            found, state.max_age = await call_in_daemon(self._find, "key set")
+            found, state.max_age = await self._find_in_time()
             if found != self._published:
                 self._publish(found.document, found.issuers)
         except (KubeError, SnapshotFullError, ValueError) as error:  # their text is made for the operator
@@ -164,6 +173,23 @@ class KeySource:
         if problem != self.state.last_error:
             self.state.last_error = problem
             self._log.warning("the key set cannot be refreshed; the last one stays in force", error=problem)
+
+    async def _find_in_time(self) -> "tuple[_Found, float | None]":
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                return await call_in_daemon(self._find_in_slot, "key set")
+        except TimeoutError:
+            raise ValueError(f"the key set did not arrive within {self._total_seconds:g} s") from None
+
+    def _find_in_slot(self) -> "tuple[_Found, float | None]":
+        if not self._slots.acquire(blocking=False):
+            raise ValueError(
+                f"{MAX_HANGING_FETCHES} attempts to get the key set hang, and none is begun until one ends"
+            )
+        try:
+            return self._find()
+        finally:
+            self._slots.release()
 
     def _find(self) -> "tuple[_Found, float | None]":
         """Get the key set and the issuers, and how long the key set stays fresh; in a thread."""

@@ -16,7 +16,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -33,7 +33,10 @@ from callout.serviceaccounts import Sink
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError
 
-STOP_SECONDS: Final = 3.0  # for a thread that is still connecting; after that it is left behind and does no harm
+# For a thread that is connecting, gets a head byte by byte, or waits for the exec plugin of a kubeconfig, which may
+# hang for ever and holds the lock of `KubeClient`. A stop takes no longer: the thread is left behind, without harm.
+STOP_SECONDS: Final = 3.0
+MAX_NAMED: Final = 10  # ServiceAccounts in the log that cannot be read, of each page or piece of a stream
 
 
 class WatchState(msgspec.Struct):
@@ -45,7 +48,7 @@ class WatchState(msgspec.Struct):
         last_contact: when the API server last sent something useful, in seconds of the clock; None before the first.
         restarts: requests that failed, and streams that did not end in good order.
         garbage: answers and lines that could not be read.
-        skipped: objects that no API server would hold.
+        skipped: objects that could not be read, or that no API server would hold.
         last_error: one line, without secrets; empty when all is well.
     """
 
@@ -175,6 +178,7 @@ class ServiceAccountWatch:
         except TooMuchError:
             self._reflector.receive_too_much()
             return "a page of the list is too large: smaller ones are asked for"
+        self._note_unreadable(page.unreadable)
         if not page.problem:
             self._handover.put_page(page)
             self.state.listed |= page.last
@@ -209,6 +213,7 @@ class ServiceAccountWatch:
         return response
 
     def _take(self, batch: Batch) -> str:
+        self._note_unreadable(batch.unreadable)
         if batch.changes:
             self._handover.put_changes(batch.changes)
         elif batch.fresh:
@@ -235,6 +240,11 @@ class ServiceAccountWatch:
         if problem != state.last_error:
             state.last_error = problem
             self._log.warning("the watch of ServiceAccounts has failed and goes on", error=problem)
+
+    def _note_unreadable(self, names: Sequence[str]) -> None:
+        self.state.skipped = self._reflector.skipped
+        for name in names[:MAX_NAMED]:
+            self._log.warning("a ServiceAccount cannot be read and counts as gone", serviceaccount=name)
 
     def _note_health(self) -> None:
         self.state.last_contact = self._clock()

@@ -8,26 +8,29 @@ Rules kept here:
 - Reserved spaces stay closed to annotations, whatever the ceiling says: `$SYS`, and every space of inboxes and replies.
   What touches them is found by subject algebra, so no wildcard gets around it.
 - One bad entry drops that entry, never another one and never the ServiceAccount.
+- What a ServiceAccount costs is bounded, whatever its annotations hold: MAX_ENTRIES_PER_SIDE entries are considered.
 - A permission to subscribe is judged by what a subscriber can really receive (`widen_for_subscriber`).
 - The defaults come from the ServiceAccount's name alone, which its editors cannot change, so the ceiling does not cut
   them; and an entry that they cover already is never above it.
-- Who may publish to JetStream's interface may not make streams with it, unless the switch is on: a permission to
-  publish that would be a permission to read everything.
+- Who may publish to JetStream's interface may not administer streams with it, unless the switch is on: to make one is
+  to read everything, with a permission to publish; and those that are there are mostly others'.
 - No two ServiceAccounts have the same private inbox, and each is one word, so none lies within another.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from string import whitespace
 from typing import Final
 
 import msgspec
 
-from callout.ceiling import Ceiling, admits
+from callout.ceiling import Ceiling, write_out
 from callout.printable import make_printable
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
-from callout.subjects import ANY, MAX_SUBJECT_LENGTH, REST, covers, is_valid, measure, overlaps, widen_for_subscriber
+from callout.subjects import ANY, MAX_SUBJECT_LENGTH, REST, Patterns, covers, is_valid, measure, widen_for_subscriber
 from callout.verdict import (
     MAX_ANNOTATION_LENGTH,
+    MAX_ENTRIES_PER_SIDE,
     MAX_QUOTED,
     MAX_REPORTED,
     MAX_SUBJECTS_PER_SIDE,
@@ -44,15 +47,21 @@ from workers.user_jwt import ResponsePermission, render_permissions
 SHARED_INBOX: Final = "_INBOX.>"
 # A reserved space is all subjects whose first word matches. Replies arrive in three of them: those to clients (in
 # `_INBOX`, and in `_INBOX_…` for clients with a private inbox), and those that the server itself passes on.
-_SYSTEM_SPACE: Final = "$SYS"
-_REPLY_SPACES: Final = ("_INBOX…", "_REPLY…", "_R_…", "_GR_…")
-# A stream may be made on any subject of the account, private inboxes among them, and read back by its maker (tried).
+_SYSTEM_SPACE: Final = Patterns(("$SYS",))
+_REPLY_SPACES: Final = Patterns(("_INBOX…", "_REPLY…", "_R_…", "_GR_…"))
+# Requests about a stream as a whole. One may be made on any subject of the account, private inboxes among them, and
+# read back by its maker; and others' may be deleted (both seen on a real server), emptied, copied, moved.
 # `$JS.<domain>.API` is another name of the same interface (nats-server `jetstream_api.go`).
+_JETSTREAM: Final = "$JS."
 _STREAM_ADMIN: Final = tuple(
-    f"$JS.{domain}API.STREAM.{request}.>"
+    f"{_JETSTREAM}{domain}API.STREAM.{request}.>"
     for domain in ("", "*.")
-    for request in ("CREATE", "UPDATE", "RESTORE", "TEMPLATE")
+    for request in (
+        *("CREATE", "UPDATE", "RESTORE", "TEMPLATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT"),
+        *("PEER.REMOVE", "LEADER.STEPDOWN"),
+    )
 )
+_STREAM_ADMIN_SPACE: Final = Patterns(_STREAM_ADMIN)
 _ANNOTATIONS: Final = {Side.PUB: "allowed-pub-subjects", Side.SUB: "allowed-sub-subjects"}
 
 
@@ -65,7 +74,7 @@ class Rules(msgspec.Struct, frozen=True):
         response: how a client may answer requests.
         account: where clients go: an account's name (server mode) or public key (operator mode).
         ceiling: what annotations may ask for at most.
-        stream_admin: whether annotations may grant the making of streams.
+        stream_admin: whether annotations may grant the administration of streams.
     """
 
     annotation_prefix: str
@@ -92,16 +101,14 @@ def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
         *_grant_annotated(sub, Side.SUB, service_account, rules),
     ]
     known = {rules.annotation_prefix + annotation for annotation in _ANNOTATIONS.values()}
-    unknown = [_quote(key) for key in service_account.annotations if key not in known]
+    unknown = [key for key in service_account.annotations if key not in known]
     return Verdict(
         tuple(Granted(subject, source) for subject, source in pub.items()),
         tuple(Granted(subject, source) for subject, source in sub.items()),
         tuple(dropped[:MAX_REPORTED]),
-        tuple(unknown[:MAX_REPORTED]),
+        tuple(_quote(key) for key in unknown[:MAX_REPORTED]),
         unreported=len(dropped[MAX_REPORTED:]) + len(unknown[MAX_REPORTED:]),
-        denied_pub=()
-        if rules.stream_admin
-        else tuple(space for space in _STREAM_ADMIN if any(overlaps(subject, space) for subject in pub)),
+        denied_pub=() if rules.stream_admin else _find_stream_admin(pub),
     )
 
 
@@ -129,17 +136,19 @@ def _grant_annotated(
     """Add to `granted` what the annotation of a side asks for and may have; return the rest."""
     annotation = service_account.annotations.get(rules.annotation_prefix + _ANNOTATIONS[side], "")
     read, unread = _cut(annotation)
-    own, bound = f"{service_account.namespace}.>", rules.ceiling.pub if side is Side.PUB else rules.ceiling.sub
+    own = f"{service_account.namespace}.>"
+    bound = write_out(rules.ceiling.pub if side is Side.PUB else rules.ceiling.sub, service_account.namespace)
+    entries = iter(dict.fromkeys(filter(None, map(str.strip, read.split(",")))))
     room = len(granted) + MAX_SUBJECTS_PER_SIDE
     dropped = []
-    for entry in dict.fromkeys(part.strip() for part in read.split(",")):
-        if not entry or entry in granted:
+    for entry in islice(entries, MAX_ENTRIES_PER_SIDE):
+        if entry in granted:
             continue
         reach = widen_for_subscriber(entry) if side is Side.SUB else entry
         reason = _maybe_refuse(reach)
-        if side is Side.PUB and reason is None and not rules.stream_admin and _only_makes_streams(entry):
+        if side is Side.PUB and reason is None and not rules.stream_admin and _only_administers_streams(entry):
             reason = DropReason.STREAM_ADMIN
-        if reason is None and not (covers(own, reach) or admits(bound, reach, service_account.namespace)):
+        if reason is None and not (covers(own, reach) or bound.covers(reach)):
             reason = DropReason.ABOVE_CEILING
         if reason is None and len(granted) >= room:
             reason = DropReason.TOO_MANY
@@ -147,6 +156,8 @@ def _grant_annotated(
             granted[entry] = Source.ANNOTATION
         else:
             dropped.append(Dropped(side, _quote(entry), reason))
+    if unconsidered := ",".join(entries):
+        dropped.append(Dropped(side, _quote(unconsidered), DropReason.TOO_MANY))
     if unread:
         dropped.append(Dropped(side, _quote(unread), DropReason.ANNOTATION_TOO_LONG))
     return dropped
@@ -166,17 +177,23 @@ _REFUSALS: Final[tuple[tuple[Callable[[str], bool], DropReason], ...]] = (
     (lambda subject: not is_valid(subject), DropReason.INVALID),
     (lambda subject: subject.startswith((ANY, REST)), DropReason.LEADING_WILDCARD),
     (lambda subject: _touches(subject, _SYSTEM_SPACE), DropReason.SYSTEM_SPACE),
-    (lambda subject: any(_touches(subject, space) for space in _REPLY_SPACES), DropReason.REPLY_SPACE),
+    (lambda subject: _touches(subject, _REPLY_SPACES), DropReason.REPLY_SPACE),
 )
 
 
-def _touches(subject: str, space: str) -> bool:
+def _touches(subject: str, spaces: Patterns) -> bool:
     first, _, _ = subject.partition(".")
-    return overlaps(first, space)
+    return spaces.overlaps(first)
 
 
-def _only_makes_streams(subject: str) -> bool:
-    return any(covers(space, subject) for space in _STREAM_ADMIN)
+def _only_administers_streams(subject: str) -> bool:
+    return subject.startswith(_JETSTREAM) and _STREAM_ADMIN_SPACE.covers(subject)
+
+
+def _find_stream_admin(granted: Iterable[str]) -> tuple[str, ...]:
+    """Return the spaces of stream administration that granted subjects reach into; none of them begins with `*`."""
+    jetstream = Patterns(subject for subject in granted if subject.startswith(_JETSTREAM))
+    return tuple(space for space in _STREAM_ADMIN if jetstream.overlaps(space))
 
 
 def _maybe_refuse(subject: str) -> DropReason | None:

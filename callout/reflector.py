@@ -82,12 +82,16 @@ class WatchStream(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """What a page of the list says. A page that could not be read has a `problem` and says nothing."""
+    """What a page of the list says. A page that could not be read has a `problem` and says nothing.
+
+    `unreadable` are the names (`namespace/name`) of those that are there and cannot be read, which counts as gone.
+    """
 
     changes: tuple[Change, ...] = ()
     first: bool = False
     last: bool = False
     problem: str = ""
+    unreadable: tuple[str, ...] = ()
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -97,11 +101,13 @@ class Batch(msgspec.Struct, frozen=True):
         changes: in the order they happened; to be applied even when there is a problem, which came after them.
         fresh: whether anything confirmed that the picture is up to date.
         problem: why the stream is not worth reading any further, or empty.
+        unreadable: as in `Page`.
     """
 
     changes: tuple[Change, ...] = ()
     fresh: bool = False
     problem: str = ""
+    unreadable: tuple[str, ...] = ()
 
 
 class Reflector:
@@ -115,7 +121,7 @@ class Reflector:
         failures: failures in a row; a healthy watch ends the row, a list does not: lists that lead to no watch are
             to become rarer, they are what costs the API server most.
         garbage: answers and lines so far that could not be read.
-        skipped: objects so far whose namespace or name no API server would give.
+        skipped: objects so far that could not be read, or whose namespace or name no API server would give.
     """
 
     def __init__(self, annotation_prefix: str, limits: Limits | None = None) -> None:
@@ -128,6 +134,7 @@ class Reflector:
         self._version = ""  # of the last event or list; empty while listing
         self._continue = ""
         self._must_pause = False
+        self._unreadable: list[str] = []  # of the page or the lines that are being received
 
     def pause(self, draw: float) -> float:
         """Return how many seconds to wait before the next request; `draw` is random, 0 <= draw < 1."""
@@ -162,19 +169,22 @@ class Reflector:
         if not self._continue:
             self._version = page.metadata.version
         self._must_pause = False
-        changes = (self._read_metadata(item.metadata) for item in page.items or ())
-        return Page(tuple(change for change in changes if change), first, last=not self._continue)
+        self._unreadable = []
+        found = (self._read_metadata(item.metadata) for item in page.items or ())
+        changes = tuple(change for change in found if change)
+        return Page(changes, first, last=not self._continue, unreadable=tuple(self._unreadable))
 
     def receive_lines(self, lines: Iterable[bytes]) -> Batch:
         """Take lines of the answer to a `WatchStream`. After a problem the stream is to be closed."""
         changes: list[Change] = []
-        fresh = False
+        self._unreadable = []
+        fresh, problem = False, ""
         for line in lines:
             problem = self._receive_line(line, changes)
             if problem:
-                return Batch(tuple(changes), fresh, problem)
+                break
             fresh = True
-        return Batch(tuple(changes), fresh)
+        return Batch(tuple(changes), fresh, problem, tuple(self._unreadable))
 
     def receive_end(self, seconds: float) -> str:
         """Take note that the stream has ended in good order after so many seconds; return what was wrong with that."""
@@ -227,7 +237,11 @@ class Reflector:
         if not is_valid_identity(metadata.namespace, metadata.name):
             self.skipped += 1
             return None
-        if removed or not is_valid_uid(metadata.uid):  # without a uid no token can be its own
+        if not removed and not is_valid_uid(metadata.uid):  # what stood there before must not stay in force
+            self.skipped += 1
+            self._unreadable.append(f"{metadata.namespace}/{metadata.name}")
+            removed = True
+        if removed:
             return Removed(metadata.namespace, metadata.name)
         return to_serviceaccount(metadata, self._prefix)
 

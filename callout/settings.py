@@ -234,7 +234,7 @@ TABLE = (
     Setting(
         "NATS_STREAM_ADMIN",
         BOOLEAN,
-        "Whether annotations may grant the making of JetStream streams, and with it the reading of everything.",
+        "Whether annotations may grant administering JetStream streams: reading everything, deleting others' streams.",
         default="false",
     ),
     Setting("NATS_CEILING_FILE", FILE, "The administrator's limit to what annotations may allow."),

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
+from callout.handover import MAX_STEP
 from callout.jwks import KeySource, Publish
 from callout.kube_client import KubeClient
 from callout.kube_watch import ServiceAccountWatch
@@ -70,23 +71,26 @@ class FolderSource:
                 if state.is_readable:  # else what was delivered last stays: an unreadable folder is not an empty one
                     self._state, self._delivered = state, False
             if self._state is not None and not self._delivered:
-                self._delivered = self._deliver(self._state)
+                await self._deliver(self._state)
             elif self.connected:
                 self._sink.touch()
             await asyncio.sleep(FOLDER_POLL_S)
 
-    def _deliver(self, state: FolderState) -> bool:
+    async def _deliver(self, state: FolderState) -> None:
+        """Deliver a list in steps, between which the loop turns and `list_anew` may ask for another one."""
+        self._delivered = True
         try:
             self._sink.begin_list()
-            self._sink.apply(state.service_accounts)
+            for start in range(0, len(state.service_accounts), MAX_STEP):
+                self._sink.apply(state.service_accounts[start : start + MAX_STEP])
+                await asyncio.sleep(0)
             self._sink.end_list()
         except SnapshotFullError as error:
             if self.connected:
                 self._log.error("the snapshot is full; the last one goes on serving", error=str(error))
-            self.connected = False
-            return False
-        self.connected = True
-        return True
+            self.connected = self._delivered = False
+        else:
+            self.connected = True
 
 
 def make_client(settings: Settings) -> KubeClient | None:

@@ -12,6 +12,7 @@ Rules kept here:
   is that word, closed. With that, three kinds of token need one comparison.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 ANY: Final = "*"  # one whole token
@@ -24,6 +25,24 @@ MAX_SUBJECT_LENGTH: Final = 1024
 
 # U+FFFD is what broken UTF-8 turns into; nats-server refuses it in a published subject when it checks at all.
 _REFUSED: Final = frozenset((" ", BEGINNING, "\N{REPLACEMENT CHARACTER}"))
+
+
+class Patterns:
+    """Some patterns, taken apart once for all the subjects that they are compared with."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        """Take them apart."""
+        self._patterns = [pattern.split(".") for pattern in patterns]
+
+    def covers(self, subject: str) -> bool:
+        """Tell whether one of the patterns covers the subject."""
+        tokens = subject.split(".")
+        return any(_covers(pattern, tokens) for pattern in self._patterns)
+
+    def overlaps(self, subject: str) -> bool:
+        """Tell whether the subject has something in common with one of the patterns."""
+        tokens = subject.split(".")
+        return any(_overlap(pattern, tokens) for pattern in self._patterns)
 
 
 def is_valid(subject: str) -> bool:
@@ -45,13 +64,7 @@ def measure(subject: str) -> int:
 
 def overlaps(a: str, b: str) -> bool:
     """Tell whether some subject matches both patterns."""
-    a_tokens, b_tokens = a.split("."), b.split(".")
-    for x, y in zip(a_tokens, b_tokens, strict=False):
-        if REST in (x, y):
-            return True
-        if not _tokens_overlap(x, y):
-            return False
-    return len(a_tokens) == len(b_tokens)
+    return _overlap(a.split("."), b.split("."))
 
 
 def covers(wider: str, narrower: str) -> bool:
@@ -59,13 +72,7 @@ def covers(wider: str, narrower: str) -> bool:
 
     With a `narrower` without wildcards this is the question whether that subject matches.
     """
-    wide_tokens, narrow_tokens = wider.split("."), narrower.split(".")
-    for wide, narrow in zip(wide_tokens, narrow_tokens, strict=False):
-        if wide == REST:
-            return True
-        if narrow == REST or not _token_covers(wide, narrow):
-            return False
-    return len(wide_tokens) == len(narrow_tokens)
+    return _covers(wider.split("."), narrower.split("."))
 
 
 def widen_for_subscriber(subject: str) -> str:
@@ -76,6 +83,24 @@ def widen_for_subscriber(subject: str) -> str:
     Seen on 2.10, 2.14 and 2.15.
     """
     return subject[:-1] + REST if subject == ANY or subject.endswith("." + ANY) else subject
+
+
+def _overlap(a: Sequence[str], b: Sequence[str]) -> bool:
+    for x, y in zip(a, b, strict=False):
+        if REST in (x, y):
+            return True
+        if not _tokens_overlap(x, y):
+            return False
+    return len(a) == len(b)
+
+
+def _covers(wider: Sequence[str], narrower: Sequence[str]) -> bool:
+    for wide, narrow in zip(wider, narrower, strict=False):
+        if wide == REST:
+            return True
+        if narrow == REST or not _token_covers(wide, narrow):
+            return False
+    return len(wider) == len(narrower)
 
 
 def _is_word(token: str) -> bool:
@@ -97,5 +122,7 @@ def _tokens_overlap(a: str, b: str) -> bool:
 
 
 def _token_covers(wide: str, narrow: str) -> bool:
-    (wide, wide_open), (narrow, narrow_open) = _read(wide), _read(narrow)
-    return narrow.startswith(wide) if wide_open else not narrow_open and wide == narrow
+    if wide == narrow:
+        return True
+    beginning, is_open = _read(wide)
+    return is_open and _read(narrow)[0].startswith(beginning)

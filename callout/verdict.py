@@ -18,7 +18,10 @@ MAX_ANNOTATION_LENGTH: Final = 16_384
 # Entries of one annotation that are granted. The server builds both lists anew for each connection of the
 # ServiceAccount, and tens of thousands of them may come back at once.
 MAX_SUBJECTS_PER_SIDE: Final = 100
-# Entries that a verdict names; an annotation can hold 8,000 bad ones, and each edit of it would log them all.
+# Entries of one annotation that are considered, granted or not: 16,384 characters can hold 8,000, and each one costs
+# a comparison with every pattern of the ceiling, on the loop that keeps everybody's permissions up to date.
+MAX_ENTRIES_PER_SIDE: Final = 200
+# Entries that a verdict names; the rest is counted.
 MAX_REPORTED: Final = 100
 MAX_QUOTED: Final = 120  # characters of a bad entry that a report repeats
 
@@ -69,8 +72,8 @@ class DropReason(Explained):
     )
     STREAM_ADMIN = (
         "stream_admin",
-        "The subject makes or changes JetStream streams, and a stream may read every subject of the account.",
-        "Have streams made by an administrator (NACK, say); NATS_STREAM_ADMIN=true lets everybody ask for it.",
+        "The subject makes, changes, empties, copies or deletes whole JetStream streams, whosever they are.",
+        "Have streams administered in one place (NACK, say); NATS_STREAM_ADMIN=true lets everybody ask for it.",
     )
     ABOVE_CEILING = (
         "above_ceiling",
@@ -79,7 +82,7 @@ class DropReason(Explained):
     )
     TOO_MANY = (
         "too_many",
-        f"The annotation has more than {MAX_SUBJECTS_PER_SIDE} subjects that could be granted.",
+        f"Before this one there are {MAX_SUBJECTS_PER_SIDE} granted subjects, or {MAX_ENTRIES_PER_SIDE} entries.",
         "Put several into one with a wildcard.",
     )
     ANNOTATION_TOO_LONG = (

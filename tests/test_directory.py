@@ -1,6 +1,7 @@
 """callout.directory: the snapshot is in step with what a source reports."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callout.ceiling import Ceiling
-from callout.directory import Directory
+from callout.directory import MAX_LOGGED, Directory
 from callout.policy import Rules
 from callout.serviceaccounts import Change, Removed, ServiceAccount
 from callout.verdict import DropReason, Side
@@ -32,11 +33,22 @@ class Bench:
         self.snapshot = SnapshotWriter(folder)
         self.directory = Directory(self.snapshot, RULES, self._log, clock=lambda: NOW)
 
-    def events(self) -> list[tuple[str, str]]:
+    def events(self) -> list[tuple[str, str | int]]:
         """What was logged: event, and subject or annotation."""
         self._log.close()
         lines = [msgspec.json.decode(line) for line in self._log_file.read_bytes().splitlines()]
-        return [(line["event"], line.get("subject", line.get("annotation", ""))) for line in lines]
+        return [(line["event"], line.get("subject", line.get("annotation", line.get("count", "")))) for line in lines]
+
+    def held_bytes(self) -> int:
+        """How much the directory keeps of what it has reported."""
+        return sum(measure(kept) for kept in self.directory._reported.values())
+
+
+def measure(kept: object) -> int:
+    """The size in bytes of a value and all that it holds."""
+    inner = kept.__struct_fields__ if isinstance(kept, msgspec.Struct) else ()
+    values = kept if isinstance(kept, tuple) else [getattr(kept, name) for name in inner]
+    return sys.getsizeof(kept) + sum(measure(value) for value in values)
 
 
 @pytest.fixture
@@ -124,6 +136,37 @@ def test_an_unknown_annotation_is_reported(bench: Bench) -> None:
     """A misspelt annotation grants nothing, so its owner has to hear of it."""
     bench.directory.apply([account("a", **{"nats.io/allowed-pub-subject": "x"})])
     assert ("unknown annotation", "nats.io/allowed-pub-subject") in bench.events()
+
+
+def test_a_change_is_reported_in_a_limited_number_of_lines(bench: Bench) -> None:
+    """The first findings are named, the others counted, those that the verdict does not name among them."""
+    wishes = ",".join(f"*.{number}" for number in range(150))
+    for _ in range(2):
+        bench.directory.apply([account("a", pub=wishes, **{"nats.io/typo": ""})])
+    assert bench.directory.filtered == {(Side.PUB, DropReason.LEADING_WILDCARD): MAX_LOGGED}
+    events = [found for found in bench.events() if found[0] != "permissions changed"]
+    named = [("subject dropped from permissions", f"*.{number}") for number in range(MAX_LOGGED)]
+    assert events == [*named, ("further findings; callout explain tells more", 151 - MAX_LOGGED)]
+
+
+def test_what_was_counted_is_named_when_there_is_room(bench: Bench) -> None:
+    """A finding that was mended makes room for the next; those named before are not named again."""
+    for first in (0, 2):
+        wishes = ",".join(f"*.{number}" for number in range(first, MAX_LOGGED + 3))
+        bench.directory.apply([account("a", pub=wishes)])
+    expected = [f"*.{number}" for number in range(MAX_LOGGED)] + [3]
+    expected += [f"*.{number}" for number in range(MAX_LOGGED, MAX_LOGGED + 2)] + [1]
+    assert [what for event, what in bench.events() if event != "permissions changed"] == expected
+
+
+def test_little_is_kept_of_what_was_reported(bench: Bench) -> None:
+    """Whoever may edit a ServiceAccount cannot make the service keep much of it."""
+    misspelt = {f"nats.io/{'x' * 100}{number}": "" for number in range(500)}
+    wishes = ",".join(f"*.{'x' * 60}{number}" for number in range(200))
+    bench.directory.apply([account("a", pub=wishes, **misspelt)])
+    assert 0 < bench.held_bytes() < 1024
+    bench.directory.apply([account("a")])
+    assert bench.held_bytes() == 0
 
 
 def test_other_rules_hold_from_the_next_list_on(bench: Bench) -> None:

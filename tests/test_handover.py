@@ -4,10 +4,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
-from callout.handover import MAX_WAITING_CHANGES, Handover
+from callout.handover import MAX_STEP, Handover
 from callout.reflector import Page
 from callout.serviceaccounts import Removed, ServiceAccount
 from tests.recording_sink import RecordingSink
@@ -59,6 +60,39 @@ def test_a_list_reaches_the_sink_in_order() -> None:
     asyncio.run(run())
 
 
+def test_a_page_is_taken_in_steps_with_the_loop_turning_in_between() -> None:
+    """However large a page is, nobody else on the loop waits for more than a step of it."""
+
+    async def run() -> None:
+        bench = Bench()
+        page = Page(tuple(known(number) for number in range(3 * MAX_STEP + 1)), first=True, last=True)
+        seen = []
+        taking = asyncio.create_task(bench.use(lambda: bench.handover.put_page(page)))
+        while not taking.done():
+            seen.append(len(bench.sink.batches))
+            await asyncio.sleep(0)
+        assert [MAX_STEP, MAX_STEP, MAX_STEP, 1] == bench.sink.batches
+        assert ["begin_list", *["apply"] * 4, "end_list"] == bench.sink.calls
+        assert max(after - before for before, after in pairwise(seen)) <= 1
+        assert 3 * MAX_STEP + 1 == len(bench.sink.picture)
+
+    asyncio.run(run())
+
+
+def test_a_page_that_fails_halfway_ends_no_list() -> None:
+    """Whoever stands in the rest of it would be taken for removed."""
+
+    async def run() -> None:
+        bench = Bench()
+        bench.sink.failures = [OSError("full")]
+        page = Page(tuple(known(number) for number in range(2 * MAX_STEP)), first=True, last=True)
+        with pytest.raises(OSError, match="full"):
+            await bench.use(lambda: bench.handover.put_page(page))
+        assert ["begin_list", "apply"] == bench.sink.calls
+
+    asyncio.run(run())
+
+
 def test_changes_arrive_together_while_the_loop_is_busy() -> None:
     """What has come in the meantime is one step of the sink, in order, and no larger than the bound."""
 
@@ -67,16 +101,16 @@ def test_changes_arrive_together_while_the_loop_is_busy() -> None:
         with ThreadPoolExecutor(1) as thread:
 
             def put() -> None:
-                for number in range(MAX_WAITING_CHANGES - 1):
+                for number in range(MAX_STEP - 1):
                     bench.handover.put_changes([known(number)])
                 bench.handover.put_changes([Removed("ns", "a0")])
 
             thread.submit(put)
-            while len(bench.handover._waiting) < MAX_WAITING_CHANGES:  # this thread is the loop: it is busy with this
+            while len(bench.handover._waiting) < MAX_STEP:  # this thread is the loop: it is busy with this
                 pass
             await asyncio.to_thread(bench.handover.settle)
-        assert [MAX_WAITING_CHANGES] == bench.sink.batches
-        assert MAX_WAITING_CHANGES - 2 == len(bench.sink.picture)
+        assert [MAX_STEP] == bench.sink.batches
+        assert MAX_STEP - 2 == len(bench.sink.picture)
 
     asyncio.run(run())
 
@@ -86,10 +120,8 @@ def test_a_large_batch_is_taken_in_steps() -> None:
 
     async def run() -> None:
         bench = Bench()
-        await bench.use(
-            lambda: bench.handover.put_changes([known(number) for number in range(2 * MAX_WAITING_CHANGES + 1)])
-        )
-        assert [MAX_WAITING_CHANGES, MAX_WAITING_CHANGES, 1] == bench.sink.batches
+        await bench.use(lambda: bench.handover.put_changes([known(number) for number in range(2 * MAX_STEP + 1)]))
+        assert [MAX_STEP, MAX_STEP, 1] == bench.sink.batches
 
     asyncio.run(run())
 
@@ -102,18 +134,18 @@ def test_the_thread_waits_for_a_sink_that_is_far_behind() -> None:
         read = []
 
         def put() -> None:
-            for number in range(3 * MAX_WAITING_CHANGES):
+            for number in range(3 * MAX_STEP):
                 read.append(number)
                 bench.handover.put_changes([known(number)])
 
         with ThreadPoolExecutor(1) as thread:
             done = thread.submit(put)
-            while len(read) < MAX_WAITING_CHANGES:
+            while len(read) < MAX_STEP:
                 pass
-            assert MAX_WAITING_CHANGES >= len(bench.handover._waiting)
+            assert MAX_STEP >= len(bench.handover._waiting)
             assert not done.done()
             await until(done.done, DEADLINE_S, "the thread to go on")
-        assert 3 * MAX_WAITING_CHANGES == len(bench.sink.picture)
+        assert 3 * MAX_STEP == len(bench.sink.picture)
 
     asyncio.run(run())
 

@@ -456,15 +456,15 @@ def test_a_crowd_that_reads_nothing_does_not_keep_a_probe_out(runner: asyncio.Ru
     """Who does not take its answer gives way, the one that has been at it longest first."""
     pages.render = lambda: ("text/plain", b"x" * 20_000_000)
     limits = Limits(connections=3, send_seconds=DEADLINE)
+    ask_metrics = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
     async def scenario() -> None:
-        async with HttpServer(pages, LOCAL, 0, limits) as server:
-            async with crowd(server.port, 3, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") as readers:
-                async with asyncio.timeout(DEADLINE):
-                    for reader in readers:
-                        assert await reader.readexactly(1)
-                for _ in range(3):
-                    assert (await get(server.port, "/livez"))[0] == 200
+        async with HttpServer(pages, LOCAL, 0, limits) as server, crowd(server.port, 3, ask_metrics) as readers:
+            async with asyncio.timeout(DEADLINE):
+                for reader in readers:
+                    assert await reader.readexactly(1)
+            for _ in range(3):
+                assert (await get(server.port, "/livez"))[0] == 200
 
     runner.run(scenario())
 
@@ -481,12 +481,18 @@ def test_requests_sent_without_waiting_end_the_connection(runner: asyncio.Runner
     runner.run(scenario())
 
 
-def test_one_connection_has_one_answer_per_turn_of_the_loop(runner: asyncio.Runner, pages: FakePages) -> None:
+def test_one_connection_has_one_answer_per_turn_of_the_loop(runner: asyncio.Runner) -> None:
     """Requests as long as a read leave nothing that could be seen behind them; others have their turn all the same."""
     one = b"GET /health HTTP/1.1\r\nHost: x\r\nX: ".ljust(READ_BYTES - 4, b"a") + b"\r\n\r\n"
     turn = 0
     answered_at: list[int] = []
-    pages.health = lambda: (answered_at.append(turn), pages.details)[1]  # type: ignore[method-assign]
+
+    class CountingPages(FakePages):
+        """Pages that remember in which turn they were asked for."""
+
+        def health(self) -> Check:
+            answered_at.append(turn)
+            return self.details
 
     async def count_turns() -> None:
         nonlocal turn
@@ -496,7 +502,7 @@ def test_one_connection_has_one_answer_per_turn_of_the_loop(runner: asyncio.Runn
 
     async def scenario() -> None:
         counting = asyncio.create_task(count_turns())
-        async with HttpServer(pages, LOCAL, 0, QUICK) as server:
+        async with HttpServer(CountingPages(), LOCAL, 0, Limits(idle_seconds=0.2)) as server:
             assert await ask(server.port, one * 60)
         counting.cancel()
 

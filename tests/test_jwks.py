@@ -1,16 +1,20 @@
 """Tests of `callout.jwks`: key sets from a server that rotates them, misbehaves and dies, and from files."""
 
 import asyncio
+import contextlib
+import functools
 import json
+import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from callout.jwks import KeySource, _fetch
+from callout.jwks import MAX_HANGING_FETCHES, KeySource, _fetch
 from callout.jwks_rules import ASK_INTERVAL_S, MAX_DOCUMENT_BYTES
 from callout.kube_client import KubeClient
 from callout.kube_errors import KubeError
@@ -376,6 +380,94 @@ def test_another_host_is_not_waited_for(api: FakeKubeApi, fault: Fault, words: s
     api.fail("jwks", fault)
     with pytest.raises((KubeError, ValueError), match=words):
         _fetch(api.url + PATH, None, 0.2)
+
+
+class Dripping:
+    """A server whose answers have a head that never ends, one byte at a time, until it is closed.
+
+    Attributes:
+        accepted: connections so far.
+    """
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self._end = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/keys"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.accepted += 1
+                threading.Thread(target=self._drip, args=(connection,), daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not self._end.wait(0.02):
+                connection.sendall(b"x")
+
+
+def test_a_head_that_never_ends_is_not_waited_for(log: Log) -> None:
+    """Each byte begins the read's time-out anew, so the whole has one of its own; and it is tried again."""
+
+    async def run() -> None:
+        with Dripping() as server:
+            async with running(log, url=server.url, total_seconds=0.1) as bench:
+                await until(lambda: bench.state.failures, DEADLINE_S, "a failure")
+                assert "the key set did not arrive within 0.1 s" == bench.state.last_error
+                await until(lambda: server.accepted == 2, DEADLINE_S, "another attempt")
+
+    asyncio.run(run())
+
+
+def test_attempts_that_hang_do_not_pile_up(log: Log) -> None:
+    """Their threads cannot be ended; so many may hang, and no more are begun until one has ended."""
+
+    def has_failed_since(bench: Bench, failures: int) -> bool:
+        return bench.state.failures > failures
+
+    async def run() -> None:
+        with Dripping() as server:
+            async with running(log, url=server.url, total_seconds=0.1) as bench:
+                for _ in range(MAX_HANGING_FETCHES + 1):
+                    before = bench.state.failures
+                    await bench.refresh(functools.partial(has_failed_since, bench, before))
+                assert bench.state.last_error.startswith(f"{MAX_HANGING_FETCHES} attempts to get the key set hang")
+                await until(lambda: MAX_HANGING_FETCHES == server.accepted, DEADLINE_S, "as many connections")
+
+    asyncio.run(run())
+
+
+def test_an_exec_plugin_that_hangs_is_not_waited_for(log: Log, api: FakeKubeApi, tmp_path: Path) -> None:
+    """Neither by the loop nor by the end of the source."""
+    fifo = tmp_path / "never written"
+    os.mkfifo(fifo)
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [str(fifo)]}
+    kubeconfig = api.write_kubeconfig(tmp_path / "config", exec=plugin | {"interactiveMode": "Never"})
+    client = KubeClient(in_cluster=False, kubeconfig=str(kubeconfig))
+
+    async def run() -> None:
+        async with running(log, client=client, total_seconds=0.1) as bench:
+            await until(lambda: bench.state.failures, DEADLINE_S, "a failure")
+            assert "the key set did not arrive within 0.1 s" == bench.state.last_error
+
+    try:
+        asyncio.run(run())
+    finally:
+        os.close(os.open(fifo, os.O_RDWR))  # `cat` ends
+        with client._lock:
+            pass
 
 
 def test_a_host_that_is_not_there_is_told(log: Log) -> None:

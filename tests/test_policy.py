@@ -9,13 +9,14 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from callout.ceiling import Ceiling, admits
+from callout.ceiling import Ceiling, write_out
 from callout.policy import SHARED_INBOX, Rules, decide, make_inbox_prefix, make_record
 from callout.sa_files import read_folder
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
 from callout.subjects import MAX_SUBJECT_LENGTH, covers, is_valid, overlaps, widen_for_subscriber
 from callout.verdict import (
     MAX_ANNOTATION_LENGTH,
+    MAX_ENTRIES_PER_SIDE,
     MAX_QUOTED,
     MAX_REPORTED,
     MAX_SUBJECTS_PER_SIDE,
@@ -34,6 +35,11 @@ PUB = PREFIX + "allowed-pub-subjects"
 SUB = PREFIX + "allowed-sub-subjects"
 RULES = Rules(PREFIX, shared_inbox=True, response=ResponsePermission(1, 0), account="APP")
 RESERVED = ("$SYS", "$SYS.>", "_INBOX…", "_INBOX….>", "_REPLY…", "_REPLY….>", "_R_…", "_R_….>")
+
+STREAM_REQUESTS = (
+    *("CREATE", "UPDATE", "RESTORE", "TEMPLATE.CREATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT"),
+    *("PEER.REMOVE", "LEADER.STEPDOWN"),
+)
 
 labels = st.text(st.sampled_from("ab1-"), min_size=1, max_size=4).filter(lambda s: s.strip("-") == s)
 identities = st.tuples(labels, st.lists(labels, min_size=1, max_size=3).map(".".join))
@@ -169,7 +175,10 @@ def test_the_ceiling_counts_what_a_subscriber_really_receives() -> None:
 
 def test_the_ceiling_opens_no_reserved_space() -> None:
     """A ceiling of `>` is no ceiling, not a key."""
-    verdict = ask(pub="$SYS.>,_INBOX_a_b.x", rules=replace(ceiling=Ceiling(pub=(">",))))
+    rules = replace(ceiling=Ceiling(pub=(">",), sub=(">",)))
+    wishes = "a,a.*,$KV.>,b.*.c,é.>"
+    assert ask(pub=wishes, sub=wishes, rules=rules) == ask(pub=wishes, sub=wishes)
+    verdict = ask(pub="$SYS.>,_INBOX_a_b.x", rules=rules)
     assert reasons(verdict) == {"$SYS.>": DropReason.SYSTEM_SPACE, "_INBOX_a_b.x": DropReason.REPLY_SPACE}
 
 
@@ -179,6 +188,36 @@ def test_there_is_a_limit_for_granted_subjects() -> None:
     verdict = ask(sub=",".join(["a b", "shop.>", *names]))
     assert annotated(verdict)[Side.SUB] == names[:-2]
     assert reasons(verdict) == {"a b": DropReason.INVALID} | dict.fromkeys(names[-2:], DropReason.TOO_MANY)
+
+
+def test_the_entries_of_an_annotation_that_are_considered_are_limited() -> None:
+    """Good or bad, no more than the limit cost anything; the rest is one finding. Empty ones and repeats are none."""
+    entries = [f"*.{number}" for number in range(MAX_ENTRIES_PER_SIDE - 1)]
+    verdict = ask(pub=",".join(["", *entries, *entries, "a", "b"]), sub=",".join([*entries, "a", "c", "d", "d"]))
+    assert annotated(verdict) == {Side.PUB: ["a"], Side.SUB: ["a"]}
+    assert len(verdict.dropped) + verdict.unreported == 2 * (len(entries) + 1)
+    few = ask(sub=",".join(["shop.>"] * MAX_ENTRIES_PER_SIDE + [f"s{n}.>" for n in range(MAX_ENTRIES_PER_SIDE + 9)]))
+    assert [(d.reason, d.subject[:9]) for d in few.dropped][-1] == (DropReason.TOO_MANY, "s199.>,s2")
+
+
+def test_the_work_for_a_hostile_annotation_is_bounded() -> None:
+    """Of thousands of entries a few are compared, with patterns that are written out once for the ServiceAccount."""
+
+    class Pattern(str):
+        """Counts how often it is written out."""
+
+        __slots__ = ()
+
+        def replace(self, *_: object) -> str:
+            written_out.append(self)
+            return str(self)
+
+    written_out: list[str] = []
+    patterns = tuple(Pattern(f"events.{number}") for number in range(50))
+    annotation = ",".join(f"{number:x}" for number in range(MAX_ANNOTATION_LENGTH))[:MAX_ANNOTATION_LENGTH]
+    verdict = ask(pub=annotation, sub=annotation, rules=replace(ceiling=Ceiling(pub=patterns, sub=patterns)))
+    assert len(written_out) == 2 * len(patterns)
+    assert len(verdict.dropped) + verdict.unreported == 2 * (MAX_ENTRIES_PER_SIDE + 1)
 
 
 def test_an_annotation_is_read_up_to_a_limit() -> None:
@@ -290,7 +329,7 @@ def test_everything_granted_is_valid_and_allowed(service_account: ServiceAccount
             reach = widen_for_subscriber(subject) if side is Side.SUB else subject
             assert not any(overlaps(reach, reserved) for reserved in RESERVED)
             within = covers(f"{service_account.namespace}.>", reach)
-            assert within or admits(bound, reach, service_account.namespace)
+            assert within or write_out(bound, service_account.namespace).covers(reach)
     assert rules.shared_inbox == (SHARED_INBOX in {g.subject for g in verdict.sub})
 
 
@@ -353,17 +392,42 @@ def test_jetstream_may_be_used_but_streams_may_not_be_made() -> None:
 
 
 @pytest.mark.parametrize(
-    "subject", ["$JS.API.STREAM.CREATE.mine", "$JS.API.STREAM.UPDATE.*", "$JS.hub.API.STREAM.RESTORE.x"]
+    "subject",
+    [
+        f"$JS.{domain}API.STREAM.{request}.{stream}"
+        for domain in ("", "hub.", "*.")
+        for request in STREAM_REQUESTS
+        for stream in ("mine", "*", ">")
+    ],
 )
-def test_an_entry_that_only_makes_streams_is_dropped(subject: str) -> None:
+def test_an_entry_that_only_administers_streams_is_dropped(subject: str) -> None:
     """There is nothing left of it to grant."""
     verdict = decide(publisher(subject), RULES)
     assert [dropped.reason for dropped in verdict.dropped] == [DropReason.STREAM_ADMIN]
     assert verdict.denied_pub == ()
 
 
-def test_the_administrator_may_let_annotations_grant_the_making_of_streams() -> None:
+@pytest.mark.parametrize("domain", ["", "hub."])
+def test_jetstream_may_be_used_but_streams_may_not_be_emptied_or_deleted(domain: str) -> None:
+    """They are somebody else's; to look them up, to read and to consume stays granted."""
+    verdict = decide(publisher("$JS.>"), RULES)
+    for request in STREAM_REQUESTS:
+        assert any(covers(denied, f"$JS.{domain}API.STREAM.{request}.theirs") for denied in verdict.denied_pub)
+    for request in ("STREAM.INFO.a", "STREAM.NAMES", "STREAM.LIST", "STREAM.MSG.GET.a", "CONSUMER.CREATE.a"):
+        assert not any(covers(denied, f"$JS.{domain}API.{request}") for denied in verdict.denied_pub)
+
+
+def test_what_is_denied_again_is_only_what_was_granted() -> None:
+    """A deny list names no more than it has to."""
+    verdict = decide(publisher("$JS.API.STREAM.*.mine"), RULES)
+    assert "$JS.API.STREAM.DELETE.>" in verdict.denied_pub
+    assert "$JS.*.API.STREAM.DELETE.>" not in verdict.denied_pub
+    assert "$JS.API.STREAM.MSG.DELETE.>" not in verdict.denied_pub
+    assert decide(publisher("$JS.API.STREAM.INFO.mine,$JSX.>"), RULES).denied_pub == ()
+
+
+def test_the_administrator_may_let_annotations_grant_the_administration_of_streams() -> None:
     """With the switch on nothing of JetStream is held back."""
     rules = msgspec.structs.replace(RULES, stream_admin=True)
-    verdict = decide(publisher("$JS.API.>, $JS.API.STREAM.CREATE.mine"), rules)
+    verdict = decide(publisher("$JS.API.>, $JS.API.STREAM.CREATE.mine, $JS.API.STREAM.PURGE.*"), rules)
     assert (verdict.dropped, verdict.denied_pub) == ((), ())

@@ -417,3 +417,17 @@ def test_no_input_raises(inputs: list[bytes], draw: float) -> None:
         else:
             reflector.receive_lines([data])
         assert 0 <= reflector.pause(draw) <= BACK_OFF_MAX_S
+
+
+def test_an_object_that_cannot_be_read_counts_as_gone_and_is_named() -> None:
+    """What stood there before must not stay in force, and the others are not to suffer."""
+    bad = {"namespace": "ns", "name": "bad", "uid": "u", "annotations": {"nats.io/x": 5}}
+    reflector = watching()
+    batch = reflector.receive_lines([event("MODIFIED", "12", **bad), added("a", "13")])
+    assert Batch((Removed("ns", "bad"), known("a")), fresh=True, unreadable=("ns/bad",)) == batch
+    assert (1, 0, "13") == (reflector.skipped, reflector.garbage, version_of(reflector))
+    reflector.list_anew()
+    listed = json.loads(page("a"))
+    listed["items"].append({"metadata": bad})
+    expected = Page((known("a"), Removed("ns", "bad")), first=True, last=True, unreadable=("ns/bad",))
+    assert expected == reflector.receive_page(json.dumps(listed).encode())

@@ -14,10 +14,10 @@ def test_without_a_file_there_is_no_ceiling() -> None:
 
 
 def test_a_ceiling_is_read(tmp_path: Path) -> None:
-    """A side that is not named has no bound."""
+    """With the patterns of each side."""
     path = tmp_path / "ceiling.yaml"
-    path.write_text('pub: ["{namespace}.>", "events.>"]\n')
-    assert read_ceiling(path) == Ceiling(pub=("{namespace}.>", "events.>"), sub=None)
+    path.write_text('pub: ["{namespace}.>", "events.>"]\nsub: [">"]\n')
+    assert read_ceiling(path) == Ceiling(pub=("{namespace}.>", "events.>"), sub=(">",))
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,13 @@ def test_a_ceiling_is_read(tmp_path: Path) -> None:
         (b"[" * 5000, "not valid YAML"),
         (b"\xff\xfe\x00\x00", "not valid YAML"),
         (b"pub: !!python/object/apply:os.system ['true']", "not valid YAML"),
+        (b"pub: []", '"sub" is missing'),
+        (b"pub: []\nsub: ['>']\n'pub': ['>']", "'pub' is named twice"),
+        (b"<<: {pub: ['>']}\npub: []\nsub: []", "'pub' is named twice"),
+        (b"pub: []\nsub: [{a: 1, a: 2}]", "'a' is named twice"),
+        (b"? [1]\n: []", "not valid YAML"),
         (b"publish: []", "unknown key 'publish'"),
-        (b"pub: 'a..b'", '"pub" has to be a list'),
+        (b"pub: 'a..b'\nsub: []", '"pub" has to be a list'),
         (b"#" * (MAX_CEILING_BYTES + 1), "cannot be read: larger than"),
     ],
 )

@@ -17,11 +17,16 @@ POLL_SECONDS = 0.01
 
 
 @overload
-async def until(predicate: Callable[[], Awaitable[T | None]], deadline_s: float, what: str) -> T: ...
+async def until(
+    predicate: Callable[[], Awaitable[T | None]], deadline_s: float, what: str, poll_s: float = POLL_SECONDS
+) -> T: ...
 @overload
-async def until(predicate: Callable[[], T | None], deadline_s: float, what: str) -> T: ...
-async def until(predicate: Callable[[], Any], deadline_s: float, what: str) -> Any:
-    """Look at `predicate` (sync or async) until it is true, and return its value; `AssertionError` at the deadline."""
+async def until(predicate: Callable[[], T | None], deadline_s: float, what: str, poll_s: float = POLL_SECONDS) -> T: ...
+async def until(predicate: Callable[[], Any], deadline_s: float, what: str, poll_s: float = POLL_SECONDS) -> Any:
+    """Look at `predicate` (sync or async) until it is true, and return its value; `AssertionError` at the deadline.
+
+    `poll_s` is for looks that cost something themselves.
+    """
     end = time.monotonic() + deadline_s
     while True:
         outcome = predicate()
@@ -30,7 +35,7 @@ async def until(predicate: Callable[[], Any], deadline_s: float, what: str) -> A
             return value
         if time.monotonic() >= end:
             raise AssertionError(_complaint(deadline_s, what))
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(poll_s)
 
 
 def until_sync(predicate: Callable[[], T | None], deadline_s: float, what: str) -> T:

@@ -22,6 +22,8 @@ WORKERS = 2
 CHANGE_SECONDS = 10
 """Files are looked at every two seconds at most; a busy machine may need longer to act on them."""
 LOGIN_SECONDS = 30
+PAGE_POLL_SECONDS = 0.05
+"""How often to look at a page: that costs some milliseconds on either side."""
 AT_ONCE = 2
 
 PLAIN = Setting("server", xkey=False, binary=BINARIES[0])
@@ -71,6 +73,7 @@ async def until_serving(service: Service, workers: int = WORKERS) -> None:
         lambda: count_workers(service) == {"serving": workers},
         READY_SECONDS,
         f"{workers} workers serve and there are no others",
+        PAGE_POLL_SECONDS,
     )
 
 

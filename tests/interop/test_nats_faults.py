@@ -23,7 +23,7 @@ from tests.waiting import until
 NOTICE_SECONDS = 10
 START_SECONDS = 10
 GRACE_SECONDS = 5
-CREDS_SECONDS = 8
+CREDS_SECONDS = 12
 """Long enough for a service to start on a busy machine, short enough to wait for its end."""
 
 
