@@ -181,12 +181,12 @@ def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
     )
     return Permissions(
         account=rules.account,
-        inbox_prefix=make_inbox_prefix(found.namespace, found.name),
+        inbox_prefix=make_inbox_prefix(found.namespace, found.name, static=rules.response is None),
         publish=publish,
         subscribe=subscribe,
         never_publish=verdict.denied_pub,
-        answers=rules.response.max,
-        answer_seconds=rules.response.ttl_ns / _NS,
+        answers=rules.response.max if rules.response else 0,
+        answer_seconds=rules.response.ttl_ns / _NS if rules.response else 0,
         not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason)) for one in verdict.dropped),
         unknown_annotations=verdict.unknown_annotations,
         unreported=verdict.unreported,

@@ -61,7 +61,7 @@ def _say_permissions(permissions: Permissions) -> Iterator[list[str]]:
     yield ["It may publish to:", *_say_grants(permissions.publish), f"{_INDENT}{_say_answers(permissions)}"]
     if permissions.never_publish:
         lines = [f"{_INDENT}{subject}" for subject in permissions.never_publish]
-        yield ["But not to these, which make streams (NATS_STREAM_ADMIN):", *lines]
+        yield ["But not to these, which administer streams (NATS_STREAM_ADMIN):", *lines]
     yield ["It may subscribe to:", *_say_grants(permissions.subscribe)]
     if permissions.not_granted:
         yield ["Not granted:", *(line for one in permissions.not_granted for line in _say_not_granted(one))]
@@ -77,6 +77,8 @@ def _say_grants(grants: Sequence[Grant]) -> list[str]:
 
 
 def _say_answers(permissions: Permissions) -> str:
+    if not permissions.answers:
+        return "answers to requests it receives: only into inboxes (NATS_RESPONSE_MAX=0)"
     counts = {1: "one answer", -1: "any number of answers"}
     count = counts.get(permissions.answers, f"{permissions.answers} answers")
     return f"and {count} to each request that it receives, within {format_seconds(permissions.answer_seconds)}"

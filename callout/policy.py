@@ -45,6 +45,10 @@ from workers.record import Record
 from workers.user_jwt import ResponsePermission, render_permissions
 
 SHARED_INBOX: Final = "_INBOX.>"
+# Where everybody may publish replies when there are no response permissions. nats-server grants a response wherever a
+# message wants its answer, and a client can send itself a message that names any subject: with response permissions no
+# other bound on publishing holds against a client that means harm (tried; `client.go`, `pubAllowedFullCheck`).
+STATIC_INBOXES: Final = ("_INBOX.>", "_INBOX_.>")
 # A reserved space is all subjects whose first word matches. Replies arrive in three of them: those to clients (in
 # `_INBOX`, and in `_INBOX_…` for clients with a private inbox), and those that the server itself passes on.
 _SYSTEM_SPACE: Final = Patterns(("$SYS",))
@@ -71,7 +75,7 @@ class Rules(msgspec.Struct, frozen=True):
     Attributes:
         annotation_prefix: what our annotations begin with, such as `nats.io/`.
         shared_inbox: whether everybody may subscribe to `_INBOX.>`, where clients listen that set no inbox prefix.
-        response: how a client may answer requests.
+        response: how a client may answer requests, or None: only into inboxes (`STATIC_INBOXES`).
         account: where clients go: an account's name (server mode) or public key (operator mode).
         ceiling: what annotations may ask for at most.
         stream_admin: whether annotations may grant the administration of streams.
@@ -79,7 +83,7 @@ class Rules(msgspec.Struct, frozen=True):
 
     annotation_prefix: str
     shared_inbox: bool
-    response: ResponsePermission
+    response: ResponsePermission | None
     account: str
     ceiling: Ceiling = Ceiling()
     stream_admin: bool = False
@@ -93,9 +97,12 @@ def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
         return Verdict((), (), tuple(Dropped(side, identity, DropReason.INVALID_IDENTITY) for side in Side), ())
     own = f"{namespace}.>"
     pub = {own: Source.NAMESPACE}
-    sub = {own: Source.NAMESPACE, f"{make_inbox_prefix(namespace, name)}.>": Source.PRIVATE_INBOX}
+    static = rules.response is None
+    sub = {own: Source.NAMESPACE, f"{make_inbox_prefix(namespace, name, static=static)}.>": Source.PRIVATE_INBOX}
     if rules.shared_inbox:
         sub[SHARED_INBOX] = Source.SHARED_INBOX
+    if static:
+        pub |= dict.fromkeys(STATIC_INBOXES, Source.REPLIES)
     dropped = [
         *_grant_annotated(pub, Side.PUB, service_account, rules),
         *_grant_annotated(sub, Side.SUB, service_account, rules),
@@ -120,14 +127,17 @@ def make_record(service_account: ServiceAccount, verdict: Verdict, rules: Rules)
     return Record(service_account.uid, rules.account, permissions)
 
 
-def make_inbox_prefix(namespace: str, name: str) -> str:
+def make_inbox_prefix(namespace: str, name: str, *, static: bool = False) -> str:
     """Return the inbox prefix that a ServiceAccount's clients have to themselves, for `inbox_prefix` of NATS clients.
+
+    With `static`, for a service without response permissions, the identity is a word of its own, so that one permission
+    to publish (`_INBOX_.>`) reaches everybody's inbox, and none to subscribe reaches more than the own.
 
     Dots of the name become `_`, since `_INBOX_ns_a.>` would cover `_INBOX_ns_a.b.>`. No two ServiceAccounts share a
     prefix: neither namespaces nor names hold underscores, so the first one after `_INBOX_` ends the namespace, and
     each later one was a dot.
     """
-    return f"_INBOX_{namespace}_{name.replace('.', '_')}"
+    return f"_INBOX_{'.' if static else ''}{namespace}_{name.replace('.', '_')}"
 
 
 def _grant_annotated(

@@ -27,7 +27,9 @@ def read_rules(settings: Settings) -> Rules:
     return Rules(
         annotation_prefix=settings.sa_annotation_prefix,
         shared_inbox=settings.nats_shared_inbox,
-        response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS)),
+        response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS))
+        if settings.nats_response_max
+        else None,
         account=settings.nats_account,
         ceiling=read_ceiling(settings.nats_ceiling_file),
         stream_admin=settings.nats_stream_admin,

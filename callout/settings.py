@@ -122,7 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_response_max(text: str) -> int:
-    """Read how many replies a client may send; nats-server would take 0 for 1 (`auth.go`)."""
+    """Read how many replies a client may send; 0 is for none, which is said by leaving the permission out."""
     if text == str(UNLIMITED):
         return UNLIMITED
     value = _RESPONSES.parse(text)
@@ -130,7 +130,7 @@ def parse_response_max(text: str) -> int:
     return value
 
 
-_RESPONSES = whole_number(1, MAX_RESPONSES)
+_RESPONSES = whole_number(0, MAX_RESPONSES)
 _LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "warn": "warning", "error": "error"}
 
 TABLE = (
@@ -222,7 +222,7 @@ TABLE = (
     Setting(
         "NATS_RESPONSE_MAX",
         Form(f"{_RESPONSES.gives}, or -1 for any number", parse_response_max),
-        "How many messages a client may send in reply to a request.",
+        "How many messages a client may send in reply to a request; 0 for none, see docs/permissions.md.",
         default="1",
     ),
     Setting(

@@ -39,6 +39,7 @@ class Source(StrEnum):
     NAMESPACE = "namespace default"
     PRIVATE_INBOX = "private inbox"
     SHARED_INBOX = "shared inbox"
+    REPLIES = "replies"
     ANNOTATION = "annotation"
 
 

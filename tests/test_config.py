@@ -252,8 +252,8 @@ def test_the_new_name_wins_over_the_old_one() -> None:
         ({"PORT": "65536"}, "PORT: '65536' is too large; give a whole number from 0 to 65535"),
         ({"NATS_WORKERS": "0"}, "NATS_WORKERS: '0' is too small; give a whole number from 1 to 256"),
         (
-            {"NATS_RESPONSE_MAX": "0"},
-            "NATS_RESPONSE_MAX: '0' is too small; give a whole number from 1 to 1000000, or -1 for any number",
+            {"NATS_RESPONSE_MAX": "-2"},
+            "NATS_RESPONSE_MAX: '-2' is too small; give a whole number from 0 to 1000000, or -1 for any number",
         ),
         (
             {"NATS_RESPONSE_TTL": "0"},

@@ -60,7 +60,7 @@ def test_what_is_not_granted_is_told_with_what_to_do() -> None:
 def test_what_is_granted_and_denied_is_told() -> None:
     """The making of streams, which a wildcard over JetStream's interface would allow."""
     text = "\n".join(render(explain("$JS.API.>")))
-    assert "But not to these, which make streams (NATS_STREAM_ADMIN):\n  $JS.API.STREAM.CREATE.>\n" in text
+    assert "But not to these, which administer streams (NATS_STREAM_ADMIN):\n  $JS.API.STREAM.CREATE.>\n" in text
 
 
 @pytest.mark.parametrize(("answers", "words"), [(-1, "any number of answers"), (1, "one answer"), (5, "5 answers")])

@@ -431,3 +431,25 @@ def test_the_administrator_may_let_annotations_grant_the_administration_of_strea
     rules = msgspec.structs.replace(RULES, stream_admin=True)
     verdict = decide(publisher("$JS.API.>, $JS.API.STREAM.CREATE.mine, $JS.API.STREAM.PURGE.*"), rules)
     assert (verdict.dropped, verdict.denied_pub) == ((), ())
+
+
+STATIC = msgspec.structs.replace(RULES, response=None)
+
+
+def test_without_response_permissions_replies_go_into_inboxes_alone() -> None:
+    """A response permission would hold against nobody who means harm; inboxes can be written to, not read."""
+    verdict = decide(ServiceAccount("orders", "audit.reader", "u-1", {}), STATIC)
+    assert [granted.subject for granted in verdict.pub] == ["orders.>", "_INBOX.>", "_INBOX_.>"]
+    assert [granted.subject for granted in verdict.sub] == ["orders.>", "_INBOX_.orders_audit_reader.>", "_INBOX.>"]
+    record = make_record(ServiceAccount("orders", "audit.reader", "u-1", {}), verdict, STATIC)
+    assert b'"resp"' not in record.permissions
+
+
+def test_private_inboxes_without_response_permissions_do_not_touch() -> None:
+    """Neither each other, nor the shared one, nor what an annotation can be granted."""
+    names = ["a", "a.b", "a-b", "b"]
+    inboxes = [f"{make_inbox_prefix('ns', name, static=True)}.>" for name in names] + [SHARED_INBOX]
+    touching = [(one, other) for one, other in product(inboxes, inboxes) if one != other and overlaps(one, other)]
+    assert touching == []
+    greedy = ServiceAccount("x", "y", "u", {"nats.io/allowed-sub-subjects": "_INBOX_.>, _INBOX_.ns_a.>, *.>, >"})
+    assert [granted.source for granted in decide(greedy, STATIC).sub if granted.source is Source.ANNOTATION] == []

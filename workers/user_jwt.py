@@ -59,7 +59,7 @@ class Signer(msgspec.Struct, frozen=True):
 def render_permissions(
     pub_allow: Sequence[str],
     sub_allow: Sequence[str],
-    response: ResponsePermission,
+    response: ResponsePermission | None,
     *,
     pub_deny: Sequence[str] = (),
 ) -> bytes:
@@ -68,11 +68,11 @@ def render_permissions(
     Args:
         pub_allow: what the client may publish to.
         sub_allow: what the client may subscribe to.
-        response: how it may answer requests.
+        response: how it may answer requests, wherever those want the answer; None: only where `pub_allow` lets it.
         pub_deny: what it may not publish to, though `pub_allow` covers it.
     """
-    resp = _quote({"max": response.max, "ttl": response.ttl_ns})
-    return b'"pub":%b,"sub":%b,"resp":%b' % (_render_side(pub_allow, pub_deny), _render_side(sub_allow, ()), resp)
+    resp = b',"resp":%b' % _quote({"max": response.max, "ttl": response.ttl_ns}) if response else b""
+    return b'"pub":%b,"sub":%b%b' % (_render_side(pub_allow, pub_deny), _render_side(sub_allow, ()), resp)
 
 
 def issue_user(

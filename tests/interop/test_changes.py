@@ -162,7 +162,7 @@ async def test_an_edited_ceiling_applies_to_everyone(
 ) -> None:
     """It takes away and gives back; an edit that cannot be read leaves the last one in force and is reported."""
     ceiling = tmp_path / "ceiling.yaml"
-    replace(ceiling, "pub: [events.>]\n")
+    replace(ceiling, "pub: [events.>]\nsub: ['>']\n")
     any_cluster.put("orders", "checkout", pub=["events.>"])
     async with serve(environment, any_cluster, NATS_CEILING_FILE=str(ceiling)) as service:
         token = any_cluster.token("orders", "checkout")
@@ -175,12 +175,12 @@ async def test_an_edited_ceiling_applies_to_everyone(
             return not await is_cut_down()
 
         assert await is_not_cut_down()
-        replace(ceiling, "pub: []\n")
+        replace(ceiling, "pub: []\nsub: ['>']\n")
         await until(is_cut_down, CHANGE_SECONDS, "the lower ceiling holds")
         assert 1 == service.metric("nats_auth_filtered_subjects_total", side="pub", reason="above_ceiling")
         replace(ceiling, "pub: [events.>\n")
         line = await service.logged("changed ceiling not taken; the last one stays in force")
         assert f"NATS_CEILING_FILE: {ceiling} is not valid YAML" == line["error"]
         assert await is_cut_down()
-        replace(ceiling, "pub: [events.>]\n")
+        replace(ceiling, "pub: [events.>]\nsub: ['>']\n")
         await until(is_not_cut_down, CHANGE_SECONDS, "the higher ceiling holds")

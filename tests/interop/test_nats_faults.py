@@ -6,6 +6,7 @@ from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.environments import Environment
 from tests.interop.operation import (
     OPERATOR_MODE,
+    PAGE_POLL_SECONDS,
     REDUCED,
     SERVER_MODE,
     count_workers,
@@ -29,7 +30,7 @@ CREDS_SECONDS = 12
 
 async def until_not_ready(service: Service, deadline_s: float = NOTICE_SECONDS) -> None:
     """Wait until /readyz says no."""
-    await until(lambda: service.get("/readyz")[0] == 503, deadline_s, "/readyz says no")
+    await until(lambda: service.get("/readyz")[0] == 503, deadline_s, "/readyz says no", PAGE_POLL_SECONDS)
     assert b'{"ready":false,"missing":["worker subscribed to NATS"]}\n' == service.get("/readyz")[1]
 
 
@@ -79,7 +80,9 @@ async def test_nats_may_be_away_when_everything_else_has_come(
     keys = cluster.jwks.read_text()
     replace(cluster.jwks, "{}")
     async with serve(environment, cluster, wait=False) as service:
-        await until(lambda: count_workers(service) == {"waiting": 2}, START_SECONDS, "both workers wait")
+        await until(
+            lambda: count_workers(service) == {"waiting": 2}, START_SECONDS, "both workers wait", PAGE_POLL_SECONDS
+        )
         environment.server.stop()
         try:
             replace(cluster.jwks, keys)
