@@ -25,7 +25,7 @@ from callout.verdict import Dropped, DropReason, Side, Verdict
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError, SnapshotWriter, Transaction
 
-MAX_LOGGED: Final = 32  # findings of a ServiceAccount that are named at a time; `callout explain` names more
+MAX_LOGGED: Final = 40  # findings of a ServiceAccount that are named at a time; `callout explain` names more
 
 
 class Directory:

@@ -5,6 +5,8 @@ import asyncio
 import os
 import resource
 import signal
+import traceback
+from typing import Any
 
 from callout.config import load
 from callout.credentials import CredentialError
@@ -43,6 +45,19 @@ async def _serve(settings: Settings, workspace: Workspace, log: Log) -> int:
         raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _report_fault(log, context))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return await supervisor.run(stop)
+
+
+def _report_fault(log: Log, context: dict[str, Any]) -> None:
+    """Log what nobody has caught; asyncio would print it, and it would be no JSON."""
+    error = context.get("exception")
+    where = traceback.extract_tb(error.__traceback__)[-1] if error and error.__traceback__ else None
+    log.error(
+        "fault in the supervisor",
+        what=str(context.get("message", "")),
+        error=type(error).__name__ if error else "",
+        where=f"{where.name}:{where.lineno}" if where else "",
+    )

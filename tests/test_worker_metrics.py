@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -124,3 +125,23 @@ def test_workers_add_up(tmp_path: Path) -> None:
         run_worker(tmp_path, metrics_id)
     assert counted(tmp_path)["allowed", ""] == 3
     assert {f"counter_{number}.db" for number in (0, 1, 7)} == {path.name for path in tmp_path.glob("counter_*")}
+
+
+def test_a_page_can_be_read_while_workers_start(make: Make, tmp_path: Path) -> None:
+    """A file that has just been made never makes the page fail."""
+    stop, faults = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                collect(tmp_path)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the page would fail with it
+                faults.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(60):
+        make(number)
+    stop.set()
+    reader.join()
+    assert faults == []

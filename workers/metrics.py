@@ -7,6 +7,7 @@ Every label combination exists from the start, at zero: a rate over a reason tha
 """
 
 import os
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
@@ -15,6 +16,7 @@ from workers.reasons import Reason
 
 # Seconds. The decision has 1.5 s in all; below a millisecond is the normal day.
 DURATION_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5)
+FILE_SIZE: Final = 1 << 16  # bytes: what prometheus-client begins with (`mmap_dict.py`)
 ALLOWED: Final = "allowed"
 DENIED: Final = "denied"
 DROPPED: Final = "dropped"
@@ -40,6 +42,8 @@ class WorkerMetrics:
     def __init__(self, directory: str, metrics_id: int) -> None:
         """Open this worker's file."""
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        for kind in ("counter", "histogram"):
+            _make_file(Path(directory), f"{kind}_{metrics_id}.db")
         # The library's own switch is that variable at import, and the process id as the file's number.
         values.ValueClass = values.MultiProcessValue(lambda: metrics_id)  # type: ignore[no-untyped-call]  # the library has no types there
         registry = CollectorRegistry()
@@ -71,3 +75,14 @@ class WorkerMetrics:
     def observe_duration(self, seconds: float) -> None:
         """Note how long a request took."""
         self._duration.observe(seconds)
+
+
+def _make_file(directory: Path, name: str) -> None:
+    """Let a metrics file appear at its full size.
+
+    The library makes it empty and enlarges it then; whoever reads the page in between gets an error instead of metrics.
+    """
+    if not (directory / name).exists():
+        draft = directory / f".{name}"
+        draft.write_bytes(bytes(FILE_SIZE))
+        draft.rename(directory / name)
