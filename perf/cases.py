@@ -228,7 +228,8 @@ def _bare_verifier(
     if isinstance(public, ec.EllipticCurvePublicKey):
         algorithm = ec.ECDSA(SHA256())
         return lambda signature, message: public.verify(signature, message, algorithm), _make_der
-    return public.verify, bytes
+    raw = public.public_bytes_raw()
+    return lambda signature, message: crypto_sign_open(signature + message, raw), bytes
 
 
 def _make_der(signature: bytes) -> bytes:

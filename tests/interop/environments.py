@@ -93,6 +93,7 @@ class Environment:
 
     def __exit__(self, *_: object) -> None:
         self.server.stop()
+        self.server.release()
 
     @property
     def is_operator_mode(self) -> bool:

@@ -5,9 +5,11 @@ the log those of MQTT and leaf nodes, which no version writes into the file. A s
 that a client of the first finds the second.
 """
 
+import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +47,7 @@ class NatsProcess:
         self._folder = folder
         self._render_config = render_config
         self._process: subprocess.Popen[bytes] | None = None
+        self._held: list[socket.socket] = []
 
     @property
     def pid(self) -> int:
@@ -66,6 +69,8 @@ class NatsProcess:
         except BaseException:  # an interrupt too must not leave it running
             self.stop()
             raise
+        finally:
+            self.release()
 
     def stop(self) -> None:
         """End the server if it runs."""
@@ -80,6 +85,27 @@ class NatsProcess:
             process.wait()
             raise
         self._ports_file(process.pid).unlink(missing_ok=True)
+        self._hold_ports()
+
+    def _hold_ports(self) -> None:
+        """Keep the ports for the next start: others that ask for any free port would get them meanwhile.
+
+        A socket that is bound and does not listen does that, and with SO_REUSEADDR, which Go sets too, the server can
+        still bind beside it.
+        """
+        for port in (self.ports.client, self.ports.websocket, self.ports.mqtt, self.ports.leafnode):
+            if port > 0:
+                held = socket.socket()
+                self._held.append(held)
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with contextlib.suppress(OSError):  # taken in the very moment: only another start would miss it
+                    held.bind(("127.0.0.1", port))
+
+    def release(self) -> None:
+        """Let go of the ports that are held for another start."""
+        for held in self._held:
+            held.close()
+        self._held.clear()
 
     def restart(self) -> None:
         """Stop, then start on the same ports. The server's own keys (N…, X…) are new ones after that."""
