@@ -15,15 +15,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from callout import DISTRIBUTION
 from callout.errors import EXIT_WRONG_USAGE, CommandError, print_problems
-
-DISTRIBUTION = "nats-k8s-oidc-callout"
 
 COMMANDS = {
     "serve": ("callout.serve", "run the service, with settings from the environment"),
-    "demo": ("callout.demo", "run it against a local NATS server, with clients that show what is allowed"),
-    "config": ("callout.config_command", "show the settings in force and say whether they are valid"),
-    "explain": ("callout.explain", "show what a token or a ServiceAccount would get, and why"),
+    "demo": ("callout.demo.command", "run it against a local NATS server, with clients that show what is allowed"),
+    "config": ("callout.config.command", "show the settings in force and say whether they are valid"),
+    "explain": ("callout.explain.command", "show what a token or a ServiceAccount would get, and why"),
 }
 """Each command with its module, which has `add_arguments(parser)` and `run(args) -> int`, and what it does."""
 

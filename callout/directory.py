@@ -19,9 +19,9 @@ from typing import Final
 
 import msgspec
 
-from callout.policy import Rules, decide, make_record
+from callout.policy.decision import Rules, decide, make_record
+from callout.policy.verdict import Dropped, DropReason, Side, Verdict
 from callout.serviceaccounts import Change, Removed, ServiceAccount
-from callout.verdict import Dropped, DropReason, Side, Verdict
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError, SnapshotWriter, Transaction
 

@@ -8,11 +8,11 @@ import signal
 import traceback
 from typing import Any
 
-from callout.config import load
-from callout.credentials import CredentialError
+from callout.config.credentials import CredentialError
+from callout.config.file_checks import check_files
+from callout.config.loading import load
+from callout.config.table import Settings
 from callout.errors import EXIT_WRONG_USAGE, CommandError
-from callout.file_checks import check_files
-from callout.settings import Settings
 from callout.supervisor import Supervisor
 from callout.workspace import Workspace
 from workers.logs import Log

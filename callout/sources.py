@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
-from callout.handover import MAX_STEP
-from callout.jwks import KeySource, Publish
-from callout.kube_client import KubeClient
-from callout.kube_watch import ServiceAccountWatch
-from callout.sa_files import Folder, FolderState
+from callout.config.table import Settings
+from callout.keys.source import KeySource, Publish
+from callout.kube.client import KubeClient
+from callout.kube.handover import MAX_STEP
+from callout.kube.watch import ServiceAccountWatch
+from callout.manifests.folder import Folder, FolderState
 from callout.serviceaccounts import Sink
-from callout.settings import Settings
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError
 

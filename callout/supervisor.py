@@ -1,7 +1,7 @@
 """The supervisor: joins the sources, the snapshot, the workers and the HTTP pages, and is never on a request's path.
 
-What is decided is decided elsewhere, in pure modules: permissions in `callout.policy`, the watch in
-`callout.reflector`, the workers' life in `callout.lifecycle`. Here things are only joined.
+What is decided is decided elsewhere, in pure modules: permissions in `callout.policy.decision`, the watch in
+`callout.kube.reflector`, the workers' life in `callout.pool.lifecycle`. Here things are only joined.
 
 Rules kept here:
 - Workers subscribe when the first list of ServiceAccounts and the first key set are in, not before: a service that
@@ -21,20 +21,21 @@ from typing import Any, Final
 
 import msgspec
 
-from callout.config import ConfigError
-from callout.credentials import CredentialError
+from callout import DISTRIBUTION
+from callout.config.credentials import CredentialError
+from callout.config.file_checks import check_worker_files
+from callout.config.loading import ConfigError
+from callout.config.policy_rules import read_rules
+from callout.config.table import Settings
 from callout.directory import Directory
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
-from callout.file_checks import check_worker_files
 from callout.files import POLL_SECONDS, FileWatch
-from callout.http import Check, HttpServer
-from callout.lifecycle import Lifecycle
-from callout.metrics import MetricsPage, Readings
-from callout.pool import WorkerPool
-from callout.rules import read_rules
-from callout.settings import Settings
+from callout.http.metrics import MetricsPage, Readings
+from callout.http.server import Check, HttpServer
+from callout.pool.lifecycle import Lifecycle
+from callout.pool.processes import WorkerPool
+from callout.pool.settings import make_worker_settings, worker_files
 from callout.sources import make_client, make_key_source, make_source
-from callout.worker_settings import make_worker_settings, worker_files
 from callout.workspace import Workspace
 from workers.exits import EXPLANATIONS, Exit
 from workers.keyset import parse_keyset
@@ -43,7 +44,6 @@ from workers.settings import WorkerSettings
 from workers.snapshot import SnapshotWriter
 from workers.status import State
 
-DISTRIBUTION: Final = "nats-k8s-oidc-callout"
 KILL_GRACE_S: Final = 2.0  # after a worker's own limit for draining: it should end by itself
 ANNOUNCE_INTERVAL_S: Final = 0.05  # how soon a change of readiness is acted on and logged
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from callout.config import markdown_table
-from callout.metrics import MetricsPage, Readings
-from callout.policy import Rules, decide
+from callout.config.loading import markdown_table
+from callout.http.metrics import MetricsPage, Readings
+from callout.policy.decision import Rules, decide
+from callout.policy.verdict import DropReason
 from callout.serviceaccounts import ServiceAccount
-from callout.verdict import DropReason
 from workers.metrics import DROP_REASONS, WorkerMetrics
 from workers.reasons import Reason
 from workers.user_jwt import ResponsePermission

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from nats.aio.msg import Msg
 
-from callout.subjects import ANY, REST, is_valid
-from callout.verdict import MAX_SUBJECTS_PER_SIDE
+from callout.policy.subjects import ANY, REST, is_valid
+from callout.policy.verdict import MAX_SUBJECTS_PER_SIDE
 from tests.interop.attempts import denied_publishes, denied_subscriptions
 from tests.interop.cast import ALIKE, CAST, FOREIGNER, GREED, GREEDY, NEIGHBOUR, PARTNER, PLAIN, STREAMS, Account
 from tests.interop.deployment import Deployment

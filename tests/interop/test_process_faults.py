@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from callout.lifecycle import STUCK_AFTER_S
+from callout.pool.lifecycle import STUCK_AFTER_S
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
 from tests.interop.operation import AT_ONCE, PLAIN, Logins, is_let_in, serve, stopped, until_serving

@@ -1,0 +1,1 @@
+"""Settings: from the environment, checked, described, and where their secrets are read."""

@@ -1,0 +1,49 @@
+"""What the demo's user gets to try: tokens and settings as files, and commands that use them, ready to paste.
+
+A token stands in a file, as it does in a pod, and the command reads it from there: so no token is printed, and a
+command stays short enough to be read before it is pasted.
+"""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from callout.demo.config import write_private
+from callout.demo.scenarios import CHECKOUT, INVOICER
+from callout.demo.tokens import DAY, Tokens
+from callout.secret import Secret
+
+_WORTH_READING: Final = ("service.log", "nats.log", "nats.conf")  # beside the tokens and settings, all in one folder
+
+
+def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str], example: str) -> list[str]:
+    """Write the files, and return the commands, each of one or more lines; they work in any folder.
+
+    Args:
+        folder: private.
+        url: where clients connect.
+        tokens: makes them.
+        settings: the service's environment.
+        example: the ServiceAccount, `<namespace>/<name>`, that is worth explaining.
+    """
+    environment = folder / "settings.env"
+    exports = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    write_private(environment, Secret("".join(exports)))
+    return [
+        _talk(folder, url, tokens, INVOICER, "sub orders.created"),
+        _talk(folder, url, tokens, CHECKOUT, "pub orders.created hello"),
+        f"(. {shlex.quote(str(environment))}\n  {_own_command()} explain --serviceaccount {example})",
+        f"tail {' '.join(shlex.quote(str(folder / name)) for name in _WORTH_READING)}",
+    ]
+
+
+def _talk(folder: Path, url: str, tokens: Tokens, who: str, action: str) -> str:
+    file = write_private(folder / f"{who.rpartition('/')[2]}.token", tokens.mint(who, lifetime=DAY))
+    return f'nats --server {url} \\\n  --token "$(cat {shlex.quote(file)})" {action}'
+
+
+def _own_command() -> str:
+    """Say how this program is called from any folder: it stands beside the interpreter."""
+    return shlex.quote(str(Path(sys.executable).absolute().with_name("callout")))

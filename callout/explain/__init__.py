@@ -1,0 +1,1 @@
+"""`callout explain`: what a token or a ServiceAccount gets, and why."""

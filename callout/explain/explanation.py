@@ -1,0 +1,202 @@
+"""What a token or a ServiceAccount would get, and why: the decision taken apart for a person to read.
+
+Rules kept here:
+- Pure: whoever asks has fetched everything, and gives the moment.
+- It explains the decision and takes none: the verdict on a token is the verifier's own
+  (`callout.explain.verification`), permissions are the policy's.
+"""
+
+from typing import Final
+
+import msgspec
+
+from callout.explain.verification import Step, Trust, lay_out, maybe_refuse, show
+from callout.policy.decision import Rules, decide, make_inbox_prefix
+from callout.policy.verdict import DropReason, Side, Source
+from callout.serviceaccounts import ServiceAccount
+from workers.authorize import Session
+from workers.reasons import Reason
+from workers.sa_token import Identity, Refusal
+
+_NS: Final = 1_000_000_000
+
+
+class Why(msgspec.Struct, frozen=True):
+    """A reason with what it means and what can be done about it."""
+
+    reason: str
+    meaning: str
+    remedy: str
+
+    @classmethod
+    def of(cls, reason: Reason | DropReason) -> "Why":
+        """Take the words that belong to the reason."""
+        return cls(reason.value, reason.meaning, reason.remedy)
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A subject that is granted, and where it comes from."""
+
+    subject: str
+    source: str
+
+
+class NotGranted(msgspec.Struct, frozen=True):
+    """An entry of an annotation that was dropped."""
+
+    side: Side
+    subject: str
+    why: Why
+
+
+class Permissions(msgspec.Struct, frozen=True):
+    """What clients of a ServiceAccount get.
+
+    Attributes:
+        account: where in NATS they are: an account's name, or in operator mode its public key.
+        inbox_prefix: what their clients should use as the prefix of inboxes, so that nobody else can read replies.
+        publish, subscribe: the subjects that are granted.
+        never_publish: subjects that are granted and denied nevertheless.
+        answers: messages that may be sent in reply to a request; -1 for any number.
+        answer_seconds: for how long.
+        not_granted: entries of annotations that were dropped.
+        unknown_annotations: annotations with our prefix that mean nothing.
+        unreported: how many more findings there are.
+    """
+
+    account: str
+    inbox_prefix: str
+    publish: tuple[Grant, ...]
+    subscribe: tuple[Grant, ...]
+    never_publish: tuple[str, ...]
+    answers: int
+    answer_seconds: float
+    not_granted: tuple[NotGranted, ...]
+    unknown_annotations: tuple[str, ...]
+    unreported: int
+
+
+class Span(msgspec.Struct, frozen=True):
+    """When a login ends.
+
+    Attributes:
+        ttl: seconds that it lasts at most.
+        jitter: the largest share of its time that is cut off at random.
+        earliest, latest: between these moments (Unix seconds); None without a token, which may end it sooner.
+    """
+
+    ttl: float
+    jitter: float
+    earliest: int | None = None
+    latest: int | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that there is to say.
+
+    Attributes:
+        allowed: whether a login would succeed.
+        serviceaccount: `<namespace>/<name>`; of a refused token what it claims, and empty if it does not.
+        refusal: why not.
+        steps: how the token was verified; empty without a token.
+        permissions, ends: what is got; None when refused.
+        notes: what else the operator should know, such as files that cannot be read.
+    """
+
+    allowed: bool
+    serviceaccount: str
+    refusal: Why | None = None
+    steps: tuple[Step, ...] = ()
+    permissions: Permissions | None = None
+    ends: Span | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """What a decision depends on besides token and ServiceAccount; `now` in Unix seconds."""
+
+    rules: Rules
+    session: Session
+    now: float
+    notes: tuple[str, ...] = ()
+
+
+def explain_serviceaccount(who: str, found: ServiceAccount | None, situation: Situation) -> Explanation:
+    """Explain what clients of a ServiceAccount get; `found` is None if there is none of that name."""
+    if found is None:
+        refusal = Why.of(Reason.SERVICEACCOUNT_UNKNOWN)
+        return Explanation(allowed=False, serviceaccount=who, refusal=refusal, notes=situation.notes)
+    session = situation.session
+    return Explanation(
+        allowed=True,
+        serviceaccount=who,
+        permissions=_describe_permissions(found, situation.rules),
+        ends=Span(session.ttl, session.jitter),
+        notes=situation.notes,
+    )
+
+
+def explain_token(
+    token: str, outcome: Identity | Refusal, found: ServiceAccount | None, trust: Trust, situation: Situation
+) -> Explanation:
+    """Explain what a client with a token gets.
+
+    Args:
+        token: what was verified.
+        outcome: what `workers.sa_token.TokenVerifier` said of it.
+        found: the ServiceAccount of the token as it is now; None if there is none, or if the token was refused.
+        trust: what the verifier was given.
+        situation: what else counts.
+    """
+    reason = maybe_refuse(outcome, found)
+    who = f"{outcome.namespace}/{outcome.name}" if outcome.name else ""
+    steps = tuple(lay_out(token, reason, found, trust, situation.now))
+    if reason is not None:
+        return Explanation(
+            allowed=False, serviceaccount=show(who), refusal=Why.of(reason), steps=steps, notes=situation.notes
+        )
+    assert isinstance(outcome, Identity)
+    assert found is not None
+    return Explanation(
+        allowed=True,
+        serviceaccount=who,
+        steps=steps,
+        permissions=_describe_permissions(found, situation.rules),
+        ends=bound_login(outcome.expires_at, situation.session, situation.now),
+        notes=situation.notes,
+    )
+
+
+def bound_login(token_expires_at: float, session: Session, now: float) -> Span:
+    """Return when a login ends at the earliest and at the latest, as the jitter may be drawn."""
+    earliest, latest = (session.end(token_expires_at, now, draw) for draw in (1, 0))
+    return Span(session.ttl, session.jitter, earliest, latest)
+
+
+def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
+    verdict = decide(found, rules)
+    publish, subscribe = (
+        tuple(Grant(one.subject, _name_source(one.source, side, rules)) for one in granted)
+        for side, granted in ((Side.PUB, verdict.pub), (Side.SUB, verdict.sub))
+    )
+    return Permissions(
+        account=rules.account,
+        inbox_prefix=make_inbox_prefix(found.namespace, found.name, static=rules.response is None),
+        publish=publish,
+        subscribe=subscribe,
+        never_publish=verdict.denied_pub,
+        answers=rules.response.max if rules.response else 0,
+        answer_seconds=rules.response.ttl_ns / _NS if rules.response else 0,
+        not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason)) for one in verdict.dropped),
+        unknown_annotations=verdict.unknown_annotations,
+        unreported=verdict.unreported,
+    )
+
+
+def _name_source(source: Source, side: Side, rules: Rules) -> str:
+    match source:
+        case Source.ANNOTATION:
+            return f"annotation {rules.annotation_prefix}allowed-{side}-subjects"
+        case Source.SHARED_INBOX:
+            return "shared inbox (NATS_SHARED_INBOX)"
+    return source.value

@@ -1,0 +1,1 @@
+"""ServiceAccounts from the Kubernetes API: list, watch, and a client that keeps its bounds."""

@@ -1,0 +1,1 @@
+"""ServiceAccounts from Kubernetes YAML files in a folder."""

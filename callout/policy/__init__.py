@@ -1,0 +1,1 @@
+"""Who may do what: defaults, annotations and the ceiling become permissions. Pure."""

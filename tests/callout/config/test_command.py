@@ -1,0 +1,103 @@
+"""`callout config`: the settings in force, without secrets, and a verdict."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callout.config.loading import markdown_table
+from callout.config.table import TABLE
+from tests.nats_minting import NatsKey
+
+SEED = NatsKey.generate("account").seed
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A valid environment, of a pod."""
+    key = tmp_path / "signing.key"
+    key.write_text(SEED)
+    key.chmod(0o600)
+    return {"NATS_ACCOUNT": "APP", "NATS_SIGNING_KEY_FILE": str(key), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+
+
+def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, with this environment alone."""
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from callout.cli import main; sys.exit(main())", "config", *arguments],
+        env=environ,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_valid_settings_are_shown_and_called_valid(environ: dict[str, str]) -> None:
+    """Each setting has a line; what is not set is a default or a dash."""
+    done = run(environ | {"NATS_TOKEN": "s3cr3t", "NATS_URL": "nats://u:hunter2@nats:4222", "PORT": "0"})
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert "The settings are valid." == lines[-1]
+    assert [setting.name for setting in TABLE] == [line.split()[0] for line in lines[:-1]]
+    shown = {line.split()[0]: line.split()[1:] for line in lines}
+    assert ["nats://***@nats:4222"] == shown["NATS_URL"]
+    assert ["***"] == shown["NATS_TOKEN"]
+    assert ["0"] == shown["PORT"]
+    assert ["info", "(default)"] == shown["LOG_LEVEL"]
+    assert ["-"] == shown["NATS_XKEY_FILE"]
+    for secret in ("s3cr3t", "hunter2", SEED):
+        assert secret not in done.stdout + done.stderr
+
+
+def test_wrong_settings_are_called_not_valid(environ: dict[str, str]) -> None:
+    """Exit code 2, and a line for each mistake and each warning on standard error."""
+    done = run(environ | {"PORT": "x", "NATS_WORKERS": "x", "LOGLEVEL": "debug"})
+    assert done.returncode == 2
+    assert "The settings are not valid.\n" == done.stdout
+    assert [
+        "callout: warning: LOGLEVEL: is no setting of this service; was LOG_LEVEL meant?",
+        "callout: NATS_WORKERS: 'x' is not right; give a whole number from 1 to 256",
+        "callout: PORT: 'x' is not right; give a whole number from 0 to 65535",
+    ] == done.stderr.splitlines()
+
+
+def test_wrong_files_are_called_not_valid(environ: dict[str, str]) -> None:
+    """The settings are shown all the same: they are what was understood."""
+    done = run(environ | {"JWKS_PATH": "/nowhere"})
+    assert done.returncode == 2
+    assert "The settings are not valid." == done.stdout.splitlines()[-1]
+    assert "callout: JWKS_PATH: /nowhere cannot be read: no such file or directory\n" == done.stderr
+
+
+def test_the_help_holds_every_setting() -> None:
+    """It needs no valid environment, and no terminal that knows more than ASCII."""
+    done = run({"PYTHONIOENCODING": "ascii", "PORT": "x"}, "--help")
+    assert done.returncode == 0
+    assert not done.stderr
+    for setting in TABLE:
+        assert f"{setting.name} (" in done.stdout
+
+
+def test_the_table_for_the_readme_is_printed() -> None:
+    """The README's table is made, not written."""
+    done = run({"PYTHONIOENCODING": "utf-8"}, "--markdown")
+    assert markdown_table() == done.stdout
+    assert done.returncode == 0
+
+
+def test_a_value_that_the_terminal_cannot_show_is_no_failure(environ: dict[str, str]) -> None:
+    """Names outside of ASCII are escaped where they have to be."""
+    done = run(environ | {"NATS_ACCOUNT": "Büro", "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "B\\xfcro" in done.stdout
+
+
+def test_bytes_that_are_no_text_are_a_mistake_like_another(environ: dict[str, str]) -> None:
+    """An environment may hold anything."""
+    done = run(environ | {"NATS_ACCOUNT": os.fsdecode(b"\xff\xfe"), "JWKS_PATH": os.fsdecode(b"/\xff")})
+    assert done.returncode == 2
+    assert ["NATS_ACCOUNT", "JWKS_PATH"] == [line.split(":")[1].strip() for line in done.stderr.splitlines()]

@@ -1,0 +1,260 @@
+"""`callout explain`: what it asks, what it prints, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from callout.cli import main
+from callout.manifests.manifest import derive_uid
+from tests.fake_kube_api import FakeKubeApi, Status
+from tests.minting import Issuer
+from tests.nats_minting import NatsKey
+
+NAME = "https://kubernetes.test"
+ISSUER = Issuer.generate("EdDSA", "k1")
+CHECKOUT = """
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: checkout
+  namespace: orders
+  annotations: {nats.io/allowed-pub-subjects: "events.>, >"}
+"""
+# Far away, so that no test depends on the day it runs on: the command takes the moment from the clock.
+LONG_AGO, SOON = 1_000_000_000, 4_000_000_000
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment for files, and nothing else of ours in it. Seeds need not be there: nothing is signed."""
+    (tmp_path / "jwks.json").write_text(json.dumps(ISSUER.jwks()))
+    (tmp_path / "accounts").mkdir()
+    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT)
+    made = {
+        "NATS_ACCOUNT": "APP",
+        "NATS_SIGNING_KEY_FILE": str(tmp_path / "signing.nk"),
+        "JWKS_PATH": str(tmp_path / "jwks.json"),
+        "JWT_ISSUER": NAME,
+        "SERVICEACCOUNTS_PATH": str(tmp_path / "accounts"),
+    }
+    for name in list(os.environ):
+        if name.startswith(("NATS_", "JWT_", "JWKS_", "K8S_", "KUBE", "SERVICEACCOUNTS_")):
+            monkeypatch.delenv(name)
+    return made
+
+
+@pytest.fixture
+def run(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command: exit code, standard output, standard error. A setting that is None is not set."""
+
+    def call(*arguments: str | Path, **changes: str | None) -> tuple[int, str, str]:
+        for name, value in {**environ, **changes}.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        code = main(["explain", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def write_token(tmp_path: Path) -> Callable[..., Path]:
+    """Write a token of orders/checkout, good unless something is changed."""
+
+    def write(uid: str = derive_uid("orders", "checkout"), ends: int = SOON, audience: str = "nats") -> Path:
+        path = tmp_path / "token"
+        token = ISSUER.token(
+            "orders", "checkout", uid, audience=audience, issuer=NAME, now=LONG_AGO, ttl=ends - LONG_AGO
+        )
+        path.write_text(token + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def api() -> Iterator[FakeKubeApi]:
+    """An API server that holds orders/checkout."""
+    with FakeKubeApi() as server:
+        server.jwks = json.dumps(ISSUER.jwks()).encode()
+        server.issuer = NAME
+        with server.cluster() as cluster:
+            cluster.put("orders", "checkout", uid="u-1", annotations={"nats.io/allowed-pub-subjects": "events.>"})
+        yield server
+
+
+def test_a_good_token_is_explained(run: Run, write_token: Callable[..., Path]) -> None:
+    """Each step has passed, and what it gets is shown with where it comes from."""
+    path = write_token()
+    code, out, err = run("--token", path)
+    assert (0, "") == (code, err)
+    assert "orders/checkout would be let in, to account APP." == out.splitlines()[0]
+    assert "  signature       ok" in out.splitlines()
+    assert "  events.>  annotation nats.io/allowed-pub-subjects" in out.splitlines()
+    assert "  publish >: leading_wildcard" in out.splitlines()
+    assert path.read_text().strip().rpartition(".")[2] not in out
+
+
+def test_a_refused_token_is_explained(run: Run, write_token: Callable[..., Path]) -> None:
+    """Exit code 1, and the reason with what to do."""
+    code, out, err = run("--token", write_token(ends=LONG_AGO + 600))
+    assert (1, "") == (code, err)
+    assert "  token_expired" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("account", "uid", "reason"),
+    [(CHECKOUT, "u-0", "serviceaccount_recreated"), ("# nobody", "u-0", "serviceaccount_unknown")],
+    ids=["recreated", "unknown"],
+)
+def test_the_serviceaccount_counts(  # fixtures
+    run: Run, write_token: Callable[..., Path], tmp_path: Path, account: str, uid: str, reason: str
+) -> None:
+    """A good token of one that was made anew, or is not there, is refused."""
+    (tmp_path / "accounts" / "orders.yaml").write_text(account)
+    code, out, _ = run("--token", write_token(uid))
+    assert 1 == code
+    assert f"  {reason}" in out.splitlines()
+
+
+def test_a_serviceaccount_is_explained_without_keys(run: Run) -> None:
+    """The key set is not asked for."""
+    code, out, _ = run("--serviceaccount", "orders/checkout", JWKS_PATH="/nowhere")
+    assert 0 == code
+    assert "  events.>  annotation nats.io/allowed-pub-subjects" in out.splitlines()
+
+
+def test_a_serviceaccount_that_is_not_there_is_refused(run: Run) -> None:
+    """Exit code 1: its clients would be refused."""
+    code, out, _ = run("--serviceaccount", "orders/nobody")
+    assert 1 == code
+    assert "  serviceaccount_unknown" in out.splitlines()
+
+
+@pytest.mark.parametrize("what", ["--serviceaccount", "--token"])
+def test_json_is_written(run: Run, write_token: Callable[..., Path], what: str) -> None:
+    """For machines, the same."""
+    code, out, _ = run(what, "orders/checkout" if what == "--serviceaccount" else write_token(), "--json")
+    explanation = json.loads(out)
+    assert (0, True, "APP") == (code, explanation["allowed"], explanation["permissions"]["account"])
+    assert {"subject": "orders.>", "source": "namespace default"} in explanation["permissions"]["publish"]
+
+
+def test_the_cluster_is_asked(run: Run, api: FakeKubeApi, tmp_path: Path, write_token: Callable[..., Path]) -> None:
+    """Key set, issuer and ServiceAccount come from the API server if nothing else is set."""
+    kubeconfig = str(api.write_kubeconfig(tmp_path / "config"))
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    code, out, err = run("--token", write_token("u-1"), K8S_IN_CLUSTER="false", KUBECONFIG=kubeconfig, **unset)
+    assert (0, "") == (code, err)
+    assert "  events.>  annotation nats.io/allowed-pub-subjects" in out.splitlines()
+
+
+def test_only_the_namespace_that_is_served_is_asked_for(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
+    """Whoever is outside of K8S_NAMESPACE is unknown to the service, and so here."""
+    settings = {"K8S_IN_CLUSTER": "false", "KUBECONFIG": str(api.write_kubeconfig(tmp_path / "config"))}
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    codes = [
+        run("--serviceaccount", "orders/checkout", K8S_NAMESPACE=namespace, **settings, **unset)[0]
+        for namespace in ("orders", "billing")
+    ]
+    assert [0, 1] == codes
+
+
+def test_what_cannot_be_reached_is_said_in_one_line(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
+    """Exit code 1: asking again later may help."""
+    api.fail("get", Status(403))
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    kubeconfig = str(api.write_kubeconfig(tmp_path / "config"))
+    code, out, err = run("--serviceaccount", "orders/checkout", K8S_IN_CLUSTER="false", KUBECONFIG=kubeconfig, **unset)
+    assert (1, "", 1) == (code, out, len(err.splitlines()))
+    assert err.startswith("callout: we may not get serviceaccounts in namespace orders (403)")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "line"),
+    [
+        ({"JWKS_PATH": "/nowhere"}, 1, "the key set's file /nowhere cannot be read"),
+        ({"SERVICEACCOUNTS_PATH": "/nowhere"}, 1, "/nowhere: no such file or directory"),
+        ({"NATS_CEILING_FILE": "/nowhere"}, 2, "NATS_CEILING_FILE: /nowhere cannot be read"),
+        ({"NATS_ACCOUNT": None}, 2, "NATS_ACCOUNT: is required"),
+    ],
+    ids=["key set", "folder", "ceiling", "settings"],
+)
+def test_what_is_wrong_outside_is_said(
+    run: Run, write_token: Callable[..., Path], changes: dict[str, str | None], code: int, line: str
+) -> None:
+    """One line that names it."""
+    actual, out, err = run("--token", write_token(), **changes)
+    assert (code, "", 1) == (actual, out, len(err.splitlines()))
+    assert err.startswith(f"callout: {line}")
+
+
+def test_problems_with_files_are_noted(run: Run, tmp_path: Path) -> None:
+    """The rest is explained all the same."""
+    (tmp_path / "accounts" / "broken.yaml").write_text("a: b: c")
+    code, out, _ = run("--serviceaccount", "orders/checkout")
+    assert 0 == code
+    assert "  broken.yaml: document 1 (line 1): broken YAML" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "one of the arguments --token --serviceaccount is required"),
+        (["--serviceaccount", "checkout"], "--serviceaccount: 'checkout' is none; give namespace/name"),
+        (["--serviceaccount", "a/b/c"], "--serviceaccount: 'a/b/c' is none"),
+        (["--token", "/nowhere"], "--token: '/nowhere' cannot be read: no such file or directory; give the path"),
+        (["--token", "/nowhere", "--serviceaccount", "a/b"], "argument --serviceaccount: not allowed with"),
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, arguments: list[str], line: str) -> None:
+    """Exit code 2, and what is right."""
+    code, out, err = run(*arguments)
+    assert (2, "", 1) == (code, out, len(err.splitlines()))
+    assert err.startswith(f"callout: {line}")
+
+
+def test_a_token_on_the_command_line_is_not_repeated(run: Run, write_token: Callable[..., Path]) -> None:
+    """It belongs into a file; who puts it here should not find it in a log, too."""
+    token = write_token().read_text().strip()
+    code, out, err = run("--token", token)
+    assert 2 == code
+    assert token[:20] not in out + err
+
+
+def test_standard_input_is_read(environ: dict[str, str], write_token: Callable[..., Path]) -> None:
+    """As `kubectl create token … | callout explain --token -` gives it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "callout", "explain", "--token", "-"],
+        input=write_token().read_bytes(),
+        env={**os.environ, **environ},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert done.stdout.startswith(b"orders/checkout would be let in")
+
+
+def test_a_seed_is_not_needed(run: Run, tmp_path: Path) -> None:
+    """Whoever explains need not be able to sign."""
+    assert not (tmp_path / "signing.nk").exists()
+    operator = {
+        "NATS_MODE": "operator",
+        "NATS_ACCOUNT": NatsKey.generate("account").public,
+        "NATS_ACCOUNT_SIGNING_KEY_FILE": "/nowhere",
+        "NATS_USER_CREDS_FILE": "/nowhere",
+    }
+    code, out, _ = run("--serviceaccount", "orders/checkout", **operator)
+    assert 0 == code
+    assert f"orders/checkout would be let in, to account {operator['NATS_ACCOUNT']}." == out.splitlines()[0]

@@ -1,0 +1,132 @@
+"""An explanation on a terminal."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callout.explain.explanation import Explanation, Situation, Why, explain_serviceaccount
+from callout.explain.text import WIDTH, render
+from callout.explain.verification import Step
+from callout.policy.decision import Rules
+from callout.policy.verdict import MAX_QUOTED
+from callout.serviceaccounts import ServiceAccount
+from workers.authorize import Session
+from workers.user_jwt import ResponsePermission
+
+RULES = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 120_000_000_000), account="APP")
+SITUATION = Situation(RULES, Session(3600, 0.2, named=False), 0.0)
+
+
+def explain(pub: str = "", sub: str = "", other: str = "", situation: Situation = SITUATION) -> Explanation:
+    """What o/c gets by its annotations, of which `other` is the name of one more."""
+    annotations = {"nats.io/allowed-pub-subjects": pub, "nats.io/allowed-sub-subjects": sub}
+    annotations |= {other: "x"} if other else {}
+    return explain_serviceaccount("o/c", ServiceAccount("o", "c", "u", annotations), situation)
+
+
+def test_what_is_granted_is_told() -> None:
+    """The whole of it, at a glance."""
+    assert [
+        "o/c would be let in, to account APP.",
+        "",
+        "It may publish to:",
+        "  o.>     namespace default",
+        "  events  annotation nats.io/allowed-pub-subjects",
+        "  and one answer to each request that it receives, within 2 min",
+        "",
+        "It may subscribe to:",
+        "  o.>           namespace default",
+        "  _INBOX_o_c.>  private inbox",
+        "  _INBOX.>      shared inbox (NATS_SHARED_INBOX)",
+        "",
+        "Set the client's inbox prefix to _INBOX_o_c, so that nobody else can read its replies.",
+        "A login ends with its token, or sooner: NATS_USER_TTL is 1 h, less a random share of up to 20%.",
+    ] == render(explain("events"))
+
+
+def test_what_is_not_granted_is_told_with_what_to_do() -> None:
+    """Each entry with its reason, its meaning and its remedy, and the annotations that mean nothing."""
+    text = "\n".join(render(explain(">", "$SYS.x", "nats.io/typo")))
+    assert (
+        "Not granted:\n"
+        "  publish >: leading_wildcard\n"
+        "    The subject begins with a wildcard, which covers everybody's inbox. Begin it with a word.\n"
+        "  subscribe $SYS.x: system_space\n"
+    ) in text
+    assert "Annotations that mean nothing:\n  nats.io/typo\n" in text
+
+
+def test_what_is_granted_and_denied_is_told() -> None:
+    """The making of streams, which a wildcard over JetStream's interface would allow."""
+    text = "\n".join(render(explain("$JS.API.>")))
+    assert "But not to these, which administer streams (NATS_STREAM_ADMIN):\n  $JS.API.STREAM.CREATE.>\n" in text
+
+
+@pytest.mark.parametrize(("answers", "words"), [(-1, "any number of answers"), (1, "one answer"), (5, "5 answers")])
+def test_answers_are_counted(answers: int, words: str) -> None:
+    """As the setting has them."""
+    rules = msgspec.structs.replace(RULES, response=ResponsePermission(answers, 1_000_000_000))
+    situation = Situation(rules, SITUATION.session, 0.0)
+    line = f"  and {words} to each request that it receives, within 1 s"
+    assert line in render(explain(situation=situation))
+
+
+def test_a_refusal_is_told_with_its_steps() -> None:
+    """Reason, meaning and remedy first, then how far it went; and how to go on."""
+    explanation = Explanation(
+        allowed=False,
+        serviceaccount="o/c",
+        refusal=Why("token_expired", "The token has expired.", "Read it anew."),
+        steps=(Step("key", "passed", "k1"), Step("expiry", "failed", "1 h ago"), Step("uid", "not reached")),
+    )
+    assert [
+        "A client with this token, which names o/c, would be refused.",
+        "",
+        "  token_expired",
+        "  The token has expired.",
+        "  Read it anew.",
+        "",
+        "The token, step by step:",
+        "  key     ok  k1",
+        "  expiry  NO  1 h ago",
+        "  uid     -",
+        "",
+        "'callout explain --serviceaccount o/c' shows what a good token of it would get.",
+    ] == render(explanation)
+
+
+@pytest.mark.parametrize(("who", "steps"), [("", (Step("form", "failed"),)), ("o/nobody", ())])
+def test_other_refusals_have_a_first_line_too(who: str, steps: tuple[Step, ...]) -> None:
+    """Of a token that names nobody, and of a ServiceAccount that is not there."""
+    explanation = Explanation(allowed=False, serviceaccount=who, refusal=Why("r", "m", "n"), steps=steps)
+    assert f"{who or 'A client with this token'} would be refused." == render(explanation)[0]
+
+
+def test_the_end_of_a_login_is_told() -> None:
+    """Between two moments, or at one if nothing is drawn."""
+    explanation = explain()
+    assert explanation.ends is not None
+    for earliest, end in (
+        (1_699_999_400, "A login now ends between 2023-11-14 22:03:20Z and 2023-11-14 22:13:20Z: NATS_USER_TTL is"),
+        (1_700_000_000, "A login now ends at 2023-11-14 22:13:20Z."),
+    ):
+        ends = msgspec.structs.replace(explanation.ends, earliest=earliest, latest=1_700_000_000)
+        text = " ".join(render(msgspec.structs.replace(explanation, ends=ends)))
+        assert end in text
+
+
+def test_notes_come_last() -> None:
+    """What else is to be known."""
+    assert ["", "Worth knowing:", "  a.yaml is broken"] == render(
+        explain(situation=Situation(RULES, SITUATION.session, 0.0, ("a.yaml is broken",)))
+    )[-3:]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=120), st.text(max_size=120))
+def test_lines_are_short_and_printable(pub: str, sub: str) -> None:
+    """Whatever stands in the annotations; only a long entry makes a line longer than the others."""
+    for line in render(explain(pub, sub)):
+        assert line.isprintable()
+        assert len(line) <= WIDTH + MAX_QUOTED

@@ -1,0 +1,263 @@
+"""The JWTs of operator, accounts and users: as the oracle makes them, and as a real nats-server takes them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nats.aio.client import Client
+from nats.errors import Error
+from nats.js.errors import NotFoundError, ServiceUnavailableError
+
+from callout.config.credentials import read_user_credentials
+from callout.demo.config import Plan, draw_key, render_config, write_private
+from callout.demo.server import Server, find_binary, run_server
+from callout.nats_jwt import (
+    NOTHING,
+    SENTINEL,
+    Account,
+    Authorization,
+    Export,
+    Import,
+    JetStreamLimits,
+    Permissions,
+    User,
+    issue_account,
+    issue_operator,
+    issue_user,
+    render_creds,
+)
+from callout.secret import Secret
+from tests import nats_minting as oracle
+from workers.nkeys import KeyPair, Kind
+
+NOW = 1_700_000_000
+DEADLINE_S = 30
+OPERATOR, SYSTEM, CALLOUT, CLIENTS, SIGNING = (
+    draw_key(kind) for kind in (Kind.OPERATOR, Kind.ACCOUNT, Kind.ACCOUNT, Kind.ACCOUNT, Kind.ACCOUNT)
+)
+USER = draw_key(Kind.USER)
+CURVE = draw_key(Kind.CURVE)
+
+
+def claims(jwt: str) -> dict[str, Any]:
+    """The claims of a JWT with a good signature, without what is drawn or depends on the time."""
+    decoded = oracle.decode_nats_jwt(jwt)
+    assert decoded.pop("jti")
+    assert decoded.pop("iat")
+    return decoded
+
+
+def as_oracle_key(key: KeyPair) -> oracle.NatsKey:
+    """The same key in the oracle's hands."""
+    return oracle.NatsKey(seed=key.encode_seed(), public=key.public)
+
+
+def test_an_operator_names_its_system_account() -> None:
+    """It signs itself."""
+    ours = issue_operator(OPERATOR, name="OPERATOR", system_account=SYSTEM.public, issued_at=NOW)
+    theirs = oracle.operator_jwt(as_oracle_key(OPERATOR), as_oracle_key(SYSTEM))
+    assert claims(theirs) == claims(ours)
+    assert oracle.decode_nats_jwt(ours)["iat"] == NOW
+
+
+@pytest.mark.parametrize(
+    ("account", "members"),
+    [
+        (Account(), {}),
+        (Account(signing_keys=(SIGNING.public,)), {"signing_keys": [SIGNING.public]}),
+        (Account(jetstream=JetStreamLimits()), {"jetstream": True}),
+        (
+            Account(authorization=Authorization((USER.public,), (CLIENTS.public,), CURVE.public)),
+            {
+                "authorization": {
+                    "auth_users": [USER.public],
+                    "allowed_accounts": [CLIENTS.public],
+                    "xkey": CURVE.public,
+                }
+            },
+        ),
+        (Account(authorization=Authorization((USER.public,))), {"authorization": {"auth_users": [USER.public]}}),
+        (
+            Account(exports=(Export("events.>", "stream", "events"),)),
+            {"exports": [{"name": "events", "subject": "events.>", "type": "stream"}]},
+        ),
+        (
+            Account(imports=(Import("events.>", CLIENTS.public, "stream", local_subject="theirs.>"),)),
+            {
+                "imports": [
+                    {
+                        "subject": "events.>",
+                        "account": CLIENTS.public,
+                        "type": "stream",
+                        "local_subject": "theirs.>",
+                    }
+                ]
+            },
+        ),
+    ],
+    ids=["plain", "signing key", "JetStream", "callout, sealed", "callout", "export", "import"],
+)
+def test_an_account_has_what_it_is_given(account: Account, members: dict[str, Any]) -> None:
+    """All limits are written out; what is not given is not there."""
+    ours = issue_account(OPERATOR, CLIENTS.public, account, name="A", issued_at=NOW)
+    theirs = oracle.account_jwt(as_oracle_key(CLIENTS), as_oracle_key(OPERATOR), "A", **members)
+    assert claims(theirs) == claims(ours)
+
+
+def test_jetstream_can_be_limited() -> None:
+    """The limits are bytes and numbers."""
+    limits = JetStreamLimits(mem_storage=0, disk_storage=1 << 20, streams=3, consumer=5)
+    jwt = issue_account(OPERATOR, CLIENTS.public, Account(jetstream=limits), name="A", issued_at=NOW)
+    expected = {"mem_storage": 0, "disk_storage": 1 << 20, "streams": 3, "consumer": 5}
+    assert expected.items() <= claims(jwt)["nats"]["limits"].items()
+
+
+@pytest.mark.parametrize(
+    ("signer", "account", "named"),
+    [(CLIENTS, None, None), (CLIENTS, CLIENTS.public, None), (SIGNING, CLIENTS.public, CLIENTS.public)],
+    ids=["the account's own key", "the same, named", "a signing key"],
+)
+def test_a_user_names_the_account_of_its_signing_key(signer: KeyPair, account: str | None, named: str | None) -> None:
+    """Only where the signer does not tell by itself whose user it is."""
+    rights = User(pub=Permissions(allow=("a",)), sub=NOTHING)
+    ours = issue_user(signer, USER.public, rights, name="user", issued_at=NOW, account=account)
+    theirs = oracle.user_jwt(
+        USER.public, as_oracle_key(signer), account=named, pub={"allow": ["a"]}, sub={"deny": [">"]}
+    )
+    theirs_claims, ours_claims = claims(theirs), claims(ours)
+    assert theirs_claims == ours_claims
+
+
+def test_the_sentinel_can_do_nothing() -> None:
+    """A bearer that may neither publish nor subscribe, without an end, and with limits that let it in at all."""
+    ours = issue_user(CALLOUT, USER.public, SENTINEL, name="sentinel", issued_at=NOW)
+    assert claims(oracle.sentinel_jwt(USER.public, as_oracle_key(CALLOUT))) == claims(ours)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=3), st.integers(0, 1 << 40))
+def test_the_same_is_signed_for_the_same(name: str, subjects: list[str], issued_at: int) -> None:
+    """To the byte; and whatever the text, it arrives."""
+    user = User(pub=Permissions(allow=tuple(subjects)))
+    first, second = (issue_user(CLIENTS, USER.public, user, name=name, issued_at=issued_at) for _ in range(2))
+    decoded = oracle.decode_nats_jwt(first)
+    assert first == second
+    assert (name, subjects) == (decoded["name"], decoded["nats"].get("pub", {}).get("allow", []))
+
+
+def test_credentials_are_read_by_the_service(tmp_path: Path) -> None:
+    """What is written here is what `NATS_USER_CREDS_FILE` takes."""
+    jwt = issue_user(SIGNING, USER.public, User(), name="user", issued_at=NOW, account=CLIENTS.public)
+    content = render_creds(jwt, Secret(USER.encode_seed()))
+    path = Path(write_private(tmp_path / "user.creds", content))
+    read = read_user_credentials(path)
+    assert (Secret(jwt), USER.public, CLIENTS.public) == (read.jwt, read.key.public, read.account)
+    assert oracle.creds(jwt, USER.encode_seed()) == content.reveal()
+    assert (0o600, "***") == (path.stat().st_mode & 0o777, str(content))
+
+
+class Bench:
+    """A server whose accounts were made here: CLIENTS exports events and asks for help, CALLOUT is its counterpart."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self._folder = folder
+        self._server = server
+        self._clients: list[Client] = []
+        self.errors: list[Exception] = []
+
+    async def connect(self, signer: KeyPair, account: KeyPair, user: User) -> Client:
+        """Log a new user in."""
+        key = draw_key(Kind.USER)
+        jwt = issue_user(signer, key.public, user, name="user", issued_at=NOW, account=account.public)
+        creds = write_private(self._folder / f"{key.public}.creds", render_creds(jwt, Secret(key.encode_seed())))
+        client = Client()
+
+        async def note(error: Exception) -> None:
+            self.errors.append(error)
+
+        self._clients.append(client)
+        await client.connect(self._server.url, user_credentials=creds, allow_reconnect=False, error_cb=note)
+        return client
+
+    async def close(self) -> None:
+        """End all connections."""
+        for client in self._clients:
+            await client.close()
+
+
+async def settle(client: Client) -> None:
+    """Return when the server has seen all; nats-py's own flush may overtake what is waiting, a second one cannot."""
+    await client.flush()
+    await client.flush()
+
+
+def on_a_server(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+    """Run a coroutine with a bench."""
+    export = (Export("events.>", "stream"), Export("help", "service"))
+    imports = (
+        Import("events.>", CLIENTS.public, "stream", local_subject="theirs.>"),
+        Import("help", CLIENTS.public, "service", local_subject="ask"),
+    )
+    accounts = {
+        SYSTEM: Account(),
+        CLIENTS: Account(signing_keys=(SIGNING.public,), exports=export, jetstream=JetStreamLimits()),
+        CALLOUT: Account(imports=imports),
+    }
+    members = {
+        "operator": issue_operator(OPERATOR, name="test", system_account=SYSTEM.public, issued_at=NOW),
+        "system_account": SYSTEM.public,
+        "resolver": "MEMORY",
+        "resolver_preload": {
+            key.public: issue_account(OPERATOR, key.public, account, name="A", issued_at=NOW)
+            for key, account in accounts.items()
+        },
+    }
+
+    async def run() -> None:
+        plan = Plan(render_config(members, folder), {}, Secret(""), {}, "")
+        async with asyncio.timeout(DEADLINE_S), run_server(find_binary(), plan, folder) as server:
+            bench = Bench(folder, server)
+            try:
+                await test(bench)
+            finally:
+                await bench.close()
+
+    asyncio.run(run())
+
+
+def test_a_real_server_takes_them(tmp_path: Path) -> None:
+    """Users log in by either key, permissions hold, exports reach imports, and JetStream is where it was given."""
+
+    async def test(bench: Bench) -> None:
+        theirs = await bench.connect(SIGNING, CLIENTS, User(pub=Permissions(deny=("secret.>",))))
+        ours = await bench.connect(CALLOUT, CALLOUT, User())
+        heard = await ours.subscribe("theirs.>")
+        asked = await theirs.subscribe("help")
+        for client in (theirs, ours):
+            await settle(client)
+        await theirs.publish("events.created", b"1")
+        assert "theirs.created" == (await heard.next_msg(DEADLINE_S)).subject
+        await ours.publish("ask", b"please")
+        assert b"please" == (await asked.next_msg(DEADLINE_S)).data
+        await theirs.publish("secret.x", b"1")
+        await settle(theirs)
+        assert 1 == len(bench.errors)
+        assert 0 == (await theirs.jetstream().account_info()).streams
+        with pytest.raises((NotFoundError, ServiceUnavailableError)):
+            await ours.jetstream().account_info()
+
+    on_a_server(tmp_path, test)
+
+
+def test_a_real_server_refuses_a_strangers_user(tmp_path: Path) -> None:
+    """A key that the account does not name as its signing key signs nobody in."""
+
+    async def test(bench: Bench) -> None:
+        with pytest.raises(Error, match=r"(?i)authorization violation"):
+            await bench.connect(draw_key(Kind.ACCOUNT), CLIENTS, User())
+
+    on_a_server(tmp_path, test)
