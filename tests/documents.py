@@ -1,7 +1,6 @@
 """The tables of the documentation that are made from the code: `python -m tests.documents` (`make docs`) writes them.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`. A block of commands is preceded by `<!-- run -->`, and
-then a test runs it, or by `<!-- not run: WHY -->`.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 import re
@@ -16,12 +15,11 @@ from callout.http.metrics import MetricsPage, Readings
 from callout.policy.decision import Rules, decide
 from callout.policy.verdict import DropReason
 from callout.serviceaccounts import ServiceAccount
+from tests.pages import PAGES
 from workers.metrics import DROP_REASONS, WorkerMetrics
 from workers.reasons import Reason
 from workers.user_jwt import ResponsePermission
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _TABLE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

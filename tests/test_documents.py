@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import PAGES, ROOT, TABLES, fill
+from tests.documents import TABLES, fill
+from tests.pages import PAGES, ROOT, blocks
 
 README_LINES = 120
 COMMAND_SECONDS = 120
-_BLOCK = re.compile(r"(?:<!-- (run|not run: [^>]+) -->\n)?```(bash|sh|console)\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 COMMANDS = [
-    pytest.param(match[3], id=f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}")
+    pytest.param(block.commands, id=f"{page.name}:{block.line}")
     for page in PAGES
-    for match in _BLOCK.finditer(page.read_text())
-    if match[1] == "run"
+    for block in blocks(page.read_text())
+    if block.run == "run"
 ]
 
 
@@ -38,8 +38,7 @@ def test_every_table_stands_somewhere() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_is_run_or_says_why_not(page: Path) -> None:
     """A command block without a mark is one that nobody has tried."""
-    unmarked = [match[3] for match in _BLOCK.finditer(page.read_text()) if match[1] is None]
-    assert unmarked == []
+    assert [] == [block.commands for block in blocks(page.read_text()) if not block.is_marked]
 
 
 @pytest.mark.parametrize("commands", COMMANDS)
