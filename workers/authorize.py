@@ -7,7 +7,7 @@ Rules kept here:
 - A request whose time has passed is dropped after its `exp` was read: nobody waits for the answer, and the time is
   better spent on somebody who does.
 - Every refusal is a signed answer, at once. Silence is for what cannot be decoded (nobody to answer) or is too late.
-- The session ends with the token at the latest: a login is never worth more than what it was granted on.
+- A login ends with its token at the latest: it is never worth more than what it was granted on.
 """
 
 from math import ceil
@@ -38,14 +38,14 @@ class Allow(msgspec.Struct, frozen=True, gc=False):
     """The client may come in.
 
     Attributes:
-        reply: the signed answer, sealed if the server asked in sealed form.
+        answer: signed, sealed if the server asked in sealed form.
         request_id: short, and also the user JWT's `jti`.
         request: what was asked.
         identity: whose token it was.
         expires_at: when the server will end the connection, Unix seconds.
     """
 
-    reply: bytes
+    answer: bytes
     request_id: str
     request: RequestClaims
     identity: Identity
@@ -56,13 +56,13 @@ class Denied(msgspec.Struct, frozen=True, gc=False):
     """The client has to stay out.
 
     Attributes:
-        reply: the signed answer; its error text names reason and id, and only the server ever reads it.
+        answer: signed; its error text names reason and id, and only the server ever reads it.
         request_id: short, also in the error text.
         request: what was asked.
         refusal: the reason, and whose token it claimed to be.
     """
 
-    reply: bytes
+    answer: bytes
     request_id: str
     request: RequestClaims
     refusal: Refusal
@@ -84,7 +84,7 @@ class LooksUp(Protocol):
         """Return what is known of a ServiceAccount, or None."""
 
 
-class Session(msgspec.Struct, frozen=True):
+class LoginTerms(msgspec.Struct, frozen=True):
     """How long a login lasts, and whether it has a name.
 
     Attributes:
@@ -100,7 +100,7 @@ class Session(msgspec.Struct, frozen=True):
     named: bool
 
     def end(self, token_expires_at: float, now: float, draw: float) -> int:
-        """Return when a session that begins `now` ends: a second later at least, or the server might not take it.
+        """Return when a login that begins `now` ends: a second later at least, or the server might not take it.
 
         A token in its leeway is honoured until that is over, as the API server does. `draw`, 0 to 1, is how much of the
         jitter is taken off. All in Unix seconds.
@@ -116,15 +116,17 @@ class Authorizer:
     Args:
         signer: our keys.
         tokens: the check of ServiceAccount tokens, with its memory.
-        session: how long a login lasts.
+        terms: how long a login lasts, and whether it has a name.
         sealing_key: our curve key; with it, requests in the clear are refused. None: nothing is sealed.
     """
 
-    def __init__(self, signer: Signer, tokens: TokenVerifier, session: Session, sealing_key: SealingKey | None) -> None:
+    def __init__(
+        self, signer: Signer, tokens: TokenVerifier, terms: LoginTerms, sealing_key: SealingKey | None
+    ) -> None:
         """Take what does not change."""
         self._signer = signer
         self._tokens = tokens
-        self._session = session
+        self._terms = terms
         self._sealing_key = sealing_key
         self._servers: dict[str, bytes] = {}
 
@@ -163,9 +165,9 @@ class Authorizer:
         if isinstance(verdict, Refusal):
             return Denied(self._deny(request, request_id, verdict.reason, recipient, now), request_id, request, verdict)
         identity, record = verdict
-        expires_at = self._session.end(identity.expires_at, now, draw)
-        reply = self._allow(request, request_id, identity, record, expires_at, recipient, now)
-        return Allow(reply, request_id, request, identity, expires_at)
+        expires_at = self._terms.end(identity.expires_at, now, draw)
+        answer = self._allow(request, request_id, identity, record, expires_at, recipient, now)
+        return Allow(answer, request_id, request, identity, expires_at)
 
     def _open(self, message: bytes, xkey_header: str) -> bytes:
         if self._sealing_key is None:
@@ -232,29 +234,29 @@ class Authorizer:
             issued_at=int(now),
             expires_at=expires_at,
             request_id=request_id,
-            name=f"{identity.namespace}:{identity.name}" if self._session.named else None,
+            name=f"{identity.namespace}:{identity.name}" if self._terms.named else None,
         )
-        reply = respond_allow(
+        response = respond_allow(
             self._signer,
             user_nkey=body.user_nkey,
             server_id=body.server_id.id,
             issued_at=int(now),
             user_jwt=user_jwt,
         )
-        return self._seal(reply, recipient)
+        return self._seal(response, recipient)
 
     def _deny(self, request: RequestClaims, request_id: str, reason: Reason, recipient: str, now: float) -> bytes:
-        reply = respond_deny(
+        response = respond_deny(
             self._signer,
             user_nkey=request.nats.user_nkey,
             server_id=request.nats.server_id.id,
             issued_at=int(now),
             error=f"{reason} id={request_id}",
         )
-        return self._seal(reply, recipient)
+        return self._seal(response, recipient)
 
-    def _seal(self, reply: bytes, recipient: str) -> bytes:
-        return self._sealing_key.seal(reply, recipient) if self._sealing_key and recipient else reply
+    def _seal(self, response: bytes, recipient: str) -> bytes:
+        return self._sealing_key.seal(response, recipient) if self._sealing_key and recipient else response
 
     def _read_server(self, public: str) -> bytes:
         _, key = decode_public(public)

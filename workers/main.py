@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from workers.authorize import Authorizer, Session
+from workers.authorize import Authorizer, LoginTerms
 from workers.connection import make_tls_context
 from workers.exits import Exit
 from workers.logs import Log
@@ -70,10 +70,10 @@ def _make_server(settings: WorkerSettings, log: Log) -> CalloutServer:
     """Make the parts; what cannot be made would not be there the next time either."""
     snapshot = SnapshotReader(Path(settings.snapshot_dir))
     tokens = TokenVerifier()
-    session = Session(settings.user_ttl, settings.user_ttl_jitter, settings.user_name)
+    terms = LoginTerms(settings.user_ttl, settings.user_ttl_jitter, settings.user_name)
     return CalloutServer(
         settings,
-        Authorizer(make_signer(settings), tokens, session, make_sealing_key(settings)),
+        Authorizer(make_signer(settings), tokens, terms, make_sealing_key(settings)),
         tokens,
         snapshot,
         StatusPage(Path(settings.status_file)),

@@ -12,7 +12,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
-from workers.reasons import Reason
+from workers.reasons import DROP_REASONS, Reason
 
 # Seconds. The decision has 1.5 s in all; below a millisecond is the normal day.
 DURATION_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5)
@@ -20,15 +20,6 @@ FILE_SIZE: Final = 1 << 16  # bytes: what prometheus-client begins with (`mmap_d
 ALLOWED: Final = "allowed"
 DENIED: Final = "denied"
 DROPPED: Final = "dropped"
-DROP_REASONS: Final = frozenset(
-    {
-        Reason.REQUEST_MALFORMED,
-        Reason.REQUEST_UNREADABLE,
-        Reason.REQUEST_EXPIRED,
-        Reason.REQUEST_OVERFLOW,
-        Reason.INTERNAL_ERROR,
-    }
-)
 
 
 class WorkerMetrics:

@@ -5,7 +5,7 @@ in our log.
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 
 class Explained(StrEnum):
@@ -173,3 +173,15 @@ class Reason(Explained):
         "The decision failed in a way that should not exist.",
         "Please report the log line, which holds the traceback and no secret.",
     )
+
+
+# Requests that get no answer: there is nobody to answer, or no time to do it. All others get an error reply.
+DROP_REASONS: Final = frozenset(
+    {
+        Reason.REQUEST_MALFORMED,
+        Reason.REQUEST_UNREADABLE,
+        Reason.REQUEST_EXPIRED,
+        Reason.REQUEST_OVERFLOW,
+        Reason.INTERNAL_ERROR,
+    }
+)

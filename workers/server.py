@@ -18,13 +18,14 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, SlowConsumerError
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
 from workers.authorize import Allow, Authorizer, Denied, Outcome
+from workers.backlog import Backlog
 from workers.claims import RequestClaims
-from workers.connection import RECONNECT_WAIT_S, ArrivedMsg, CalloutClient, address_of, describe, make_options
+from workers.connection import RECONNECT_WAIT_S, CalloutClient, address_of, describe, make_options
+from workers.frames import Message
 from workers.keyset import parse_keyset
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
@@ -36,18 +37,20 @@ from workers.status import State, StatusPage
 
 SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 QUEUE_GROUP: Final = "nats-k8s-oidc-callout"
-XKEY_HEADER: Final = "Nats-Server-Xkey"
 MAX_WAITING_REQUESTS: Final = 8192  # at 5,000/s more than a request may wait; about 3 KB each
 MAX_WAITING_BYTES: Final = 64 << 20
 MAX_WAIT_S: Final = 1.5  # of the server's two seconds; what has waited longer is answered too late, whatever is done
+IN_TURN_S: Final = 0.5  # of work: so much is answered in time if it is done in the order in which it came
+_PACE_WEIGHT: Final = 1 / 64  # of a decision in the mean of what decisions take
 # The longest stretch of decisions before the loop turns. So short that more is read in a turn than decided: then what
 # is too much waits here, where its age is known, and not in the socket.
-MAX_TURN_S: Final = 0.0005
+MAX_TURN_S: Final = 0.002
 STAMP_INTERVAL_S: Final = 0.5
 READY_POLL_S: Final = 0.02  # how often the snapshot is asked whether it is complete
 REPEAT_S: Final = 30.0  # how often an error that goes on is logged
-MAX_NAMESPACE_LENGTH: Final = 63  # what a token claims before it is verified may be longer than any name
-MAX_NAME_LENGTH: Final = 253
+# Characters in a line of the log, thousands of which may wait. What is claimed may be longer than any true name.
+MAX_NAMESPACE_LENGTH: Final = 63
+MAX_NAME_LENGTH: Final = 253  # of a ServiceAccount, of a host, and more than anybody calls a server
 _VERIFIED: Final = (Reason.SERVICEACCOUNT_UNKNOWN, Reason.SERVICEACCOUNT_RECREATED)  # only then the names are facts
 _REFUSALS: Final = ("authorization violation", "user authentication", "account authentication")
 
@@ -91,7 +94,10 @@ class CalloutServer:
         self._tls = tls
         self._log = log
         self._keyset_version = 0
-        self._turned_at = 0.0
+        self._backlog = Backlog(MAX_WAITING_REQUESTS, MAX_WAITING_BYTES, MAX_WAIT_S, IN_TURN_S)
+        self._decision_s = 0.0
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
         self._dropped: Counter[Reason] = Counter()
         self._client = CalloutClient(must_encrypt=self._tls is not None)
         self._closed = asyncio.Event()
@@ -106,6 +112,7 @@ class CalloutServer:
             CredentialsRefusedError: NATS refused us, and had never accepted us before.
         """
         stamping = asyncio.create_task(self._stamp())
+        working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -122,6 +129,7 @@ class CalloutServer:
             await self._drain()
         finally:
             stopping.cancel()
+            working.cancel()
             stamping.cancel()
             self._report_dropped()
 
@@ -154,13 +162,7 @@ class CalloutServer:
             if self._closed.is_set():
                 return
             await asyncio.sleep(READY_POLL_S)
-        await self._client.subscribe(
-            SUBJECT,
-            QUEUE_GROUP,
-            cb=self._on_request,
-            pending_msgs_limit=MAX_WAITING_REQUESTS,
-            pending_bytes_limit=MAX_WAITING_BYTES,
-        )
+        await self._client.listen(SUBJECT, QUEUE_GROUP, self._on_message)
         await self._client.flush()  # the server has the subscription now
         self._subscribed = True
         self._show_connection()
@@ -171,32 +173,58 @@ class CalloutServer:
         """Leave the queue group, finish what is waiting, flush, close."""
         self._status.state = State.DRAINING
         try:
-            await (self._client.drain() if self._client.is_connected else self._client.close())
-        except NatsError as error:
+            async with asyncio.timeout(self._settings.drain_timeout):
+                if self._client.is_connected:
+                    await self._client.stop_listening()
+                    await self._idle.wait()
+                    await self._client.flush()
+        except (NatsError, TimeoutError) as error:
             self._log.warning("drained without the server", error=describe(error))
+        await self._client.close()
 
-    async def _on_request(self, message: Msg) -> None:
-        assert isinstance(message, ArrivedMsg)  # CalloutClient makes no other
-        started = time.perf_counter()
-        if time.monotonic() - message.arrived_at > MAX_WAIT_S:
-            self._dropped[Reason.REQUEST_EXPIRED] += 1
-        else:
+    def _on_message(self, message: Message) -> None:
+        overflow = self._backlog.add(message, time.monotonic())
+        if overflow:
+            self._dropped[Reason.REQUEST_OVERFLOW] += overflow
+        self._idle.clear()
+        self._arrived.set()
+
+    async def _work(self) -> None:
+        """Decide on what waits, a little at a time, and let the loop turn in between."""
+        while True:
+            if not self._backlog:
+                self._arrived.clear()
+                self._idle.set()
+                await self._arrived.wait()
+            try:
+                if answers := self._take_turn():
+                    await self._client.send(answers)
+            except Exception as error:  # noqa: BLE001  # what befalls some is not to end the others' service
+                await self._on_error(error)
+            await asyncio.sleep(0)
+
+    def _take_turn(self) -> list[tuple[bytes, bytes]]:
+        """Decide for a while; return the answers, and to which subject each goes."""
+        answers = []
+        now = started = time.monotonic()
+        if expired := self._backlog.expire(now):
+            self._dropped[Reason.REQUEST_EXPIRED] += expired
+        while self._backlog and now - started < MAX_TURN_S:
+            message = self._backlog.take(self._decision_s)
             outcome = self._decide(message)
             if isinstance(outcome, Allow | Denied) and message.reply:
-                await self._client.publish(message.reply, outcome.reply)
-            self._metrics.observe_duration(time.perf_counter() - started)
+                answers.append((message.reply, outcome.answer))
+            taken_up, now = now, time.monotonic()
+            self._metrics.observe_duration(now - taken_up)
+            self._decision_s += (now - taken_up - self._decision_s) * _PACE_WEIGHT
             self._record(outcome)
-        # nats-py hands over what is waiting without ever letting the loop turn in between.
-        if time.perf_counter() - self._turned_at > MAX_TURN_S:
-            await asyncio.sleep(0)
-            self._turned_at = time.perf_counter()
+        return answers
 
-    def _decide(self, message: ArrivedMsg) -> Outcome | None:
-        xkey = message.headers.get(XKEY_HEADER, "") if message.headers else ""
+    def _decide(self, message: Message) -> Outcome | None:
         try:
             with self._snapshot.view() as view:
                 self._follow_keyset(view)
-                return self._authorizer.decide(message.data, xkey, view, time.time(), random.random())  # noqa: S311  # jitter
+                return self._authorizer.decide(message.payload, message.xkey, view, time.time(), random.random())  # noqa: S311  # jitter
         except Exception:  # noqa: BLE001  # one request that breaks the code is not to end the others' service
             self._log.error("decision failed", reason=Reason.INTERNAL_ERROR, traceback=traceback.format_exc(limit=-3))
             return None
@@ -256,9 +284,6 @@ class CalloutServer:
             self._log.warning("requests dropped", reason=reason, requests=requests)
 
     async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, SlowConsumerError):
-            self._dropped[Reason.REQUEST_OVERFLOW] += 1
-            return
         text = describe(error)
         if not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
             self._refused.set_result(text)
@@ -298,7 +323,8 @@ class CalloutServer:
 
 
 def _origin(request: RequestClaims) -> dict[str, str]:
-    return {"client": request.nats.client_info.host, "server": request.nats.server_id.name}
+    client, server = request.nats.client_info.host, request.nats.server_id.name
+    return {"client": client[:MAX_NAME_LENGTH], "server": server[:MAX_NAME_LENGTH]}
 
 
 async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Task[bool]) -> None:

@@ -63,9 +63,9 @@ def make_signer(settings: WorkerSettings) -> Signer:
     Raises:
         ValueError: a seed is not that of an account.
     """
-    envelope = _read(settings.signing_seed, Kind.ACCOUNT)
-    user = _read(settings.account_signing_seed, Kind.ACCOUNT) if settings.account_signing_seed else envelope
-    return Signer(settings.mode, envelope, user, settings.callout_account)
+    response = _read(settings.signing_seed, Kind.ACCOUNT)
+    user = _read(settings.account_signing_seed, Kind.ACCOUNT) if settings.account_signing_seed else response
+    return Signer(settings.mode, response, user, settings.callout_account)
 
 
 def make_sealing_key(settings: WorkerSettings) -> SealingKey | None:

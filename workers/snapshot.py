@@ -167,14 +167,11 @@ class SnapshotWriter:
                 f"the snapshot could not be written; give its directory more memory ({error})"
             ) from error
 
-    def look_up(self, namespace: str, name: str) -> Record | None:
-        """Return the record of a ServiceAccount, or None if there is none."""
-        with self._env.begin() as txn:
-            return unpack(txn.get(_key(namespace, name), db=self._service_accounts))
-
-    def identities(self) -> Iterator[tuple[str, str]]:
-        """Iterate over all (namespace, name), sorted. Do not write meanwhile."""
+    def identities(self, after: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
+        """Iterate over all (namespace, name) in their order, or those after one. Do not write meanwhile."""
         with self._env.begin() as txn, txn.cursor(db=self._service_accounts) as cursor:
+            if after is not None and not cursor.set_range(_key(*after) + b"\0"):
+                return
             for key in cursor.iternext(keys=True, values=False):
                 namespace, _, name = key.decode().partition("/")
                 yield namespace, name

@@ -1,7 +1,7 @@
 """The answer's two JWTs, spliced from prepared bytes.
 
 Shapes: nats-io/jwt v2 `user_claims.go`, `authorization_claims.go`; what nats-server does with them:
-`server/auth_callout.go`. The user JWT is what the client becomes; the envelope carries it, or an error, to the server.
+`server/auth_callout.go`. The user JWT is what the client becomes; the response carries it, or an error, to the server.
 
 Rules kept here:
 - An allow list is never empty: NATS reads that as "everything". An empty side becomes deny `>`.
@@ -45,13 +45,13 @@ class Signer(msgspec.Struct, frozen=True):
 
     Attributes:
         mode: how the server knows its accounts.
-        envelope: signs the response: the configured issuer's key, or the callout account's (or a signing key of it).
+        response: signs the response: the configured issuer's key, or the callout account's (or a signing key of it).
         user: signs the user JWT: the same key in server mode, the target account's (or a signing key) in operator mode.
         callout_account: the public key that requests have to be addressed to (their `sub`).
     """
 
     mode: Mode
-    envelope: KeyPair
+    response: KeyPair
     user: KeyPair
     callout_account: str
 
@@ -121,20 +121,20 @@ def issue_user(
 
 
 def respond_allow(signer: Signer, *, user_nkey: str, server_id: str, issued_at: int, user_jwt: bytes) -> bytes:
-    """Sign the envelope that lets the client in."""
+    """Sign the response that lets the client in."""
     return _respond(signer, user_nkey, server_id, issued_at, b'"jwt":"%b"' % user_jwt)
 
 
 def respond_deny(signer: Signer, *, user_nkey: str, server_id: str, issued_at: int, error: str) -> bytes:
-    """Sign the envelope that refuses the client. The server logs `error`; the client never sees it."""
+    """Sign the response that refuses the client. The server logs `error`; the client never sees it."""
     return _respond(signer, user_nkey, server_id, issued_at, b'"error":%b' % _quote(error))
 
 
 def _respond(signer: Signer, user_nkey: str, server_id: str, issued_at: int, verdict: bytes) -> bytes:
-    issuer = signer.envelope.public
+    issuer = signer.response.public
     account = b"" if issuer == signer.callout_account else b',"issuer_account":"%b"' % signer.callout_account.encode()
     return sign_nats_jwt(
-        signer.envelope,
+        signer.response,
         b'{"iat":%d,"iss":"%b","sub":"%b","aud":"%b","nats":{%b,"type":"authorization_response","version":2%b}}'
         % (issued_at, issuer.encode(), user_nkey.encode(), server_id.encode(), verdict, account),
     )

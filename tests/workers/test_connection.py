@@ -2,15 +2,15 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from nats.errors import Error
+from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
 from tests.waiting import until
-from workers.connection import ArrivedMsg, CalloutClient, describe
+from workers.connection import CalloutClient, describe
 
 INFO = b'INFO {"server_id":"x","version":"2.15.1","proto":1,"max_payload":1048576}\r\n'
 DEADLINE_S = 10
@@ -75,18 +75,120 @@ def test_without_tls_it_connects() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("header", [b"NATS", b"NATS/1.0 \xff\xfe\r\n\r\n", b"NATS/1.0\r\n\xff: x\r\n\r\n", b"\0"])
-def test_a_header_that_cannot_be_read_is_none(header: bytes) -> None:
-    """nats-py would raise, stop reading and stay connected: a worker that hears nothing."""
-    assert asyncio.run(CalloutClient()._process_headers(header)) is None
+class Subscribed:
+    """A server that answers a subscription with what `replies` says, and keeps the rest of what it is sent."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.heard = b""
+        self._replies = list(replies)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection; a reply that is empty ends it."""
+        writer.write(INFO)
+        while line := await reader.readline():
+            self.heard += line
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+            if line.startswith(b"SUB") and self._replies:
+                writer.write(self._replies.pop(0))
+            if line.startswith(b"UNSUB"):
+                writer.write(b"MSG a 1 4\r\nlast\r\n")
+        writer.close()
+
+    async def run(self, scenario: Callable[[CalloutClient, list[bytes]], Awaitable[None]]) -> None:
+        """Connect to it, listen, and let `scenario` see what arrives."""
+        listening = await asyncio.start_server(self.converse, "127.0.0.1", 0)
+        async with listening:
+            client, arrived = CalloutClient(), list[bytes]()
+            port = listening.sockets[0].getsockname()[1]
+            await client.connect(f"nats://127.0.0.1:{port}", reconnect_time_wait=0, max_reconnect_attempts=-1)
+            await client.listen("a", "group", lambda message: arrived.append(message.payload))
+            await client.flush()
+            await scenario(client, arrived)
+            await client.close()
 
 
-def test_a_message_knows_when_it_arrived() -> None:
-    """Each later than the one before."""
-    client = CalloutClient()
-    first, second = (client._build_message(1, b"a", b"b", b"", None) for _ in range(2))
-    assert isinstance(first, ArrivedMsg)
-    assert first.arrived_at <= second.arrived_at
+def test_messages_are_handed_over_as_they_are_read() -> None:
+    """In their order, past nats-py, which gets what else the server says in between."""
+
+    async def scenario(client: CalloutClient, arrived: list[bytes]) -> None:
+        await until(lambda: len(arrived) == 2, DEADLINE_S, "both messages")
+        assert [b"one", b"two"] == arrived
+        assert {"in_msgs": 0} == {"in_msgs": client.stats["in_msgs"]}
+
+    server = Subscribed(b"MSG a 1 3\r\none\r\nPING\r\nMSG a 1 r 3\r\ntwo\r\n")
+    asyncio.run(server.run(scenario))
+    assert b"PONG\r\n" in server.heard
+
+
+def test_after_another_connection_reading_begins_anew() -> None:
+    """Half a message of the last one is not the beginning of the next one's."""
+
+    async def scenario(_: CalloutClient, arrived: list[bytes]) -> None:
+        await until(lambda: len(arrived) == 2, DEADLINE_S, "a message of each connection")
+        assert [b"one", b"two"] == arrived
+
+    stale = b"MSG a 1 3\r\none\r\n-ERR 'Stale Connection'\r\nMSG a 1 3\r\nnot\r\nMSG a 1 100\r\nhalf"
+    asyncio.run(Subscribed(stale, b"MSG a 1 3\r\ntwo\r\n").run(scenario))
+
+
+def test_what_no_server_says_ends_the_connection_and_not_the_client() -> None:
+    """A client that went on would be deaf, or would take the middle of a message for its beginning."""
+
+    async def scenario(_: CalloutClient, arrived: list[bytes]) -> None:
+        await until(lambda: arrived, DEADLINE_S, "a message of the next connection")
+        assert [b"two"] == arrived
+
+    asyncio.run(Subscribed(b"MSG a 1 x\r\n", b"MSG a 1 3\r\ntwo\r\n").run(scenario))
+
+
+def test_who_has_stopped_listening_has_everything_that_was_sent() -> None:
+    """Also what the server sent before it knew."""
+
+    async def scenario(client: CalloutClient, arrived: list[bytes]) -> None:
+        await client.stop_listening()
+        assert [b"last"] == arrived
+
+    asyncio.run(Subscribed().run(scenario))
+
+
+def test_what_is_sent_together_arrives_in_its_order() -> None:
+    """One that is larger than the server takes is left out: the server would break with us for it."""
+
+    async def scenario(client: CalloutClient, _: list[bytes]) -> None:
+        large = bytes(client.max_payload + 1)
+        with pytest.raises(MaxPayloadError):
+            await client.send([(b"x", b"first"), (b"y", large), (b"z", b"second")])
+        await client.flush()
+
+    server = Subscribed()
+    asyncio.run(server.run(scenario))
+    assert b"PUB x 5\r\nfirst\r\nPUB z 6\r\nsecond\r\n" in server.heard
+
+
+def test_nothing_is_kept_without_bound_for_a_server_that_is_away() -> None:
+    """Answers wait for the next connection as long as there is room."""
+
+    async def scenario(client: CalloutClient, _: list[bytes]) -> None:
+        client._status = CalloutClient.RECONNECTING
+        half = bytes(client._max_pending_size // 2)
+        await client.send([(b"x", half)])
+        with pytest.raises(OutboundBufferLimitError):
+            await client.send([(b"x", half)])
+        client._status = CalloutClient.CONNECTED
+
+    asyncio.run(Subscribed().run(scenario))
+
+
+def test_a_client_that_is_closed_sends_nothing() -> None:
+    """It says so: the answers are lost."""
+
+    async def scenario(client: CalloutClient, _: list[bytes]) -> None:
+        await client.close()
+        with pytest.raises(ConnectionClosedError):
+            await client.send([(b"x", b"y")])
+
+    asyncio.run(Subscribed().run(scenario))
 
 
 @pytest.mark.parametrize(

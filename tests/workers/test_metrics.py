@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.samples import Sample
 
-from workers.metrics import DROP_REASONS, DURATION_BUCKETS, WorkerMetrics
-from workers.reasons import Reason
+from workers.metrics import DURATION_BUCKETS, WorkerMetrics
+from workers.reasons import DROP_REASONS, Reason
 
 REQUESTS = "nats_auth_requests_total"
 DURATION = "nats_auth_request_duration_seconds"

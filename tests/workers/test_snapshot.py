@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.snapshots import look_up
 from workers import snapshot
 from workers.record import Record
 from workers.snapshot import (
@@ -165,9 +166,9 @@ def test_both_ends_see_what_was_written(
                         expected[namespace, name] = record
                         written = True
                     assert expected.get((namespace, name)) == transaction.look_up(namespace, name)
-                assert before == {identity: writer.look_up(*identity) for identity in writer.identities()}
+                assert before == {identity: look_up(writer, *identity) for identity in writer.identities()}
             generation += written
-            assert expected == {identity: writer.look_up(*identity) for identity in writer.identities()}
+            assert expected == {identity: look_up(writer, *identity) for identity in writer.identities()}
             stats = writer.stats()
             assert (len(expected), generation) == (stats.entries, stats.generation)
     with reading(directory) as reader, reader.view() as view:
@@ -183,8 +184,8 @@ def test_no_two_identities_share_a_place(tmp_path: Path, namespace: str, name: s
         with writer.transaction() as transaction:
             transaction.put(namespace, name, RECORD)
         assert {("shop", "x"), (namespace, name)} == set(writer.identities())
-        assert RECORD == writer.look_up(namespace, name)
-        assert writer.look_up(name, namespace) is None
+        assert RECORD == look_up(writer, namespace, name)
+        assert look_up(writer, name, namespace) is None
 
 
 def test_identities_come_in_order(tmp_path: Path) -> None:
@@ -194,10 +195,18 @@ def test_identities_come_in_order(tmp_path: Path) -> None:
         assert [("shop", "a"), ("shop", "b"), ("shop", "c")] == list(writer.identities())
 
 
+def test_identities_can_be_had_in_parts(tmp_path: Path) -> None:
+    """Those after one, whether it is there or not; after the last there are none."""
+    with writing(tmp_path) as writer:
+        fill(writer, "a", "a.b", "c")
+        parts = {name: [found for _, found in writer.identities(("shop", name))] for name in ("a", "b", "c", "d")}
+    assert {"a": ["a.b", "c"], "b": ["c"], "c": [], "d": []} == parts
+
+
 def test_a_name_longer_than_any_key_is_just_unknown(tmp_path: Path) -> None:
     """Whatever an issuer has signed: a lookup says None, it does not raise."""
     with writing(tmp_path) as writer:
-        assert writer.look_up("n" * 3000, "n" * 1000) is None
+        assert look_up(writer, "n" * 3000, "n" * 1000) is None
     with reading(tmp_path) as reader, reader.view() as view:
         assert view.look_up("n" * 3000, "é\0" * 1000) is None
 

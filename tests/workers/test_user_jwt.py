@@ -42,9 +42,9 @@ texts = st.text() | st.sampled_from(('"', "\\", '","admin":true,"x":"', "\u2028"
 subjects = st.lists(texts, max_size=4)
 
 
-def signer(envelope: NatsKey = CALLOUT, user: NatsKey | None = None, mode: Mode = Mode.SERVER) -> Signer:
+def signer(response: NatsKey = CALLOUT, user: NatsKey | None = None, mode: Mode = Mode.SERVER) -> Signer:
     """A signer for the account `CALLOUT`; in server mode one key signs both JWTs."""
-    return Signer(mode, decode_seed(envelope.seed), decode_seed((user or envelope).seed), CALLOUT.public)
+    return Signer(mode, decode_seed(response.seed), decode_seed((user or response).seed), CALLOUT.public)
 
 
 def issue(signer: Signer, **changes: Any) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_no_text_breaks_out_of_a_user_jwt(account: str, name: str | None, pub: l
     assert expected_nats | (set() if mode is Mode.SERVER else {"issuer_account"}) == set(claims["nats"])
 
 
-# --- the envelope ----------------------------------------------------------------------------------------------------
+# --- the response ----------------------------------------------------------------------------------------------------
 
 
 def request() -> AuthorizationRequest:
@@ -184,7 +184,7 @@ def deny(keys: Signer, error: str) -> bytes:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_an_answer_is_the_oracles(mode: Mode) -> None:
-    """But for `jti`, which counts for nothing in an envelope, member for member what nats-io/jwt would write."""
+    """But for `jti`, which counts for nothing in a response, member for member what nats-io/jwt would write."""
     asked = open_request(request().payload, None, None)
     user_jwt = encode_nats_jwt({"iss": CALLOUT.public, "sub": USER, "nats": {"type": "user", "version": 2}}, CALLOUT)
     keys = signer(mode=mode)
@@ -195,20 +195,20 @@ def test_an_answer_is_the_oracles(mode: Mode) -> None:
         expected = decode_nats_jwt(oracle.decode())
         del expected["jti"]
         assert expected == decode_nats_jwt(ours.decode())
-        open_answer(ours, request(), server=SERVER, envelope_issuer=CALLOUT.public)
+        open_answer(ours, request(), server=SERVER, response_issuer=CALLOUT.public)
 
 
-def test_an_envelope_by_a_signing_key_names_the_account() -> None:
+def test_a_response_by_a_signing_key_names_the_account() -> None:
     """A signing key of the callout account, in operator mode; its own key names nobody."""
     for key, expected in ((CALLOUT, None), (SIGNING_KEY, CALLOUT.public)):
         keys = signer(key, TARGET, Mode.OPERATOR)
         for payload in (allow(keys, b"x"), deny(keys, "no")):
-            envelope = decode_nats_jwt(payload.decode())
-            assert (key.public, expected) == (envelope["iss"], envelope["nats"].get("issuer_account"))
+            response = decode_nats_jwt(payload.decode())
+            assert (key.public, expected) == (response["iss"], response["nats"].get("issuer_account"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(texts)
 def test_no_text_breaks_out_of_an_error(error: str) -> None:
     """The error is one string."""
-    assert error == open_answer(deny(signer(), error), request(), server=SERVER, envelope_issuer=CALLOUT.public).error
+    assert error == open_answer(deny(signer(), error), request(), server=SERVER, response_issuer=CALLOUT.public).error

@@ -1,0 +1,95 @@
+"""workers.backlog: who is next, who is given up, and that what waits is bounded."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.backlog import Backlog
+from workers.frames import Message
+
+MAX_REQUESTS = 5
+MAX_BYTES = 100
+MAX_WAIT_S = 1.5
+IN_TURN_S = 1.0
+QUICK = 0.001
+SLOW = 0.4
+
+
+def message(number: int, size: int = 1) -> Message:
+    """One that can be told from others."""
+    return Message(b"1", b"%d" % number, "", bytes(size))
+
+
+def waiting(*sizes: int, now: float = 0) -> Backlog:
+    """A backlog of messages of these sizes, numbered, that have arrived now."""
+    backlog = Backlog(MAX_REQUESTS, MAX_BYTES, MAX_WAIT_S, IN_TURN_S)
+    for number, size in enumerate(sizes):
+        backlog.add(message(number, size), now)
+    return backlog
+
+
+def take_all(backlog: Backlog, decision_s: float) -> list[int]:
+    """The numbers of all that wait, in the order in which they are taken."""
+    return [int(backlog.take(decision_s).reply) for _ in range(len(backlog))]
+
+
+def test_first_come_first_served() -> None:
+    """As long as all of it can be decided in time."""
+    assert [0, 1, 2] == take_all(waiting(1, 1, 1), QUICK)
+
+
+def test_when_more_waits_than_can_be_decided_in_time_the_newest_comes_first() -> None:
+    """And what is left is served in turn again, as soon as it is little enough."""
+    assert [4, 3, 2, 0, 1] == take_all(waiting(1, 1, 1, 1, 1), SLOW)
+
+
+def test_a_few_that_have_waited_long_are_not_passed_over() -> None:
+    """A worker that stood still is behind in time and not in work: in turn, everybody is served soonest."""
+    backlog = waiting(1, 1, now=0)
+    backlog.add(message(2), 1.4)
+    assert [0, 1, 2] == take_all(backlog, QUICK)
+
+
+@pytest.mark.parametrize(("now", "given_up"), [(1.5, 0), (1.6, 2), (1.9, 2), (2.1, 3)])
+def test_what_has_waited_too_long_is_given_up(now: float, given_up: int) -> None:
+    """Its server gives up soon or has already, and somebody else's can still be answered."""
+    backlog = waiting(1, 1, now=0)
+    backlog.add(message(2), 0.5)
+    assert given_up == backlog.expire(now)
+    assert list(range(given_up, 3)) == take_all(backlog, QUICK)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size", "given_up"),
+    [((1,) * 4, 1, 0), ((1,) * 5, 1, 1), ((40, 40), 20, 0), ((40, 40), 21, 1), ((1, 50, 40), 60, 2), ((), 101, 1)],
+    ids=["room", "too many", "just enough bytes", "too many bytes", "two make room", "larger than all"],
+)
+def test_where_there_is_no_room_the_oldest_goes(sizes: tuple[int, ...], size: int, given_up: int) -> None:
+    """It is the one whose server gives up soonest; what could never fit is not kept either."""
+    backlog = waiting(*sizes)
+    assert given_up == backlog.add(message(len(sizes), size), 0)
+    assert list(range(given_up, len(sizes) + 1)) == take_all(backlog, QUICK)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.just("add"), st.integers(0, MAX_BYTES + 10))
+        | st.tuples(st.sampled_from(("take", "take newest", "expire")), st.just(0)),
+        max_size=40,
+    )
+)
+def test_everything_is_taken_or_given_up_once_and_the_bounds_hold(steps: list[tuple[str, int]]) -> None:
+    """Whatever comes in whatever order."""
+    backlog, added, taken, given_up = waiting(), 0, set(), 0
+    for now, (step, size) in enumerate(steps):
+        if step == "add":
+            given_up += backlog.add(message(added, size), now)
+            added += 1
+        elif step == "expire":
+            given_up += backlog.expire(now)
+        elif backlog:
+            taken.add(backlog.take(SLOW if step == "take newest" else QUICK).reply)
+        assert len(backlog) <= MAX_REQUESTS
+        assert sum(len(request.message.payload) for request in backlog._requests) == backlog._bytes <= MAX_BYTES
+    assert added == len(taken) + given_up + len(backlog)
