@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`. Both set up .venv first.
+# Two commands matter: `make demo` and `make test`. Both set up .venv first; `make e2e` needs Go besides.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 SERVER_LINES := 2.14 2.10
 SERVERS := $(foreach line,$(SERVER_LINES),$(VENV)/nats-servers/$(line)/bin/nats-server)
 
-.PHONY: setup demo test lint types contracts docs lock clean
+.PHONY: setup demo test e2e perf lint types contracts docs goldens manifests lock clean
 
 setup: $(STAMP) $(SERVERS)
 
@@ -15,7 +15,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or later is needed, and $(PYTHON) is older or not there: run 'make $(MAKECMDGOALS) PYTHON=python3.12', say." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -33,6 +33,15 @@ demo: $(STAMP)
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
+# On a real Kubernetes API, with the nats CLI: tests/e2e/tools builds them with Go, once, in many minutes.
+e2e: $(STAMP)
+	$(BIN)/python -m tests.e2e.tools.build >/dev/null
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
+
+# All measurements, in less than a quarter of an hour; the results and a report with plots go to perf/results/.
+perf: $(STAMP)
+	@$(BIN)/python -m perf
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,6 +54,11 @@ contracts: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m tests.documents
+	$(BIN)/python -m tests.chart.values_table
+
+# What the chart renders: k8s/base, and the variants that its tests keep. Both need helm, which tests/e2e/tools builds.
+manifests goldens: $(STAMP)
+	$(BIN)/python -m tests.e2e.chart.$@
 
 # Locked with hashes and without any index address; --universal keeps one file for every platform.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -21,8 +21,10 @@ from callout.errors import EXIT_WRONG_USAGE, CommandError, print_problems
 COMMANDS = {
     "serve": ("callout.serve", "run the service, with settings from the environment"),
     "demo": ("callout.demo.command", "run it against a local NATS server, with clients that show what is allowed"),
-    "config": ("callout.config.command", "show the settings in force and say whether they are valid"),
+    "config": ("callout.preflight.command", "show the settings in force and say whether they are valid"),
+    "bootstrap": ("callout.bootstrap.command", "make a whole operator-mode deployment in one folder, without nsc"),
     "explain": ("callout.explain.command", "show what a token or a ServiceAccount would get, and why"),
+    "doctor": ("callout.doctor.command", "find out why it does not work, and what mends it"),
 }
 """Each command with its module, which has `add_arguments(parser)` and `run(args) -> int`, and what it does."""
 

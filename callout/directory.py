@@ -5,6 +5,7 @@ reported of those with something to report.
 
 Rules kept here:
 - What a source reports together becomes visible together: one call of `apply` is one transaction.
+- Nobody else on the loop waits for long: what vanished from a list is found and removed in steps of SWEEP_STEP.
 - Nothing is written, logged or counted twice: a ServiceAccount listed anew with nothing changed costs a look-up.
 - An entry that was dropped is reported where the operator looks (log and metric) once, until it is mended. Of each
   ServiceAccount MAX_LOGGED findings are named at a time, and the others counted in one line whenever their number
@@ -15,6 +16,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -23,8 +25,10 @@ from callout.policy.decision import Rules, decide, make_record
 from callout.policy.verdict import Dropped, DropReason, Side, Verdict
 from callout.serviceaccounts import Change, Removed, ServiceAccount
 from workers.logs import Log
+from workers.record import Record
 from workers.snapshot import SnapshotFullError, SnapshotWriter, Transaction
 
+SWEEP_STEP: Final = 1000  # names of the snapshot compared with a list's at once: 1 to 3 ms, removing them all included
 MAX_LOGGED: Final = 40  # findings of a ServiceAccount that are named at a time; `callout explain` names more
 
 
@@ -35,22 +39,29 @@ class Directory:
         snapshot: the writer's end.
         rules: the policy's.
         log: where dropped entries are reported.
+        on_listed: called at the end of each full list; what it raises, `end_list` raises.
         clock: Unix seconds.
     """
 
     def __init__(
-        self, snapshot: SnapshotWriter, rules: Rules, log: Log, clock: Callable[[], float] = time.time
+        self,
+        snapshot: SnapshotWriter,
+        rules: Rules,
+        log: Log,
+        on_listed: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Start with nothing listed."""
         self._snapshot = snapshot
         self._rules = rules
         self._log = log
+        self._on_listed = on_listed
         self._clock = clock
         self._named: set[tuple[str, str]] | None = None
+        self._swept: tuple[str, str] | None = None
         self._reported: dict[tuple[str, str], _Reported] = {}
         self.filtered: Counter[tuple[Side, DropReason]] = Counter()
         self.fresh_at: float | None = None
-        self.listed = False
 
     def use_rules(self, rules: Rules) -> None:
         """Put other rules in force for what is reported from now on; the source has to list anew."""
@@ -59,6 +70,7 @@ class Directory:
     def begin_list(self) -> None:
         """Remember from now on who is named."""
         self._named = set()
+        self._swept = None
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Take changes as one atomic step.
@@ -75,21 +87,21 @@ class Directory:
             transaction.set_fresh_at(self._clock())
         self.fresh_at = self._clock()
 
-    def end_list(self) -> None:
-        """Remove whoever was not named since `begin_list`.
+    def end_list(self) -> bool:
+        """Remove those not named since `begin_list`, among the next SWEEP_STEP names; tell whether there are more.
 
         Raises:
-            SnapshotFullError: memory ran out; nothing was changed.
+            SnapshotFullError: memory ran out; this step has changed nothing.
         """
         named = self._named or set()
-        gone = [identity for identity in self._snapshot.identities() if identity not in named]
-        with self._snapshot.transaction() as transaction:
-            for namespace, name in gone:
-                self._remove(transaction, namespace, name)
-            transaction.set_fresh_at(self._clock())
-        self.fresh_at = self._clock()
+        names = list(islice(self._snapshot.identities(self._swept), SWEEP_STEP))
+        self.apply([Removed(*identity) for identity in names if identity not in named])
+        if len(names) == SWEEP_STEP:
+            self._swept = names[-1]
+            return True
         self._named = None
-        self.listed = True
+        self._on_listed()
+        return False
 
     def touch(self) -> None:
         """Note that the picture is fresh."""
@@ -104,9 +116,10 @@ class Directory:
             self._named.add(identity)
         verdict = decide(service_account, self._rules)
         record = make_record(service_account, verdict, self._rules)
-        if transaction.look_up(*identity) != record:
+        before = transaction.look_up(*identity)
+        if before != record:
             transaction.put(*identity, record)
-            self._log.debug("permissions changed", namespace=identity[0], serviceaccount=identity[1])
+            self._log.debug(_describe(before, record), namespace=identity[0], serviceaccount=identity[1])
         self._report(identity, verdict)
 
     def _remove(self, transaction: Transaction, namespace: str, name: str) -> None:
@@ -147,6 +160,13 @@ class Directory:
             reason=finding.reason,
             remedy=finding.reason.remedy,
         )
+
+
+def _describe(before: Record | None, now: Record) -> str:
+    """Say what has happened to a ServiceAccount."""
+    if before is None:
+        return "ServiceAccount added"
+    return "permissions changed" if before.uid == now.uid else "ServiceAccount made again"
 
 
 class _Reported(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ Whatever a user can get wrong ends here and is printed by `callout.cli`, never a
 import sys
 from collections.abc import Iterable
 
+from callout.printable import make_printable
+
 EXIT_FAILED = 1
 EXIT_WRONG_USAGE = 2
 
@@ -30,4 +32,4 @@ class CommandError(Exception):
 def print_problems(lines: Iterable[str], warnings: Iterable[str]) -> None:
     """Print to standard error what is wrong, one line for each thing; warnings first, since they may explain it."""
     for line in [*(f"warning: {warning}" for warning in warnings), *lines]:
-        sys.stderr.write(f"callout: {line}\n")
+        sys.stderr.write(f"callout: {make_printable(line)}\n")  # a path or a name may hold a line end

@@ -18,7 +18,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-POLL_SECONDS = 2.0
+POLL_S = 2.0
 """How often to look: the kubelet brings a changed Secret after a minute or so, an edit by hand should show at once."""
 
 MAX_WATCHED_BYTES = 16 * 1024 * 1024
@@ -74,6 +74,28 @@ def read_bounded(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes")
     return content
+
+
+def split_paths(text: str) -> tuple[Path, ...]:
+    """Take a list of paths apart as kubectl does with KUBECONFIG: colons between, a leading `~` is the user's home.
+
+    Raises:
+        RuntimeError: there is a `~`, and this user has no home: in a container a user may be a mere number.
+    """
+    return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+
+
+def is_world_readable(path: Path) -> bool:
+    """Tell whether every user of the machine may read the file, or list the folder."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
+
+
+def is_world_writable(path: Path) -> bool:
+    """Tell whether every user of the machine may write to the file, or put files into the folder.
+
+    What Kubernetes mounts has such a mode (01777 for the folder of a ConfigMap), but is mounted to be read only.
+    """
+    return bool(path.stat().st_mode & stat.S_IWOTH) and not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 def reason_of(error: OSError) -> str:

@@ -55,6 +55,8 @@ class Export(msgspec.Struct, frozen=True, omit_defaults=True):
     subject: str
     type: Literal["stream", "service"]
     name: str = ""
+    response_type: Literal["", "Stream"] = ""
+    """Of a service that answers one request with several messages; otherwise only the first of them arrives."""
 
 
 class Import(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,13 +102,29 @@ SENTINEL: Final = User(pub=NOTHING, sub=NOTHING, bearer_token=True)
 """What clients show in operator mode to be let in front of the callout. Whoever has its JWT can do nothing with it."""
 
 
-def issue_operator(operator: KeyPair, *, name: str, system_account: str, issued_at: int) -> str:
-    """Sign an operator's JWT with its own key; `system_account` is a public key, `issued_at` is in Unix seconds."""
-    return _issue(operator, operator.public, "operator", {"system_account": system_account}, name, issued_at)
+def issue_operator(
+    operator: KeyPair, *, name: str, system_account: str, issued_at: int, signing_keys: tuple[str, ...] = ()
+) -> str:
+    """Sign an operator's JWT with its own key.
+
+    Args:
+        operator: the operator's key.
+        name: for people.
+        system_account: public key of the account that is the server's own.
+        issued_at: Unix seconds.
+        signing_keys: public keys of the kind `OPERATOR` that may sign its accounts beside its own.
+    """
+    members: dict[str, object] = {"system_account": system_account}
+    if signing_keys:
+        members["signing_keys"] = signing_keys
+    return _issue(operator, operator.public, "operator", members, name, issued_at)
 
 
 def issue_account(operator: KeyPair, public: str, account: Account, *, name: str, issued_at: int) -> str:
-    """Sign an account's JWT with the operator's key; `public` is the account's key, `issued_at` in Unix seconds."""
+    """Sign an account's JWT with the operator's key, or a signing key of it.
+
+    `public` is the account's key, `issued_at` in Unix seconds.
+    """
     members = msgspec.to_builtins(account)
     members["limits"] = _TRAFFIC | _STRUCTURE | members.pop("jetstream", {})
     return _issue(operator, public, "account", members, name, issued_at)
@@ -145,7 +163,17 @@ def _issue(signer: KeyPair, subject: str, kind: str, members: dict[str, object],
         "sub": subject,
         "nats": members | {"type": kind, "version": _VERSION},
     }
-    # nats-io/jwt makes `jti` of a digest of the other claims too; nobody checks it.
-    digest = hashlib.sha256(msgspec.json.encode(claims)).digest()
-    payload = msgspec.json.encode({"jti": base64.b32encode(digest).rstrip(b"=").decode()} | claims)
+    payload = msgspec.json.encode({"jti": _identify(claims)} | claims)
     return sign_nats_jwt(signer, payload).decode()
+
+
+def _identify(claims: dict[str, object]) -> str:
+    """Make the `jti` as nats-io/jwt does (`claims.go`, `hash`): a digest of the registered claims, without `nats`.
+
+    A full resolver drops an account's JWT that has the `jti` of the one which it holds (nats-server, `dirstore.go`):
+    two JWTs of one account need two times of issue.
+    """
+    registered = msgspec.json.encode({key: claims[key] for key in ("iat", "iss", "name", "sub") if claims[key]})
+    for character in "<>&\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}":  # which Go's encoder escapes
+        registered = registered.replace(character.encode(), b"\\u%04x" % ord(character))
+    return base64.b32encode(hashlib.new("sha512_256", registered).digest()).rstrip(b"=").decode()

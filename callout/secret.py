@@ -52,6 +52,4 @@ def quote(text: str) -> str:
     """Quote a value for a message: on one line, shortened, and not at all if it looks like a secret."""
     if looks_secret(text):
         return "the value (hidden: it looks like a secret)"
-    if len(text) > MAX_QUOTED_LENGTH:
-        text = text[:MAX_QUOTED_LENGTH] + "…"
-    return repr(text)
+    return repr(text if len(text) <= MAX_QUOTED_LENGTH else text[:MAX_QUOTED_LENGTH] + "…")

@@ -9,10 +9,10 @@ import traceback
 from typing import Any
 
 from callout.config.credentials import CredentialError
-from callout.config.file_checks import check_files
 from callout.config.loading import load
 from callout.config.table import Settings
 from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.preflight.checks import check
 from callout.supervisor import Supervisor
 from callout.workspace import Workspace
 from workers.logs import Log
@@ -27,12 +27,14 @@ def run(_: argparse.Namespace) -> int:
     """Run the command."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the signing keys
     settings, warnings = load(os.environ)
-    warnings += check_files(settings)
+    warnings += check(settings).warnings
     log = Log("supervisor", settings.log_level)
     try:
         for warning in warnings:
             log.warning("setting", problem=warning)
         with Workspace(settings.snapshot_dir) as workspace:
+            for warning in workspace.warnings:
+                log.warning("setting", problem=warning)
             return asyncio.run(_serve(settings, workspace, log))
     finally:
         log.close()

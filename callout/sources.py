@@ -1,20 +1,15 @@
 """Where ServiceAccounts and keys come from, as the settings say: the Kubernetes API, or files."""
 
-import asyncio
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from callout.config.table import Settings
+from callout.keys.reader import KeyReader
 from callout.keys.source import KeySource, Publish
 from callout.kube.client import KubeClient
-from callout.kube.handover import MAX_STEP
 from callout.kube.watch import ServiceAccountWatch
-from callout.manifests.folder import Folder, FolderState
+from callout.manifests.source import FolderSource
 from callout.serviceaccounts import Sink
 from workers.logs import Log
-from workers.snapshot import SnapshotFullError
-
-FOLDER_POLL_S: Final = 0.5  # an edit by hand should show at once; a look costs a stat for each file
 
 
 class Source(Protocol):
@@ -28,69 +23,19 @@ class Source(Protocol):
     def restarts(self) -> int:
         """How often it had to begin anew."""
 
+    @property
+    def garbage(self) -> int:
+        """How many answers and lines could not be read."""
+
+    @property
+    def skipped(self) -> int:
+        """How many objects could not be read, or were none that a cluster can hold."""
+
     async def run(self) -> None:
         """Deliver until cancelled."""
 
     def list_anew(self) -> None:
         """Deliver a full list again, with nothing having changed: the sink's rules have."""
-
-
-class FolderSource:
-    """ServiceAccounts from YAML files, read again when they change.
-
-    Args:
-        path: a folder, or one file.
-        prefix: which annotations are kept.
-        sink: where to deliver.
-        log: where problems with the files are reported.
-    """
-
-    restarts = 0  # there is nothing to begin anew
-
-    def __init__(self, path: Path, prefix: str, sink: Sink, log: Log) -> None:
-        """Read nothing yet."""
-        self._folder = Folder(path, prefix)
-        self._sink = sink
-        self._log = log
-        self._state: FolderState | None = None
-        self._delivered = True
-        self.connected = False
-
-    def list_anew(self) -> None:
-        """Deliver what was read last once more."""
-        self._delivered = self._state is None
-
-    async def run(self) -> None:
-        """Look, deliver what changed, and wait."""
-        while True:
-            state = await asyncio.to_thread(self._folder.poll)
-            if state is not None:
-                for problem in state.problems:
-                    self._log.warning("problem with a ServiceAccount file", problem=problem)
-                self.connected = self.connected and state.is_readable
-                if state.is_readable:  # else what was delivered last stays: an unreadable folder is not an empty one
-                    self._state, self._delivered = state, False
-            if self._state is not None and not self._delivered:
-                await self._deliver(self._state)
-            elif self.connected:
-                self._sink.touch()
-            await asyncio.sleep(FOLDER_POLL_S)
-
-    async def _deliver(self, state: FolderState) -> None:
-        """Deliver a list in steps, between which the loop turns and `list_anew` may ask for another one."""
-        self._delivered = True
-        try:
-            self._sink.begin_list()
-            for start in range(0, len(state.service_accounts), MAX_STEP):
-                self._sink.apply(state.service_accounts[start : start + MAX_STEP])
-                await asyncio.sleep(0)
-            self._sink.end_list()
-        except SnapshotFullError as error:
-            if self.connected:
-                self._log.error("the snapshot is full; the last one goes on serving", error=str(error))
-            self.connected = self._delivered = False
-        else:
-            self.connected = True
 
 
 def make_client(settings: Settings) -> KubeClient | None:
@@ -112,6 +57,9 @@ def make_source(settings: Settings, client: KubeClient | None, sink: Sink, log: 
 
 def make_key_source(settings: Settings, client: KubeClient | None, publish: Publish, log: Log) -> KeySource:
     """Make the source of the key set and of the issuers."""
-    return KeySource(
-        publish, log, url=settings.jwks_url or "", path=settings.jwks_path, issuers=settings.jwt_issuer, client=client
-    )
+    return KeySource(make_key_reader(settings, client), publish, log)
+
+
+def make_key_reader(settings: Settings, client: KubeClient | None) -> KeyReader:
+    """Make what reads the key set and the issuers once."""
+    return KeyReader(url=settings.jwks_url or "", path=settings.jwks_path, issuers=settings.jwt_issuer, client=client)

@@ -7,7 +7,7 @@ Rules kept here:
 """
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
 # No `@` and no backslash before the path: the authority is a host and perhaps a port, for every reader.
@@ -37,7 +37,7 @@ def parse_origin(url: str) -> Origin:
     if "@" in url.partition("://")[2].partition("/")[0]:
         raise ValueError("the URL holds a user name or password; leave them out")
     match = _URL.fullmatch(url)
-    if match is None:
+    if match is None or not _is_host(match[2]):
         raise ValueError("this is no URL of the form https://host[:port]/path")
     scheme, host, port, _ = match.groups()
     origin = Origin(scheme.lower(), host.lower(), int(port) if port else _DEFAULT_PORTS[scheme.lower()])
@@ -59,3 +59,14 @@ def is_loopback(host: str) -> bool:
 def is_in_cluster(host: str) -> bool:
     """Tell whether a host is a name that only cluster DNS knows, so that the cluster's CA may vouch for it."""
     return host in API_SERVER_NAMES or host.endswith((".svc", ".svc.cluster.local"))
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether what stands in brackets, if there are any, is an IPv6 address (RFC 3986 section 3.2.2)."""
+    if not text.startswith("["):
+        return True
+    try:
+        IPv6Address(text[1:-1])
+    except ValueError:
+        return False
+    return True

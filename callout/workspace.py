@@ -5,25 +5,26 @@ Rules kept here:
 - Mode 0700: what stands there decides who may log in. A folder of somebody else's is refused, for its owner could
   put another snapshot in the place of ours; root's is taken, for that is what Kubernetes mounts.
 - A folder that we made is removed at the end; one that was given (SNAPSHOT_DIR) is emptied of what is ours and kept.
+- It is meant to be memory: on a disk every change of a ServiceAccount would be one of files. That works, and is said.
 - What killed services of this user have left in shared memory is removed at the next start: it is memory.
 """
 
-import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import stat
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
+from callout.leftovers import lock_folder, make_locked, remove_leftovers
+from callout.mounts import IN_MEMORY, maybe_find_type
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # tmpfs on every Linux; the folder made in it is private
 PREFIX: Final = "nats-k8s-oidc-callout-"
+_MOUNTS: Final = Path("/proc/self/mounts")
 _PARTS: Final = ("snapshot", "metrics", "status")
 
 
@@ -40,16 +41,15 @@ class Workspace:
     def __init__(self, given: Path | None) -> None:
         """Make, lock and empty the folder."""
         try:
-            if given is None:
-                _remove_leftovers()
-            self.root = given or Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=SHARED_MEMORY))
             self._ours = given is None
-            self.root.mkdir(mode=0o700, exist_ok=True)
-            _check_owner(self.root)
-            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if self._ours:  # others, who look for what is left behind, see it only now that it is locked
-                self.root = self.root.rename(self.root.with_name(self.root.name.removeprefix(".")))
+            if given is None:
+                remove_leftovers(SHARED_MEMORY, PREFIX)
+                self.root, self._lock = make_locked(SHARED_MEMORY, PREFIX)
+            else:
+                self.root = given
+                given.mkdir(mode=0o700, exist_ok=True)
+                _check_owner(given)
+                self._lock = lock_folder(given)
             for part in _PARTS:
                 shutil.rmtree(self.root / part, ignore_errors=True)
                 (self.root / part).mkdir(mode=0o700)
@@ -64,6 +64,18 @@ class Workspace:
                 "give a folder in memory (tmpfs) that this user may write to",
                 exit_code=EXIT_WRONG_USAGE,
             ) from None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is not as it should be with the folder, a line each."""
+        try:
+            kind = maybe_find_type(_MOUNTS.read_text(errors="replace"), self.root.resolve())
+        except OSError:  # nobody can tell
+            return []
+        if kind is None or kind in IN_MEMORY:
+            return []
+        remedy = "give a folder of a tmpfs: under /dev/shm, or in Kubernetes an emptyDir with medium: Memory"
+        return [f"SNAPSHOT_DIR: {self.root} is on a disk ({kind}), so logins may have to wait for it; {remedy}"]
 
     @property
     def snapshot(self) -> Path:
@@ -99,17 +111,3 @@ def _check_owner(folder: Path) -> None:
         raise PermissionError(errno.EPERM, "it belongs to another user")
     if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.geteuid() != 0:
         raise PermissionError(errno.EPERM, "others may write to it; 'chmod go-w' puts it right")
-
-
-def _remove_leftovers() -> None:
-    """Remove the folders of this user's services that are gone: their locks are free."""
-    for folder in SHARED_MEMORY.glob(PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_uid != os.geteuid():
-                continue
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)

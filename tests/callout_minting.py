@@ -29,7 +29,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """A reply that has passed every check of `open_answer`. Either `user` or `error` is set."""
 
-    envelope: dict[str, Any]
+    response: dict[str, Any]
     user: dict[str, Any] | None
     error: str | None
     sealed: bool
@@ -126,7 +126,7 @@ def make_answer(
     nats: Mapping[str, Any] | None = None,
     **claims: Any,
 ) -> bytes:
-    """The envelope for the request with the claims `request`, sealed for its server when `curve` is ours."""
+    """The response for the request with the claims `request`, sealed for its server when `curve` is ours."""
     parts = {"type": "authorization_response", "version": 2, "jwt": jwt or ABSENT, "error": error or ABSENT}
     server_id = request["nats"]["server_id"]
     body = {
@@ -146,12 +146,12 @@ def open_answer(
     request: AuthorizationRequest,
     *,
     server: PretendServer,
-    envelope_issuer: str,
+    response_issuer: str,
     callout_curve: str | None = None,
 ) -> Answer:
-    """Read a reply as the strictest nats-server would; whatever it would refuse is an `AssertionError` here.
+    """Read an answer as the strictest nats-server would; whatever it would refuse is an `AssertionError` here.
 
-    `envelope_issuer` is the A… key that must have signed the envelope. The user JWT's own signer is verified against
+    `response_issuer` is the A… key that must have signed the response. The user JWT's own signer is verified against
     its `iss`; whose that is stands in `Answer.user["iss"]` for the test to judge.
     """
     sealed = payload.startswith(SEALED_PREFIX)
@@ -159,18 +159,18 @@ def open_answer(
         assert server.curve is not None
         assert callout_curve is not None
         payload = server.curve.open(payload, callout_curve)
-    envelope = decode_nats_jwt(payload.decode())
-    parts = envelope["nats"]
-    assert envelope_issuer == envelope["iss"]
-    assert request.user == envelope["sub"]
-    assert server.key.public == envelope["aud"]
+    response = decode_nats_jwt(payload.decode())
+    parts = response["nats"]
+    assert response_issuer == response["iss"]
+    assert request.user == response["sub"]
+    assert server.key.public == response["aud"]
     assert parts.get("type") == "authorization_response"
     assert parts.get("version") == 2
     assert ("jwt" in parts) != ("error" in parts)
     if "error" in parts:
-        return Answer(envelope=envelope, user=None, error=parts["error"], sealed=sealed)
+        return Answer(response=response, user=None, error=parts["error"], sealed=sealed)
     user = decode_nats_jwt(parts["jwt"])
     assert request.user == user["sub"]
     assert user["nats"].get("type") == "user"
     assert user["nats"].get("version") == 2
-    return Answer(envelope=envelope, user=user, error=None, sealed=sealed)
+    return Answer(response=response, user=user, error=None, sealed=sealed)

@@ -10,16 +10,20 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from callout.config.loading import markdown_table
-from callout.http.metrics import MetricsPage, Readings
+from callout.config.help import markdown_table
+from callout.doctor.findings import Check
+from callout.http.metrics import MetricsPage
 from callout.policy.decision import Rules, decide
 from callout.policy.verdict import DropReason
 from callout.serviceaccounts import ServiceAccount
+from tests.monitoring.alerts import read_alerts
 from tests.pages import PAGES
-from workers.metrics import DROP_REASONS, WorkerMetrics
-from workers.reasons import Reason
+from tests.readings import READINGS
+from workers.metrics import WorkerMetrics
+from workers.reasons import DROP_REASONS, Reason
 from workers.user_jwt import ResponsePermission
 
+_TEMPLATE = re.compile(r"\{\{.*?\}\}")
 _TABLE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -52,31 +56,36 @@ def reasons() -> str:
     return "\n".join(rows) + "\n"
 
 
+def checks() -> str:
+    """What the doctor looks at."""
+    rows = ["| check | what is asked | why it matters | needs |", "|---|---|---|---|"]
+    rows += [
+        f"| {check} | {_cell(check.asks)} | {_cell(check.why)} | {'`--live`' if check.live else ''} |"
+        for check in Check
+    ]
+    return "\n".join(rows) + "\n"
+
+
 def metrics() -> str:
     """The metrics, read off a page of metrics."""
-    readings = Readings(
-        version="",
-        ready=True,
-        snapshot_entries=0,
-        snapshot_bytes=0,
-        snapshot_generation=0,
-        snapshot_age=0,
-        keyset_age=0,
-        keyset_failures=0,
-        watch_connected=True,
-        watch_restarts=0,
-        workers={},
-        worker_restarts=0,
-        filtered={},
-    )
     with tempfile.TemporaryDirectory() as folder:
         WorkerMetrics(folder, 0)
-        _, page = MetricsPage(Path(folder)).render(readings)
+        _, page = MetricsPage(Path(folder)).render(READINGS)
     rows = ["| metric | labels | what it tells |", "|---|---|---|"]
     for family in sorted(text_string_to_metric_families(page.decode()), key=lambda family: family.name):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
         name = family.name + ("_total" if family.type == "counter" else "")
         rows.append(f"| `{name}` | {', '.join(labels)} | {family.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+def alerts() -> str:
+    """What somebody is told of, and where the runbook goes on."""
+    rows = ["| alert | severity | after | what is said |", "|---|---|---|---|"]
+    for alert in read_alerts():
+        name = f"[{alert.alert}]({Path(alert.annotations.runbook_url).name})"
+        said = _cell(_TEMPLATE.sub("…", alert.annotations.summary))
+        rows.append(f"| {name} | {alert.labels.severity} | {alert.held or 'at once'} | {said} |")
     return "\n".join(rows) + "\n"
 
 
@@ -86,6 +95,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "drop reasons": drop_reasons,
     "reasons": reasons,
     "metrics": metrics,
+    "checks": checks,
+    "alerts": alerts,
 }
 
 

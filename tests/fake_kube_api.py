@@ -70,7 +70,9 @@ class Endless(msgspec.Struct, frozen=True):
 
 
 class Drip(msgspec.Struct, frozen=True):
-    """Send the body a byte at a time, and never all of it."""
+    """Send the body, or already the head, a byte at a time and never all of it."""
+
+    head: bool = True
 
 
 Fault = Status | ErrorEvent | Cut | Body | Stall | Endless | Drip
@@ -227,6 +229,8 @@ class _Connection(BaseHTTPRequestHandler):
             self._refuse(fault.code, fault.location)
         elif isinstance(fault, Stall) and not fault.head:
             self._wait_for_end()
+        elif isinstance(fault, Drip) and not fault.head:
+            self._drip_head()
         elif kind == "watch":
             self._watch(namespace, query, fault)
         else:
@@ -327,6 +331,12 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+    def _drip_head(self) -> None:
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        while not self.api.closed and not self._has_input():
+            self.wfile.write(b"x")
 
     def _wait_for_end(self) -> None:
         self.close_connection = True

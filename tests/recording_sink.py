@@ -13,6 +13,7 @@ class RecordingSink:
         calls: `begin_list`, `apply`, `end_list` and `touch`, in order.
         batches: how many changes each `apply` brought.
         failures: errors to raise, one from each of the next calls of `apply`.
+        steps_to_end: how many more calls of `end_list` are to leave something for the next one.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,7 @@ class RecordingSink:
         self.calls: list[str] = []
         self.batches: list[int] = []
         self.failures: list[Exception] = []
+        self.steps_to_end = 0
         self._named: set[tuple[str, str]] | None = None
 
     def begin_list(self) -> None:
@@ -43,12 +45,16 @@ class RecordingSink:
                 case Removed():
                     self.picture.pop(key, None)
 
-    def end_list(self) -> None:
-        """Drop whoever was not named."""
+    def end_list(self) -> bool:
+        """Drop whoever was not named, after as many steps as are asked for."""
         self.calls.append("end_list")
         assert self._named is not None
+        if self.steps_to_end:
+            self.steps_to_end -= 1
+            return True
         self.picture = {key: value for key, value in self.picture.items() if key in self._named}
         self._named = None
+        return False
 
     def touch(self) -> None:
         """Hear that all is up to date."""

@@ -23,15 +23,8 @@ from typing import Any, Self
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
-READY_SECONDS = 30
-"""It is ready in about a second; two busy cores that start many processes take longer."""
-STOP_SECONDS = 20
-"""Beyond what the service itself allows for draining; after this the test has failed."""
-HTTP_SECONDS = 10
-REAP_SECONDS = 5
-"""How long the reader thread may go on after the process has been killed: nothing holds its pipe open then."""
 SERVE = (str(Path(sys.prefix) / "bin/callout"), "serve")
 
 
@@ -100,7 +93,7 @@ class Service:
             for pid in _find_writers(process.stdout.fileno()):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        self._reader.join(REAP_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -125,7 +118,7 @@ class Service:
         wanted = fields if event is None else {"event": event, **fields}
         return [line for line in list(self.lines) if wanted.items() <= line.items()]
 
-    async def logged(self, event: str, deadline_s: float = READY_SECONDS, **fields: object) -> dict[str, Any]:
+    async def logged(self, event: str, deadline_s: float = PATIENCE_SECONDS, **fields: object) -> dict[str, Any]:
         """Wait for such a line and return the first; it fails at once when the service ends without it."""
 
         def look() -> list[dict[str, Any]]:
@@ -140,12 +133,12 @@ class Service:
         """Wait until it says that it can decide logins."""
         await self.logged("ready")
 
-    async def stop(self, limit_s: float = STOP_SECONDS) -> int:
+    async def stop(self, limit_s: float = PATIENCE_SECONDS) -> int:
         """Send SIGTERM, wait, return the exit code; `AssertionError` if it does not end within `limit_s`."""
         self._running.send_signal(signal.SIGTERM)
         return await self.ended(limit_s)
 
-    async def ended(self, limit_s: float = STOP_SECONDS) -> int:
+    async def ended(self, limit_s: float = PATIENCE_SECONDS) -> int:
         """Wait until it ends by itself and return the exit code; its log is complete then."""
         await until(lambda: self.exit_code is not None, limit_s, f"the service ends; so far {self.output()}")
         await until(lambda: not self._reader.is_alive(), limit_s, "the service's workers end too")
@@ -167,7 +160,7 @@ class Service:
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of one of its HTTP pages."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=HTTP_SECONDS) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_SECONDS) as response:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             with error:

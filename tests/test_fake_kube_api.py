@@ -1,6 +1,7 @@
 """Tests of the pretend API server: it does what its commands say, or the tests that stand on it say nothing."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -247,6 +248,20 @@ def test_a_body_can_drip(api: FakeKubeApi, pool: urllib3.PoolManager) -> None:
     api.fail("list", Drip())
     with pool.request("GET", api.url + LIST, preload_content=False) as answer:
         assert [b" ", b" "] == [answer.read1(1), answer.read1(1)]
+
+
+@pytest.mark.parametrize("kind", ["list", "watch"])
+def test_a_head_can_drip(api: FakeKubeApi, kind: str) -> None:
+    """It begins, and its bytes keep coming without an end."""
+    api.fail(kind, Drip(head=False))
+    query = "?watch=true&resourceVersion=9999&timeoutSeconds=60" if kind == "watch" else ""
+    with socket.create_connection(("127.0.0.1", api.port), 5) as connection:
+        connection.sendall(f"GET {LIST}{query} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        received = b""
+        while len(received) < 30:
+            received += connection.recv(100)
+    assert received.startswith(b"HTTP/1.1 200 OK\r\nX: xxx")
+    assert b"\r\n\r\n" not in received
 
 
 def test_a_watch_can_stall(api: FakeKubeApi, pool: urllib3.PoolManager) -> None:

@@ -180,7 +180,7 @@ def test_a_request_and_its_answer_come_through(sealed: bool) -> None:
     assert "a token" == claims["nats"]["connect_opts"]["pass"]
     assert sealed == ("xkey" in claims["nats"]["server_id"])
     payload = make_answer(claims, account, error="no", curve=callout)
-    answer = open_answer(payload, request, server=server, envelope_issuer=account.public, callout_curve=curve)
+    answer = open_answer(payload, request, server=server, response_issuer=account.public, callout_curve=curve)
     assert ("no", None, sealed) == (answer.error, answer.user, answer.sealed)
 
 
@@ -203,4 +203,4 @@ def test_a_wrong_answer_does_not_pass(wrong: dict[str, Any]) -> None:
     options: dict[str, Any] = {"signer": account, "error": "no"} | wrong
     payload = make_answer(open_request(request.payload, None, None), **options)
     with pytest.raises(AssertionError):
-        open_answer(payload, request, server=server, envelope_issuer=account.public)
+        open_answer(payload, request, server=server, response_issuer=account.public)

@@ -73,6 +73,8 @@ def check_report(report: dict[str, Any]) -> None:
         "Ed25519 verify",
         "RSA-2048 verify (RS256)",
         "P-256 verify (ES256)",
+        "base64url decode a request",
+        "base64url encode a request",
         "JSON decode a request",
         "JSON encode a request",
     ] == list(report["libraries"])

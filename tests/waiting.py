@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 POLL_SECONDS = 0.01
 """Short beside everything that is waited for, and a hundred looks a second cost nothing."""
+PATIENCE_SECONDS = 60
+"""For what should take a moment: far more than it takes the busiest machine, since only a failure waits that long."""
 
 
 @overload

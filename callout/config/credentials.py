@@ -11,9 +11,7 @@ Rules kept here:
 """
 
 import base64
-import binascii
 import re
-import stat
 from pathlib import Path
 
 import msgspec
@@ -50,11 +48,13 @@ class UserCredentials(msgspec.Struct, frozen=True):
         jwt: says who it is and what it may do.
         key: signs the server's nonce.
         account: the public key of the account that it belongs to.
+        expires_at: Unix seconds; 0 for never.
     """
 
     jwt: Secret
     key: KeyPair
     account: str
+    expires_at: int
 
 
 class _UserClaim(msgspec.Struct):
@@ -64,11 +64,12 @@ class _UserClaim(msgspec.Struct):
 
 
 class _Claims(msgspec.Struct):
-    """The claims of a user's JWT that are looked at: whose it is, and who issued it."""
+    """The claims of a user's JWT that are looked at: whose it is, who issued it, and when it ends."""
 
     sub: str
     iss: str
     nats: _UserClaim
+    exp: int = 0
 
 
 def read_seed(path: Path, kind: Kind) -> KeyPair:
@@ -103,12 +104,8 @@ def read_user_credentials(path: Path) -> UserCredentials:
     account = claims.nats.issuer_account or claims.iss
     if not looks_public(account, Kind.ACCOUNT):
         raise CredentialError(f"{path} holds a JWT that no account has issued; generate the file again")
-    return UserCredentials(jwt=Secret(blocks[_JWT_LABEL].decode("ascii")), key=key, account=account)
-
-
-def is_world_readable(path: Path) -> bool:
-    """Tell whether every user of the machine may read the file."""
-    return bool(path.stat().st_mode & stat.S_IROTH)
+    jwt = Secret(blocks[_JWT_LABEL].decode("ascii"))
+    return UserCredentials(jwt=jwt, key=key, account=account, expires_at=claims.exp)
 
 
 def _read(path: Path) -> bytes:
@@ -142,5 +139,5 @@ def _read_claims(path: Path, jwt: bytes) -> _Claims:
         _, payload, _ = jwt.split(b".")
         claims = base64.b64decode(payload + b"=" * (-len(payload) % 4), altchars=b"-_", validate=True)
         return msgspec.json.decode(claims, type=_Claims)
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+    except (ValueError, RecursionError):  # msgspec's errors are among the first; the second is for depth
         raise CredentialError(f"{path} holds no valid JWT of a user; generate the file again") from None

@@ -1,8 +1,8 @@
-"""Looking at every file that the settings name, before anything starts.
+"""Looking at the service's own files before anything starts: keys, credentials, certificates, the snapshot's folder.
 
 A wrong file found here is one line with the variable's name; found later it would be a worker that dies, in the night,
-when a key is rotated. What the files mean is checked where they are used; here it is enough that they are there, can
-be read, and hold the right kind of key.
+when a key is rotated. Which settings name files, and of what kind, stands in `callout.config.table`. Files that others
+fill, with keys and ServiceAccounts, are read by `callout.preflight.inputs`.
 """
 
 import os
@@ -11,31 +11,16 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from callout.config.credentials import CredentialError, is_world_readable, read_seed, read_user_credentials
+from callout.config.credentials import CredentialError, read_seed, read_user_credentials
 from callout.config.loading import ConfigError
-from callout.config.table import Settings
+from callout.config.table import Settings, list_files
+from callout.config.values import CREDENTIALS_FILE
 from callout.files import reason_of
-from workers.nkeys import Kind
-
-DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
-def check_files(settings: Settings) -> list[str]:
-    """Check the files; the list holds warnings, a line each.
-
-    Raises:
-        ConfigError: a file is missing, cannot be read, or holds something else than it should.
-    """
-    warnings = [
-        f"{name}: {path} may be read by every user of the machine; 'chmod o= {path}' puts it right, or 'defaultMode: "
-        "0440' in a pod's volume"
-        for name, path in _private_files(settings)
-        if not _why_unreadable(path) and is_world_readable(path)
-    ]
-    problems = [*_check_keys(settings), *_check_tls(settings), *_check_sources(settings), *_check_snapshot(settings)]
-    if problems:
-        raise ConfigError(*problems, warnings=tuple(warnings))
-    return warnings
+def check_own_files(settings: Settings) -> list[str]:
+    """Find what is wrong with the service's own files and its folder, a line each."""
+    return [*_check_keys(settings), *_check_tls(settings), *_check_snapshot(settings)]
 
 
 def check_worker_files(settings: Settings) -> None:
@@ -49,38 +34,16 @@ def check_worker_files(settings: Settings) -> None:
         raise ConfigError(*problems)
 
 
-def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    names = (
-        "NATS_USER_CREDS_FILE",
-        "NATS_SIGNING_KEY_FILE",
-        "NATS_ACCOUNT_SIGNING_KEY_FILE",
-        "NATS_XKEY_FILE",
-        "NATS_TLS_KEY_FILE",
-    )
-    for name in names:
-        path = getattr(settings, name.lower())
-        if path is not None:
-            yield name, path
-
-
 def _check_keys(settings: Settings) -> Iterator[str]:
     """Check that each seed is there and of the right kind."""
-    for name, kind in (
-        ("NATS_SIGNING_KEY_FILE", Kind.ACCOUNT),
-        ("NATS_ACCOUNT_SIGNING_KEY_FILE", Kind.ACCOUNT),
-        ("NATS_XKEY_FILE", Kind.CURVE),
-    ):
-        path = getattr(settings, name.lower())
-        if path is not None:
-            try:
-                read_seed(path, kind)
-            except CredentialError as error:
-                yield f"{name}: {error}"
-    if settings.nats_user_creds_file is not None:
+    for setting, file, path in list_files(settings):
         try:
-            read_user_credentials(settings.nats_user_creds_file)
+            if file.seed is not None:
+                read_seed(path, file.seed)
+            elif setting.form is CREDENTIALS_FILE:
+                read_user_credentials(path)
         except CredentialError as error:
-            yield f"NATS_USER_CREDS_FILE: {error}"
+            yield f"{setting.name}: {error}"
 
 
 def _check_tls(settings: Settings) -> Iterator[str]:
@@ -104,35 +67,6 @@ def _check_tls(settings: Settings) -> Iterator[str]:
 
 def _say_tls(error: OSError, missing: str) -> str:
     return f"holds {missing}" if isinstance(error, ssl.SSLError) else f"cannot be read: {reason_of(error)}"
-
-
-def _check_sources(settings: Settings) -> Iterator[str]:
-    """Check where keys, limits and ServiceAccounts are read from."""
-    for name in ("JWKS_PATH", "NATS_CEILING_FILE"):
-        path = getattr(settings, name.lower())
-        if path is not None and (reason := _why_unreadable(path)):
-            yield f"{name}: {path} cannot be read: {reason}"
-    source = settings.serviceaccounts_path
-    if source is not None and (reason := _why_unreadable(source, may_be_folder=True)):
-        yield f"SERVICEACCOUNTS_PATH: {source} cannot be read: {reason}"
-    if source is None and not settings.k8s_in_cluster:
-        yield from _check_kubeconfig(settings.kubeconfig)
-
-
-def _check_kubeconfig(setting: str | None) -> Iterator[str]:
-    """Check that one of the files can be read: as for kubectl, the others of a list need not exist."""
-    text = setting or DEFAULT_KUBECONFIG
-    try:
-        text = setting or str(Path(DEFAULT_KUBECONFIG).expanduser())
-        reasons = [_why_unreadable(Path(part)) for part in text.split(os.pathsep) if part]
-    except RuntimeError:  # in a container a user may be a mere number
-        reasons = ["this user has no home folder"]
-    if all(reasons):
-        why = reasons[0] if reasons else "it is empty"
-        yield (
-            f"KUBECONFIG: {text} cannot be read: {why}; it is needed with K8S_IN_CLUSTER=false, unless "
-            "SERVICEACCOUNTS_PATH is set"
-        )
 
 
 def _check_snapshot(settings: Settings) -> Iterator[str]:
@@ -160,16 +94,3 @@ def _maybe_read_mode(path: Path) -> int | None:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _why_unreadable(path: Path, *, may_be_folder: bool = False) -> str:
-    """Say why a file cannot be read; "" if it can."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return reason_of(error)
-    if stat.S_ISDIR(mode) and may_be_folder:
-        return "" if os.access(path, os.R_OK | os.X_OK) else "permission denied"
-    if not stat.S_ISREG(mode):
-        return "not a regular file"
-    return "" if os.access(path, os.R_OK) else "permission denied"

@@ -15,11 +15,11 @@ import msgspec
 
 from callout.config.values import Form, parse_list
 from callout.secret import HIDDEN, Secret, looks_secret
+from callout.urls import MAX_PORT
 
 DEFAULT_SCHEME = "nats"
 _SOCKET_SCHEMES = frozenset({"nats", "tls"})
 _WEB_SCHEMES = frozenset({"ws", "wss"})
-MAX_PORT = 65_535
 
 _ADDRESS = re.compile(
     r"(?:(?P<scheme>[A-Za-z]+)://)?"

@@ -10,12 +10,12 @@ from callout.config.table import Settings
 from callout.files import read_bounded, reason_of
 from callout.policy.ceiling import Ceiling, parse_ceiling
 from callout.policy.decision import Rules
+from callout.secret import quote
 from workers.user_jwt import ResponsePermission
 
 MAX_CEILING_BYTES: Final = 1 << 20  # thousands of patterns, each compared with each entry of an annotation
 
-_NS: Final = 1_000_000_000
-_MAX_QUOTED: Final = 80  # characters of a key that a message repeats
+_NS_IN_S: Final = 1_000_000_000
 
 
 def read_rules(settings: Settings) -> Rules:
@@ -27,7 +27,7 @@ def read_rules(settings: Settings) -> Rules:
     return Rules(
         annotation_prefix=settings.sa_annotation_prefix,
         shared_inbox=settings.nats_shared_inbox,
-        response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS))
+        response=ResponsePermission(settings.nats_response_max, int(settings.nats_response_ttl * _NS_IN_S))
         if settings.nats_response_max
         else None,
         account=settings.nats_account,
@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise ValueError(f"{key.value[:_MAX_QUOTED]!r} is named twice")
+                    raise ValueError(f"{quote(key.value)} is named twice")
                 seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 

@@ -1,6 +1,7 @@
 """The table of settings: each with its form, its default, and what it does.
 
-From this one table come the parser (`callout.config.loading`), the help of `callout config`, and the README's table.
+From this one table come the parser (`callout.config.loading`), the help of `callout config` and the README's table
+(`callout.config.help`), and what is checked of each file (`callout.config.file_checks`).
 A new setting is a row here, and an attribute of `Settings` of the same name in lower case.
 """
 
@@ -33,6 +34,8 @@ from callout.config.values import (
     whole_number,
 )
 from callout.secret import Secret
+from callout.urls import MAX_PORT
+from workers.nkeys import Kind
 from workers.user_jwt import Mode
 
 MAX_WORKERS = 256
@@ -46,8 +49,21 @@ MAX_RESPONSES = 1_000_000
 MIN_RESPONSE_TTL, MAX_RESPONSE_TTL = "1ms", "24h"
 """There has to be an end: nats-server keeps each unanswered reply subject of a connection for that long, and with no
 limit for as long as the connection lasts (`client.go`, `pruneReplyPerms`). 0 would mean two minutes there."""
-MAX_PORT = 65_535
 MIN_DRAIN, MAX_DRAIN = "100ms", "1h"
+
+
+class File(msgspec.Struct, frozen=True):
+    """What is known of a file that a setting names; whoever may write it decides who gets in, so others must not.
+
+    Attributes:
+        private: whether it holds a secret, so that others must not read it either.
+        seed: the kind of key whose seed it holds; None if it holds something else.
+        for_workers: whether workers are started with what it holds, so that a change needs new ones.
+    """
+
+    private: bool = False
+    seed: Kind | None = None
+    for_workers: bool = False
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -62,6 +78,7 @@ class Setting(msgspec.Struct, frozen=True):
         required: when it has to be set: "" is never; what else there is, `callout.config.combinations` knows.
         secret: whether its value must not be seen.
         go: whether the Go service has it, too.
+        file: what it names, if that is a file (or a folder of files) to be read; None if it is none.
     """
 
     name: str
@@ -72,6 +89,7 @@ class Setting(msgspec.Struct, frozen=True):
     required: Required = ""
     secret: bool = False
     go: bool = False
+    file: File | None = None
 
     @property
     def field(self) -> str:
@@ -121,6 +139,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout: float
 
 
+def say_required(setting: Setting) -> str:
+    """Say when a setting has to be set, for one that sometimes has to."""
+    return "required" if setting.required == "always" else f"required {setting.required}"
+
+
 def parse_response_max(text: str) -> int:
     """Read how many replies a client may send; 0 is for none, which is said by leaving the permission out."""
     if text == str(UNLIMITED):
@@ -148,6 +171,7 @@ TABLE = (
         "Credentials (.creds) of the service's own NATS user; not together with NATS_TOKEN.",
         required="in operator mode",
         go=True,
+        file=File(private=True, for_workers=True),
     ),
     Setting(
         "NATS_TOKEN",
@@ -176,17 +200,20 @@ TABLE = (
         "callout's own account (or a signing key of it), which signs their envelope alone.",
         required="always",
         go=True,
+        file=File(private=True, seed=Kind.ACCOUNT, for_workers=True),
     ),
     Setting(
         "NATS_ACCOUNT_SIGNING_KEY_FILE",
         ACCOUNT_SEED_FILE,
         "The key of NATS_ACCOUNT, or a signing key of it: signs what the client becomes. In operator mode only.",
         required="in operator mode",
+        file=File(private=True, seed=Kind.ACCOUNT, for_workers=True),
     ),
     Setting(
         "NATS_XKEY_FILE",
         CURVE_SEED_FILE,
         "The curve key that requests are encrypted for; plain requests are then refused.",
+        file=File(private=True, seed=Kind.CURVE, for_workers=True),
     ),
     Setting(
         "NATS_WORKERS",
@@ -237,10 +264,25 @@ TABLE = (
         "Whether annotations may grant administering JetStream streams: reading everything, deleting others' streams.",
         default="false",
     ),
-    Setting("NATS_CEILING_FILE", FILE, "The administrator's limit to what annotations may allow."),
-    Setting("NATS_TLS_CA_FILE", FILE, "Certificates (PEM) to trust NATS servers by, instead of the system's."),
-    Setting("NATS_TLS_CERT_FILE", FILE, "Client certificate (PEM) for NATS; goes with NATS_TLS_KEY_FILE."),
-    Setting("NATS_TLS_KEY_FILE", FILE, "Private key (PEM, no passphrase) of NATS_TLS_CERT_FILE."),
+    Setting("NATS_CEILING_FILE", FILE, "The administrator's limit to what annotations may allow.", file=File()),
+    Setting(
+        "NATS_TLS_CA_FILE",
+        FILE,
+        "Certificates (PEM) to trust NATS servers by, instead of the system's.",
+        file=File(for_workers=True),
+    ),
+    Setting(
+        "NATS_TLS_CERT_FILE",
+        FILE,
+        "Client certificate (PEM) for NATS; goes with NATS_TLS_KEY_FILE.",
+        file=File(for_workers=True),
+    ),
+    Setting(
+        "NATS_TLS_KEY_FILE",
+        FILE,
+        "Private key (PEM, no passphrase) of NATS_TLS_CERT_FILE.",
+        file=File(private=True, for_workers=True),
+    ),
     Setting(
         "JWKS_URL",
         WEB_ADDRESS,
@@ -253,6 +295,7 @@ TABLE = (
         FILE,
         "File with the keys that tokens are verified with; not together with JWKS_URL.",
         go=True,
+        file=File(),
     ),
     Setting(
         "JWT_ISSUER",
@@ -289,6 +332,7 @@ TABLE = (
         "SERVICEACCOUNTS_PATH",
         FILE_OR_FOLDER,
         "Read ServiceAccounts from YAML here instead of from the API server, which is then not used at all.",
+        file=File(),
     ),
     Setting(
         "SNAPSHOT_DIR",
@@ -319,6 +363,13 @@ TABLE = (
     ),
 )
 """All settings, in the order in which they are documented."""
+
+
+def list_files(settings: Settings) -> list[tuple[Setting, File, Path]]:
+    """List the files that the settings name, each with its row of the table."""
+    named = ((setting, setting.file, getattr(settings, setting.field)) for setting in TABLE)
+    return [(setting, file, path) for setting, file, path in named if file is not None and path is not None]
+
 
 ALIASES = {"NATS_CREDS_FILE": "NATS_USER_CREDS_FILE"}
 """Names that older versions of the Go service used, and what they are called now."""

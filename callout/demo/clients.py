@@ -21,8 +21,8 @@ from callout.demo.scenarios import ALLOWED, DENIED, NOT_IN, ONE_ANSWER, Flaw, Ro
 from callout.policy.decision import make_inbox_prefix
 from callout.secret import Secret
 
-CONNECT_SECONDS: Final = 5  # the server gives the callout 2
-MESSAGE_SECONDS: Final = 2.0  # how long a message may take that is on its way over the loopback
+CONNECT_S: Final = 5  # the server gives the callout 2
+MESSAGE_S: Final = 2.0  # how long a message may take that is on its way over the loopback
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -130,7 +130,7 @@ class Clients:
             return DENIED
         if not await _arrives(answers):
             return "no answer"
-        async with asyncio.timeout(MESSAGE_SECONDS):
+        async with asyncio.timeout(MESSAGE_S):
             await answered.wait()
         denied = await partner.was_denied()
         await client.flush()  # what was sent here before has come before the answer to this
@@ -165,7 +165,7 @@ class _Workload:
                 token=token.reveal(),
                 name=who,
                 inbox_prefix=make_inbox_prefix(namespace, name).encode(),
-                connect_timeout=CONNECT_SECONDS,
+                connect_timeout=CONNECT_S,
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 error_cb=note,
@@ -187,8 +187,8 @@ class _Workload:
 
         nats-py 2.16 sends the ping of its own flush ahead of what it still holds back; that of a second one it cannot.
         """
-        await self.nats.flush(CONNECT_SECONDS)
-        await self.nats.flush(CONNECT_SECONDS)
+        await self.nats.flush(CONNECT_S)
+        await self.nats.flush(CONNECT_S)
 
     async def was_denied(self) -> bool:
         """Tell whether the server has denied anything since the last time, up to what was sent just now."""
@@ -205,7 +205,7 @@ class _Workload:
 async def _arrives(subscription: Subscription) -> bool:
     """Tell whether a message comes in."""
     try:
-        await subscription.next_msg(MESSAGE_SECONDS)
+        await subscription.next_msg(MESSAGE_S)
     except NoMessageError:
         return False
     return True

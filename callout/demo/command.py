@@ -6,12 +6,14 @@ shows in a table who gets in and who may do what; then it stays, for the user to
 Rules kept here:
 - Everything is in one private folder under the system's temporary one, and on free ports of the loopback address.
 - Nothing is left behind: on every way out (the end, an error, Ctrl-C, SIGTERM, SIGHUP) the processes are ended first
-  and the folder is removed then. A second signal does not disturb that; it takes seconds at most.
+  and the folder is removed then. A second signal does not disturb that; it takes seconds at most. If the demo is
+  killed, its processes leave by themselves, and the next demo removes the folder.
 """
 
 import argparse
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -35,13 +37,15 @@ from callout.demo.text import Table, align, choose_paint, describe_line, invite,
 from callout.demo.tokens import AUDIENCE, ISSUER, Tokens
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
+from callout.leftovers import make_locked, remove_leftovers
 from callout.secret import Secret
 from workers.user_jwt import Mode
 
 EXAMPLES: Final = Path("k8s/examples/serviceaccounts")
 PREFIX: Final = "nats.io/"
 WORKERS: Final = 2
-FOLLOW_SECONDS: Final = 0.1  # how often the log is looked at in the end
+FOLDER_PREFIX: Final = "nats-demo-"
+FOLLOW_S: Final = 0.1  # how often the log is looked at in the end
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,17 +189,22 @@ class Demo:
             for process, name in ((server.process, "nats-server"), (service.process, "the service")):
                 if process.returncode is not None:
                     raise CommandError(f"{name} has ended by itself, with exit code {process.returncode}")
-            await asyncio.sleep(FOLLOW_SECONDS)
+            await asyncio.sleep(FOLLOW_S)
 
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
     try:
-        made = tempfile.TemporaryDirectory(prefix="nats-demo-")
+        place = Path(tempfile.gettempdir())
+        remove_leftovers(place, FOLDER_PREFIX)
+        folder, lock = make_locked(place, FOLDER_PREFIX)
     except OSError as error:
         raise CommandError(f"no temporary folder can be made: {reason_of(error)}; set TMPDIR to a folder") from None
-    with made as name:
-        yield Path(name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def _print(*lines: str) -> None:

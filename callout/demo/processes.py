@@ -4,12 +4,15 @@ Rules kept here:
 - Each is in a session of its own, so that Ctrl-C in a terminal reaches the demo alone, which then ends them in order.
 - They write to files and never to pipes: nobody waits for a reader, and what they said last can be shown.
 - They are ended by their own pid: asked first, killed when they do not leave in time.
+- Should the demo itself be killed, Linux asks them to leave in its place (prctl(2), PR_SET_PDEATHSIG).
 """
 
 import asyncio
+import ctypes
+import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -18,8 +21,12 @@ from callout.errors import CommandError
 from callout.files import reason_of
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LEAVE_SECONDS: Final = 5.0  # the service grants its workers less (see callout.demo.service); nats-server needs 0.1
-POLL_SECONDS: Final = 0.02  # how often a file is looked at that a child is about to write
+LEAVE_S: Final = 5.0  # the service grants its workers less (see callout.demo.service); nats-server needs 0.1
+POLL_S: Final = 0.02  # how often a file is looked at that a child is about to write
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_SIGTERM: Final = ctypes.c_ulong(signal.SIGTERM)
+_prctl: Final = getattr(ctypes.CDLL(None), "prctl", None)  # other systems have none; looked up before any fork
 
 
 class SignalledError(Exception):
@@ -61,7 +68,7 @@ async def running(
     command: Sequence[str | Path],
     output: Path,
     environment: Mapping[str, str] | None = None,
-    leave_seconds: float = LEAVE_SECONDS,
+    leave_seconds: float = LEAVE_S,
 ) -> AsyncIterator[Process]:
     """Run a command inside the block.
 
@@ -77,7 +84,13 @@ async def running(
     try:
         with output.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
+                *command,
+                stdin=DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=_follow(os.getpid()),
             )
     except OSError as error:
         raise CommandError(f"{command[0]} cannot be started: {reason_of(error)}") from None
@@ -85,6 +98,19 @@ async def running(
         yield process
     finally:
         await _end(process, leave_seconds)
+
+
+def _follow(parent: int) -> Callable[[], None]:
+    """Return what a child does before it becomes its program, so that it does not outlive the demo."""
+
+    def follow() -> None:
+        # After a fork beside other threads only what needs no lock is safe: one call of C, and two of the system.
+        if _prctl is not None:
+            _prctl(_PR_SET_PDEATHSIG, _SIGTERM)
+            if os.getppid() != parent:  # it was killed meanwhile, and no signal will come
+                os._exit(1)
+
+    return follow
 
 
 async def _end(process: Process, leave_seconds: float) -> None:

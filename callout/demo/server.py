@@ -12,12 +12,12 @@ import msgspec
 import urllib3
 
 from callout.demo.config import Plan, write_private
-from callout.demo.processes import POLL_SECONDS, running
+from callout.demo.processes import POLL_S, running
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.secret import Secret
 
-START_SECONDS: Final = 20.0  # it takes 0.1 s; a busy machine may need much longer
-HTTP_SECONDS: Final = 5.0
+START_S: Final = 20.0  # it takes 0.1 s; a busy machine may need much longer
+HTTP_S: Final = 5.0
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ async def run_server(binary: Path, plan: Plan, folder: Path) -> AsyncIterator[Se
     write_private(config, Secret(plan.config))
     async with running([binary, "-c", config, "--ports_file_dir", folder], log) as process:
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(START_S):
                 ports = await _wait_for_ports(process, folder / f"{binary.name}_{process.pid}.ports")
                 version = str((await _fetch(f"{ports['monitoring'][0]}/varz"))["version"])
         except (TimeoutError, urllib3.exceptions.HTTPError):
@@ -77,7 +77,7 @@ async def _wait_for_ports(process: Process, path: Path) -> dict[str, list[str]]:
         ports = _maybe_read_ports(path)
         if ports:
             return ports
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_S)
     raise TimeoutError
 
 
@@ -89,7 +89,7 @@ def _maybe_read_ports(path: Path) -> dict[str, list[str]] | None:
 
 
 async def _fetch(url: str) -> Any:
-    response = await asyncio.to_thread(urllib3.request, "GET", url, timeout=HTTP_SECONDS, retries=False)
+    response = await asyncio.to_thread(urllib3.request, "GET", url, timeout=HTTP_S, retries=False)
     return response.json()
 
 

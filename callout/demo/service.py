@@ -21,13 +21,13 @@ from typing import Any, Final
 import msgspec
 
 from callout.config.table import ALIASES, IGNORED, TABLE
-from callout.demo.processes import POLL_SECONDS, running
+from callout.demo.processes import POLL_S, running
 from callout.errors import CommandError
 from callout.lines import LineBuffer
 
-START_SECONDS: Final = 30.0  # it takes a second; a busy machine may need much longer
-LOG_SECONDS: Final = 5.0  # how long a line may take to appear that is bound to come
-DRAIN: Final = "2s"  # less than LEAVE_SECONDS of callout.demo.processes, so that nothing has to be killed
+START_S: Final = 30.0  # it takes a second; a busy machine may need much longer
+LOG_S: Final = 5.0  # how long a line may take to appear that is bound to come
+DRAIN: Final = "2s"  # less than LEAVE_S of callout.demo.processes, so that nothing has to be killed
 
 LogLine = Mapping[str, Any]
 """A line of the service's log: `event`, `level`, `ts`, and its fields."""
@@ -50,7 +50,7 @@ class ServiceLog:
         self._unread.clear()
         return lines
 
-    async def find(self, wanted: Callable[[LogLine], bool], seconds: float = LOG_SECONDS) -> LogLine | None:
+    async def find(self, wanted: Callable[[LogLine], bool], seconds: float = LOG_S) -> LogLine | None:
         """Go on to the first line that is wanted, passing over others; None if it does not come in time."""
         end = time.monotonic() + seconds
         while True:
@@ -61,7 +61,7 @@ class ServiceLog:
                     return line
             if time.monotonic() > end:
                 return None
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_S)
 
     def _look(self) -> None:
         if self._path.exists():
@@ -96,12 +96,13 @@ def who_of(line: LogLine) -> str:
 
 
 @asynccontextmanager
-async def run_service(settings: Mapping[str, str], folder: Path) -> AsyncIterator[Service]:
+async def run_service(settings: Mapping[str, str], folder: Path, start_s: float = START_S) -> AsyncIterator[Service]:
     """Run the service inside the block, which begins when it is ready.
 
     Args:
         settings: its environment, as far as it has to do with it.
         folder: private; takes its log and its snapshot.
+        start_s: seconds that it may take to be ready.
 
     Raises:
         CommandError: it does not start.
@@ -113,20 +114,20 @@ async def run_service(settings: Mapping[str, str], folder: Path) -> AsyncIterato
     environment = {**_without_settings(os.environ), **own, **settings}
     # -P: no import from the current folder, whatever stands there.
     async with running([sys.executable, "-P", "-m", "callout", "serve"], path, environment) as process:
-        said = await _wait_until_ready(process, log)
+        said = await _wait_until_ready(process, log, start_s)
         port = next(line["port"] for line in said if line["event"] == "http listening")
         yield Service(process, log, f"http://127.0.0.1:{port}", tuple(said), time.monotonic() - began)
 
 
-async def _wait_until_ready(process: Process, log: ServiceLog) -> list[LogLine]:
+async def _wait_until_ready(process: Process, log: ServiceLog, seconds: float) -> list[LogLine]:
     said: list[LogLine] = []
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + seconds
     while not any(line["event"] == "ready" for line in said):
         ended = process.returncode is not None or time.monotonic() > end
         said += log.read()
         if ended:
             raise CommandError(f"the service does not start; the last thing it said: {_last_complaint(said)}")
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_S)
     return said
 
 

@@ -133,6 +133,10 @@ def _say(line: Mapping[str, Any]) -> str | None:
         case "login denied":
             reason = str(line["reason"])
             return f"{who} refused: {reason}. {_meaning(Reason, reason)}"
+        case "ServiceAccount added":
+            return f"{who}: added; its clients can log in from now on"
+        case "ServiceAccount made again":
+            return f"{who}: made again; tokens of the one before are refused from now on"
         case "permissions changed":
             return f"{who}: permissions changed; logins from now on get the new ones"
         case "ServiceAccount removed":
@@ -140,7 +144,7 @@ def _say(line: Mapping[str, Any]) -> str | None:
         case "subject dropped from permissions":
             side = _SIDES.get(str(line["side"]), "")
             reason = str(line["reason"])
-            return f"{who}: {side} {line['subject']} dropped: {reason}. {_meaning(DropReason, reason)}"
+            return f"{who}: {side} {line['subject'] or 'nothing'} dropped: {reason}. {_meaning(DropReason, reason)}"
         case "unknown annotation":
             return f"{who}: annotation {line['annotation']} means nothing here"
     if line["level"] not in ("warning", "error"):

@@ -8,31 +8,45 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from callout.config.loading import Settings, load
+from callout.config.loading import load
 from callout.config.policy_rules import read_rules
+from callout.config.table import Settings
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError, print_problems
-from callout.explain.explanation import Explanation, Situation, explain_serviceaccount, explain_token
-from callout.explain.text import render
+from callout.explain.explanation import Explanation, Situation, Why, explain_serviceaccount, explain_token
+from callout.explain.text import render, render_why
 from callout.explain.verification import Trust
 from callout.files import reason_of
+from callout.keys.reader import KeySetError
 from callout.kube.client import KubeClient
 from callout.kube.errors import KubeError
 from callout.manifests.folder import read_folder
 from callout.policy.decision import Rules
+from callout.policy.verdict import DropReason
 from callout.secret import quote
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
-from callout.sources import make_client, make_key_source
-from workers.authorize import Session
-from workers.keyset import parse_keyset
-from workers.logs import Log
+from callout.sources import make_client, make_key_reader
+from workers.authorize import LoginTerms
+from workers.reasons import Reason
 from workers.sa_token import Identity, TokenRules, TokenVerifier
 
 STANDARD_INPUT: Final = "-"
+# What decides permissions: all that is used without a token. The account is shown if it is known.
+_FOR_PERMISSIONS: Final = frozenset(
+    (
+        *("NATS_MODE", "NATS_USER_TTL", "NATS_USER_TTL_JITTER", "NATS_USER_NAME", "NATS_SHARED_INBOX"),
+        *("NATS_RESPONSE_MAX", "NATS_RESPONSE_TTL", "NATS_STREAM_ADMIN", "NATS_CEILING_FILE", "SA_ANNOTATION_PREFIX"),
+        *("K8S_IN_CLUSTER", "K8S_NAMESPACE", "KUBECONFIG", "SERVICEACCOUNTS_PATH"),
+    )
+)
+_FOR_TOKENS: Final = _FOR_PERMISSIONS | {"JWKS_URL", "JWKS_PATH", "JWT_ISSUER", "JWT_AUDIENCE"}
+_IF_SET: Final = "NATS_ACCOUNT"
+
 MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has, so that one which is too long is seen to be
 
 
@@ -41,14 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--token", metavar="FILE", help="explain the token in this file; - reads standard input")
     what.add_argument("--serviceaccount", metavar="NAMESPACE/NAME", help="explain what this ServiceAccount gets")
+    what.add_argument("--reason", metavar="NAME", help="say what a reason of the log or the metrics means")
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.epilog = "Settings come from the environment, as for 'callout serve'; 'callout config --help' lists them."
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.reason is not None:
+        why = Why.of(_find_reason(args.reason))
+        _print(why, render_why(why), as_json=args.json)
+        return 0
     who = None if args.serviceaccount is None else _split_identity(args.serviceaccount)
-    settings, warnings = load(os.environ)
+    used = _FOR_TOKENS if who is None else _FOR_PERMISSIONS
+    settings, warnings = load(os.environ, used=used | {_IF_SET} if os.environ.get(_IF_SET, "").strip() else used)
     print_problems((), warnings)
     token = "" if args.token is None else _read_token(args.token)
     try:
@@ -58,17 +78,28 @@ def run(args: argparse.Namespace) -> int:
     try:
         cluster = _Cluster(settings, rules)
         explanation = _explain_token(token, cluster) if who is None else _explain_serviceaccount(who, cluster)
-    except (KubeError, ValueError) as error:  # their text is made for the operator
+    except (KeySetError, KubeError, ValueError) as error:  # their text is made for the operator
         raise CommandError(str(error)) from None
-    if args.json:
-        print(msgspec.json.format(msgspec.json.encode(explanation), indent=2).decode())
-    else:
-        print(*render(explanation), sep="\n")
+    _print(explanation, render(explanation), as_json=args.json)
     return 0 if explanation.allowed else EXIT_FAILED
 
 
+def _print(what: msgspec.Struct, lines: Sequence[str], *, as_json: bool) -> None:
+    print(msgspec.json.format(msgspec.json.encode(what), indent=2).decode() if as_json else "\n".join(lines))
+
+
+def _find_reason(name: str) -> Reason | DropReason:
+    """Find a reason for which a login is refused, or a subject dropped."""
+    reasons: dict[str, Reason | DropReason] = {one.value: one for one in (*Reason, *DropReason)}
+    if name not in reasons:
+        raise CommandError(
+            f"--reason: {quote(name)} is none; there are {', '.join(reasons)}", exit_code=EXIT_WRONG_USAGE
+        )
+    return reasons[name]
+
+
 class _Cluster:
-    """What the service would know, asked for once; methods raise `KubeError` or `ValueError`, each one line."""
+    """What the service would know, asked for once; methods raise what `run` turns into one line each."""
 
     def __init__(self, settings: Settings, rules: Rules) -> None:
         self._settings = settings
@@ -78,14 +109,9 @@ class _Cluster:
 
     def fetch_trust(self) -> Trust:
         """Get the key set, and whose tokens it is for."""
-        log = Log("explain", "error")
-        try:
-            document, issuers = make_key_source(self._settings, self._client, lambda *_: None, log).read()
-        finally:
-            log.close()
-        keyset = parse_keyset(document)
-        self._notes += keyset.problems
-        return Trust(keyset, TokenRules(frozenset(issuers), frozenset(self._settings.jwt_audience)))
+        found = make_key_reader(self._settings, self._client).read()
+        self._notes += found.keyset.problems
+        return Trust(found.keyset, TokenRules(frozenset(found.issuers), frozenset(self._settings.jwt_audience)))
 
     def find(self, namespace: str, name: str) -> ServiceAccount | None:
         """Get the ServiceAccount; None if the service would not know of it."""
@@ -102,8 +128,8 @@ class _Cluster:
     def describe(self) -> Situation:
         """Tell the rest that counts, with all the notes made on the way here."""
         settings = self._settings
-        session = Session(settings.nats_user_ttl, settings.nats_user_ttl_jitter, settings.nats_user_name)
-        return Situation(self._rules, session, time.time(), tuple(self._notes))
+        terms = LoginTerms(settings.nats_user_ttl, settings.nats_user_ttl_jitter, settings.nats_user_name)
+        return Situation(self._rules, terms, time.time(), tuple(self._notes))
 
 
 def _explain_token(token: str, cluster: _Cluster) -> Explanation:

@@ -11,14 +11,16 @@ from typing import Final
 import msgspec
 
 from callout.explain.verification import Step, Trust, lay_out, maybe_refuse, show
+from callout.manifests.manifest import derive_uid
 from callout.policy.decision import Rules, decide, make_inbox_prefix
-from callout.policy.verdict import DropReason, Side, Source
+from callout.policy.subjects import widen_for_subscriber
+from callout.policy.verdict import DropReason, Granted, Side, Source
 from callout.serviceaccounts import ServiceAccount
-from workers.authorize import Session
+from workers.authorize import LoginTerms
 from workers.reasons import Reason
 from workers.sa_token import Identity, Refusal
 
-_NS: Final = 1_000_000_000
+_NS_IN_S: Final = 1_000_000_000
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -35,10 +37,17 @@ class Why(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A subject that is granted, and where it comes from."""
+    """A subject that is granted.
+
+    Attributes:
+        subject: as it is granted.
+        source: where it comes from.
+        reach: what nats-server lets a client have by it, if that is more; otherwise empty.
+    """
 
     subject: str
     source: str
+    reach: str = ""
 
 
 class NotGranted(msgspec.Struct, frozen=True):
@@ -53,7 +62,7 @@ class Permissions(msgspec.Struct, frozen=True):
     """What clients of a ServiceAccount get.
 
     Attributes:
-        account: where in NATS they are: an account's name, or in operator mode its public key.
+        account: where in NATS they are: an account's name, or in operator mode its public key; empty if not known.
         inbox_prefix: what their clients should use as the prefix of inboxes, so that nobody else can read replies.
         publish, subscribe: the subjects that are granted.
         never_publish: subjects that are granted and denied nevertheless.
@@ -97,6 +106,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         allowed: whether a login would succeed.
         serviceaccount: `<namespace>/<name>`; of a refused token what it claims, and empty if it does not.
+        uid: of the ServiceAccount as it is now; empty if there is none, or it was not looked for.
+        uid_is_derived: whether it was made from the name, since the manifest has none.
         refusal: why not.
         steps: how the token was verified; empty without a token.
         permissions, ends: what is got; None when refused.
@@ -105,6 +116,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     allowed: bool
     serviceaccount: str
+    uid: str = ""
+    uid_is_derived: bool = False
     refusal: Why | None = None
     steps: tuple[Step, ...] = ()
     permissions: Permissions | None = None
@@ -116,7 +129,7 @@ class Situation(msgspec.Struct, frozen=True):
     """What a decision depends on besides token and ServiceAccount; `now` in Unix seconds."""
 
     rules: Rules
-    session: Session
+    terms: LoginTerms
     now: float
     notes: tuple[str, ...] = ()
 
@@ -126,12 +139,14 @@ def explain_serviceaccount(who: str, found: ServiceAccount | None, situation: Si
     if found is None:
         refusal = Why.of(Reason.SERVICEACCOUNT_UNKNOWN)
         return Explanation(allowed=False, serviceaccount=who, refusal=refusal, notes=situation.notes)
-    session = situation.session
+    terms = situation.terms
     return Explanation(
         allowed=True,
         serviceaccount=who,
+        uid=found.uid,
+        uid_is_derived=_is_derived(found),
         permissions=_describe_permissions(found, situation.rules),
-        ends=Span(session.ttl, session.jitter),
+        ends=Span(terms.ttl, terms.jitter),
         notes=situation.notes,
     )
 
@@ -153,30 +168,38 @@ def explain_token(
     steps = tuple(lay_out(token, reason, found, trust, situation.now))
     if reason is not None:
         return Explanation(
-            allowed=False, serviceaccount=show(who), refusal=Why.of(reason), steps=steps, notes=situation.notes
+            allowed=False,
+            serviceaccount=show(who),
+            uid=found.uid if found else "",
+            uid_is_derived=found is not None and _is_derived(found),
+            refusal=Why.of(reason),
+            steps=steps,
+            notes=situation.notes,
         )
     assert isinstance(outcome, Identity)
     assert found is not None
     return Explanation(
         allowed=True,
         serviceaccount=who,
+        uid=found.uid,
+        uid_is_derived=_is_derived(found),
         steps=steps,
         permissions=_describe_permissions(found, situation.rules),
-        ends=bound_login(outcome.expires_at, situation.session, situation.now),
+        ends=bound_login(outcome.expires_at, situation.terms, situation.now),
         notes=situation.notes,
     )
 
 
-def bound_login(token_expires_at: float, session: Session, now: float) -> Span:
+def bound_login(token_expires_at: float, terms: LoginTerms, now: float) -> Span:
     """Return when a login ends at the earliest and at the latest, as the jitter may be drawn."""
-    earliest, latest = (session.end(token_expires_at, now, draw) for draw in (1, 0))
-    return Span(session.ttl, session.jitter, earliest, latest)
+    earliest, latest = (terms.end(token_expires_at, now, draw) for draw in (1, 0))
+    return Span(terms.ttl, terms.jitter, earliest, latest)
 
 
 def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
     verdict = decide(found, rules)
     publish, subscribe = (
-        tuple(Grant(one.subject, _name_source(one.source, side, rules)) for one in granted)
+        tuple(_describe_grant(one, side, rules) for one in granted)
         for side, granted in ((Side.PUB, verdict.pub), (Side.SUB, verdict.sub))
     )
     return Permissions(
@@ -186,11 +209,20 @@ def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
         subscribe=subscribe,
         never_publish=verdict.denied_pub,
         answers=rules.response.max if rules.response else 0,
-        answer_seconds=rules.response.ttl_ns / _NS if rules.response else 0,
+        answer_seconds=rules.response.ttl_ns / _NS_IN_S if rules.response else 0,
         not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason)) for one in verdict.dropped),
         unknown_annotations=verdict.unknown_annotations,
         unreported=verdict.unreported,
     )
+
+
+def _describe_grant(granted: Granted, side: Side, rules: Rules) -> Grant:
+    reach = widen_for_subscriber(granted.subject) if side is Side.SUB else granted.subject
+    return Grant(granted.subject, _name_source(granted.source, side, rules), "" if reach == granted.subject else reach)
+
+
+def _is_derived(found: ServiceAccount) -> bool:
+    return found.uid == derive_uid(found.namespace, found.name)
 
 
 def _name_source(source: Source, side: Side, rules: Rules) -> str:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from callout.explain.explanation import Explanation, Grant, NotGranted, Permissions, Span
+from callout.explain.explanation import Explanation, Grant, NotGranted, Permissions, Span, Why
 from callout.explain.moments import format_moment, format_seconds
 from callout.explain.verification import Step
 from callout.policy.verdict import Side
@@ -12,12 +12,16 @@ from callout.policy.verdict import Side
 WIDTH: Final = 100  # columns
 _INDENT: Final = "  "
 _STATES: Final = {"passed": "ok", "failed": "NO", "not reached": "-"}
+_MISUSE: Final = (
+    "A client that means harm sends such requests to itself, and so publishes anywhere; NATS_RESPONSE_MAX=0 prevents "
+    "that, see docs/permissions.md."
+)
 _VERBS: Final = {Side.PUB: "publish", Side.SUB: "subscribe"}
 
 
 def render(explanation: Explanation) -> list[str]:
     """Write an explanation, section by section."""
-    sections = [_say_verdict(explanation), *_say_why(explanation)]
+    sections = [[*_say_verdict(explanation), *_say_uid(explanation)], *_say_why(explanation)]
     if explanation.steps:
         sections.append(["The token, step by step:", *_say_steps(explanation.steps)])
     if explanation.serviceaccount and explanation.steps and not explanation.allowed:
@@ -33,19 +37,31 @@ def render(explanation: Explanation) -> list[str]:
     return [line for section in sections for line in (*section, "")][:-1]
 
 
+def render_why(why: Why) -> list[str]:
+    """Write a reason, with what it means and what can be done."""
+    return [why.reason, *_fill((why.meaning, why.remedy))]
+
+
 def _say_verdict(explanation: Explanation) -> list[str]:
     who = explanation.serviceaccount
     if explanation.permissions:
-        return [f"{who} would be let in, to account {explanation.permissions.account}."]
+        account = explanation.permissions.account
+        return [f"{who} would be let in{f', to account {account}' if account else ''}."]
     if explanation.steps:
         who = f"A client with this token{f', which names {who},' if who else ''}"
     return [f"{who} would be refused."]
 
 
+def _say_uid(explanation: Explanation) -> list[str]:
+    origin = ", derived from its name, since its manifest has none" if explanation.uid_is_derived else ""
+    return [f"Its uid is {explanation.uid}{origin}."] if explanation.permissions else []
+
+
 def _say_why(explanation: Explanation) -> Iterator[list[str]]:
     why = explanation.refusal
     if why is not None:
-        yield [f"{_INDENT}{why.reason}", *_fill((why.meaning, why.remedy))]
+        first, *rest = render_why(why)
+        yield [_INDENT + first, *rest]
 
 
 def _say_steps(steps: Sequence[Step]) -> list[str]:
@@ -58,7 +74,7 @@ def _say_steps(steps: Sequence[Step]) -> list[str]:
 
 
 def _say_permissions(permissions: Permissions) -> Iterator[list[str]]:
-    yield ["It may publish to:", *_say_grants(permissions.publish), f"{_INDENT}{_say_answers(permissions)}"]
+    yield ["It may publish to:", *_say_grants(permissions.publish), *_say_answers(permissions)]
     if permissions.never_publish:
         lines = [f"{_INDENT}{subject}" for subject in permissions.never_publish]
         yield ["But not to these, which administer streams (NATS_STREAM_ADMIN):", *lines]
@@ -73,19 +89,25 @@ def _say_permissions(permissions: Permissions) -> Iterator[list[str]]:
 
 def _say_grants(grants: Sequence[Grant]) -> list[str]:
     width = max((len(grant.subject) for grant in grants), default=0)
-    return [f"{_INDENT}{grant.subject:{width}}  {grant.source}" for grant in grants]
+    lines = []
+    for grant in grants:
+        lines.append(f"{_INDENT}{grant.subject:{width}}  {grant.source}")
+        if grant.reach:
+            lines.append(f"{_INDENT}{'':{width}}  (nats-server then allows {grant.reach} too)")
+    return lines
 
 
-def _say_answers(permissions: Permissions) -> str:
+def _say_answers(permissions: Permissions) -> list[str]:
     if not permissions.answers:
-        return "answers to requests it receives: only into inboxes (NATS_RESPONSE_MAX=0)"
+        return [f"{_INDENT}answers to requests it receives: only into inboxes (NATS_RESPONSE_MAX=0)"]
     counts = {1: "one answer", -1: "any number of answers"}
     count = counts.get(permissions.answers, f"{permissions.answers} answers")
-    return f"and {count} to each request that it receives, within {format_seconds(permissions.answer_seconds)}"
+    time = format_seconds(permissions.answer_seconds)
+    return [f"{_INDENT}and {count} to each request that it receives, within {time}", *_wrap(_MISUSE, _INDENT * 2)]
 
 
 def _say_not_granted(one: NotGranted) -> list[str]:
-    head = f"{_INDENT}{_VERBS[one.side]} {one.subject}: {one.why.reason}"
+    head = f"{_INDENT}{_VERBS[one.side]} {one.subject or 'nothing'}: {one.why.reason}"
     return [head, *_wrap(f"{one.why.meaning} {one.why.remedy}", _INDENT * 2)]
 
 

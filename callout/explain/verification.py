@@ -147,4 +147,4 @@ def _list(words: Iterable[str]) -> str:
 
 def show(text: str) -> str:
     """Make what a token says fit for a line."""
-    return make_printable(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")
+    return make_printable(text, MAX_SHOWN)

@@ -14,39 +14,51 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from callout.config.expiry import Credential
 from callout.policy.verdict import DropReason, Side
 from workers.status import State
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the supervisor knows of itself at one moment; ages in seconds, None for "never yet".
+    """What the supervisor knows of itself at one moment: ages in seconds, None for "never yet"; moments in Unix time.
 
     Attributes:
+        started_at: when the supervisor was made.
+        keyset_lifetime: for how many seconds the key set counts as fresh.
         watch_connected: whether the source of ServiceAccounts is in contact.
         watch_restarts: how often it had to begin anew.
+        watch_garbage: answers and lines of it that could not be read.
+        watch_skipped: objects of it that could not be read.
         workers: how many there are in each state.
         filtered: entries of annotations that were dropped, by side and reason.
+        ends: when what the service logs in with ends; what does not end is left out.
     """
 
     version: str
+    started_at: float
     ready: bool
     snapshot_entries: int
     snapshot_bytes: int
     snapshot_generation: int
     snapshot_age: float | None
     keyset_age: float | None
+    keyset_lifetime: float | None
     keyset_failures: int
     watch_connected: bool
     watch_restarts: int
+    watch_garbage: int
+    watch_skipped: int
     workers: Mapping[State, int]
     worker_restarts: int
     filtered: Mapping[tuple[Side, DropReason], int]
+    ends: Mapping[Credential, float]
 
 
 # Name (without nats_auth_), kind, help, and where the value is; the documentation's table is made from it too.
 _SCALARS: tuple[
     tuple[str, type[GaugeMetricFamily | CounterMetricFamily], str, Callable[[Readings], float | None]], ...
 ] = (
+    ("start_time_seconds", GaugeMetricFamily, "When the supervisor started, in Unix time.", lambda r: r.started_at),
     ("ready", GaugeMetricFamily, "Whether logins can be decided: 1 or 0.", lambda r: r.ready),
     ("snapshot_serviceaccounts", GaugeMetricFamily, "ServiceAccounts in the snapshot.", lambda r: r.snapshot_entries),
     ("snapshot_bytes", GaugeMetricFamily, "Shared memory that the snapshot takes.", lambda r: r.snapshot_bytes),
@@ -58,6 +70,12 @@ _SCALARS: tuple[
         lambda r: r.snapshot_age,
     ),
     ("keyset_age_seconds", GaugeMetricFamily, "Time since the key set was last confirmed.", lambda r: r.keyset_age),
+    (
+        "keyset_max_age_seconds",
+        GaugeMetricFamily,
+        "For how long the key set counts as fresh: its max-age, from 30 s to 1 h, and 5 min without one.",
+        lambda r: r.keyset_lifetime,
+    ),
     (
         "keyset_refresh_failures",
         GaugeMetricFamily,
@@ -75,6 +93,18 @@ _SCALARS: tuple[
         CounterMetricFamily,
         "Times the watch of ServiceAccounts had to begin anew.",
         lambda r: r.watch_restarts,
+    ),
+    (
+        "watch_garbage",
+        CounterMetricFamily,
+        "Answers and lines from the API server that could not be read; each is followed by a new list.",
+        lambda r: r.watch_garbage,
+    ),
+    (
+        "watch_skipped",
+        CounterMetricFamily,
+        "Objects from the API server that were no ServiceAccount that could be read, each time they were seen.",
+        lambda r: r.watch_skipped,
     ),
     (
         "worker_restarts",
@@ -131,3 +161,11 @@ class _SupervisorCollector(Collector):
             for reason in DropReason:
                 filtered.add_metric([side.value, reason.value], readings.filtered.get((side, reason), 0))
         yield filtered
+        ends = GaugeMetricFamily(
+            "nats_auth_credential_expiry_timestamp_seconds",
+            "When what the service logs in to NATS with ends, in Unix time; without what does not end.",
+            labels=["credential"],
+        )
+        for credential, end in readings.ends.items():
+            ends.add_metric([credential.value], end)
+        yield ends

@@ -27,10 +27,9 @@ import msgspec
 
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
-from callout.http.pages import Answer, Check, Pages, Router, report
+from callout.http.pages import Answer, Pages, Router, report
 
-__all__ = ["Check", "HttpServer", "Limits", "Pages"]
-
+_NOT_OUR_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 READ_BYTES = 4096  # a request of a probe or of Prometheus fits into one read
 
 # For a connection too many, while all others are being answered; it is closed without reading from it.
@@ -88,12 +87,7 @@ class HttpServer:
         try:
             listener = _listen(self._host, self.port)
         except OSError as error:
-            where = f"port {self.port}" + (f" of {self._host}" if self._host else "")
-            reason = reason_of(error).partition(" (while ")[0]  # `create_server` adds the address, in its own words
-            raise CommandError(
-                f"PORT: cannot listen on {where}: {reason}; choose another, or set HTTP_HOST",
-                exit_code=EXIT_WRONG_USAGE,
-            ) from None
+            raise CommandError(_explain(error, self._host, self.port), exit_code=EXIT_WRONG_USAGE) from None
         self.port = listener.getsockname()[1]
         self._server = await asyncio.start_server(self._accept, sock=listener, limit=READ_BYTES)
         return self
@@ -243,6 +237,16 @@ def _has_body(request: h11.Request) -> bool:
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
 
 
+def _explain(error: OSError, host: str | None, port: int) -> str:
+    """Say why nobody can listen there, and which setting to change: the address may be wrong, or else the port."""
+    reason = reason_of(error).partition(" (while ")[0]  # `create_server` adds the address, in its own words
+    no_such_address = isinstance(error, socket.gaierror) or error.errno in _NOT_OUR_ADDRESS
+    if host and no_such_address:
+        return f"HTTP_HOST: cannot listen on {host}: {reason}; give an address of this machine, or leave it out for all"
+    where = f"port {port}" + (f" of {host}" if host else "")
+    return f"PORT: cannot listen on {where}: {reason}; choose another, or set HTTP_HOST"
+
+
 def _listen(host: str | None, port: int) -> socket.socket:
     """Bind one socket; for all addresses one that speaks IPv6 and IPv4, or IPv4 alone where the kernel has no IPv6."""
     if host is not None:
@@ -252,6 +256,6 @@ def _listen(host: str | None, port: int) -> socket.socket:
         try:
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         except OSError as error:
-            if error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+            if error.errno not in _NOT_OUR_ADDRESS:
                 raise
     return socket.create_server(("", port))

@@ -2,7 +2,8 @@
 
 Sources: RFC 7517 (JWK Set), RFC 9111 section 5.2.2.1 (max-age). kube-apiserver sends `Cache-Control: public,
 max-age=3600` and publishes a new key for at least that long before it signs with it: who asks again within max-age
-never meets a token whose key is not there yet. No I/O and no clock here; the shell is `callout.keys.source`.
+never meets a token whose key is not there yet. No I/O and no clock here; the shells are `callout.keys.reader` and
+`callout.keys.source`.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from callout.backoff import back_off
 from workers.keyset import KeySet, parse_keyset
 
 MAX_DOCUMENT_BYTES: Final = 1 << 20  # a key takes 0.2 to 1 KB, and a set of more than 100 keys is not taken
@@ -20,7 +22,6 @@ MIN_REFRESH_S: Final = 30.0  # `max-age=0` is no invitation to ask all the time
 MAX_REFRESH_S: Final = 3600.0  # a key that was withdrawn is not to be trusted for much longer
 FAILURE_FIRST_S: Final = 1.0
 FAILURE_MAX_S: Final = 60.0
-_FAILURE_DOUBLINGS: Final = 6  # 1 s * 2^6 = 64 s: there the bound takes over
 ASK_INTERVAL_S: Final = 10.0  # anybody can send a token with an unknown `kid`; the API server is not to feel it
 
 _MAX_AGE: Final = re.compile(r'(?:^|,)[ \t]*max-age=(?:"([0-9]+)"|([0-9]+))[ \t]*(?=,|$)', re.IGNORECASE | re.ASCII)
@@ -42,8 +43,16 @@ def next_refresh(max_age_s: float | None, failures: int, draw: float) -> float:
     regular = min(max(fresh_s * (0.5 + 0.4 * draw), MIN_REFRESH_S), MAX_REFRESH_S)
     if not failures:
         return regular
-    doublings = min(failures - 1, _FAILURE_DOUBLINGS)
-    return min(regular, min(FAILURE_MAX_S, FAILURE_FIRST_S * float(2**doublings)) * (1 + draw) / 2)
+    return min(regular, back_off(failures, draw, first_s=FAILURE_FIRST_S, limit_s=FAILURE_MAX_S))
+
+
+def lifetime(max_age_s: float | None) -> float:
+    """Return for how many seconds a key set counts as fresh: max-age, within the limits that we keep when refreshing.
+
+    Args:
+        max_age_s: as for `next_refresh`.
+    """
+    return min(max(DEFAULT_REFRESH_S if max_age_s is None else max_age_s, MIN_REFRESH_S), MAX_REFRESH_S)
 
 
 def parse_max_age(cache_control: str | None) -> float | None:

@@ -14,19 +14,20 @@ with the TLS settings that follow. That much of it is used; its requests and mod
 
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import urllib3
 import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
-from callout.files import reason_of
+from callout.fetch import GuardedPool
+from callout.files import reason_of, split_paths
 from callout.kube.errors import ConfigurationError
 from callout.secret import Secret
 from callout.urls import parse_origin
@@ -52,7 +53,7 @@ class Access(msgspec.Struct, frozen=True):
     """
 
     url: str
-    pool: urllib3.PoolManager
+    pool: GuardedPool
     authorization: Secret | None
     ca_file: Path | None
     files: tuple[Path, ...]
@@ -80,7 +81,7 @@ def load_in_cluster(environ: Mapping[str, str], directory: Path = SERVICE_ACCOUN
 
 
 def load_kubeconfig(paths: str) -> Access:
-    """Find the API server as kubectl does.
+    """Find the API server as kubectl does. An exec plugin is waited for without a limit.
 
     Args:
         paths: one path or several joined by colons, as in KUBECONFIG; those that do not exist are skipped.
@@ -88,7 +89,12 @@ def load_kubeconfig(paths: str) -> Access:
     Raises:
         ConfigurationError: there is no kubeconfig, or it cannot be used.
     """
-    files = tuple(Path(path).expanduser() for path in paths.split(":") if path)
+    try:
+        files = split_paths(paths)
+    except RuntimeError:
+        raise ConfigurationError(
+            f"the kubeconfig {paths} cannot be found: this user has no home folder; set KUBECONFIG to its whole path"
+        ) from None
     if not any(file.exists() for file in files):
         raise ConfigurationError(
             f"there is no kubeconfig at {paths}: set KUBECONFIG to its path, or K8S_IN_CLUSTER=true in a pod"
@@ -126,7 +132,7 @@ def _make_access(configuration: Any, files: tuple[Path, ...]) -> Access:
     ca_file = configuration.ssl_ca_cert
     return Access(
         url,
-        ApiClient(configuration).rest_client.pool_manager,
+        GuardedPool(ApiClient(configuration).rest_client.pool_manager),
         _authorization_of(configuration),
         Path(ca_file) if ca_file else None,
         files,
@@ -144,14 +150,18 @@ def _authorization_of(configuration: Any) -> Secret | None:
 
 @contextmanager
 def _hear_errors() -> Iterator[list[str]]:
-    """Notice what is logged by the root logger: only so does the official client tell of a plugin that failed.
+    """Notice what this thread logs by the root logger: only so does the official client tell of a plugin that failed.
 
-    It is not passed on: it would not be JSON, and may hold whatever the plugin has written.
+    It is not passed on: it would not be JSON, and may hold whatever the plugin has written. What other threads log
+    there is left alone: among them may be one whose plugin hangs.
     """
     heard: list[str] = []
+    listener = threading.get_ident()
     silent = logging.NullHandler()  # with no handler at all, `logging.error` would set one up for the whole process
 
     def keep(record: logging.LogRecord) -> bool:
+        if record.thread != listener:
+            return True
         heard.append(record.levelname)
         return False
 

@@ -5,28 +5,34 @@ Rules kept here:
 - Tokens rotate (the kubelet renews them at 80 % of their life), and so do CAs. How to reach the API server is loaded
   anew when a file has changed, when a minute has passed (exec plugins and a `tokenFile` cannot be watched), and after
   a 401.
-- Every wait and every body has a bound. An answer without status 200 becomes an error; its body is not even read.
+- Every wait and every body has a bound (`callout.fetch`). An answer without status 200 becomes an error; its body is
+  not even read.
+- An exec plugin of a kubeconfig may hang for ever. It is waited for so long, and its thread left behind: who asked goes
+  on with an error, and asks again after a pause of its own.
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-import urllib3
+from urllib3 import BaseHTTPResponse
 
 from callout import fetch
+from callout.daemon import LimitedCaller
+from callout.fetch_errors import FetchError, TooMuchError
 from callout.kube.access import SERVICE_ACCOUNT_DIRECTORY, Access, load_in_cluster, load_kubeconfig
 from callout.kube.errors import (
-    BrokenError,
     ConfigurationError,
+    NoAnswerError,
     NotFoundError,
     Purpose,
-    explain,
     purpose_of,
     refuse,
 )
@@ -36,9 +42,11 @@ from callout.serviceaccounts import ServiceAccount, is_valid_identity
 from callout.urls import API_SERVER_NAMES, parse_origin
 
 RELOAD_SECONDS: Final = 60.0  # what the official client takes for the in-cluster token; an exec plugin runs no oftener
-CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 30.0  # for a whole page or object; the API server itself gives up on a request after 60 s
+ANSWER_SECONDS: Final = 30.0  # for a whole answer; the API server itself gives up on a request after 60 s
+LOAD_SECONDS: Final = 15.0  # for a kubeconfig; an exec plugin that asks a cloud for a token takes one to five
 DEFAULT_KUBECONFIG: Final = "~/.kube/config"
+API_SERVER: Final = "the API server"  # how it is called in a message
+MAX_HANGING_LOADS: Final = 4  # threads left behind by plugins that hang, each with a process of its own
 
 
 class KubeClient:
@@ -50,6 +58,7 @@ class KubeClient:
         environ: where in-cluster configuration finds the API server's address.
         directory: where it finds token and CA.
         clock: monotonic seconds.
+        load_seconds: how long a kubeconfig's credentials are waited for.
     """
 
     def __init__(
@@ -60,12 +69,15 @@ class KubeClient:
         environ: Mapping[str, str] = os.environ,
         directory: Path = SERVICE_ACCOUNT_DIRECTORY,
         clock: Callable[[], float] = time.monotonic,
+        load_seconds: float = LOAD_SECONDS,
     ) -> None:
         self._in_cluster = in_cluster
         self._kubeconfig = kubeconfig or DEFAULT_KUBECONFIG
         self._environ = environ
         self._directory = directory
         self._clock = clock
+        self._load_seconds = load_seconds
+        self._loader = LimitedCaller("kubeconfig", seconds=load_seconds, limit=MAX_HANGING_LOADS)
         self._lock = threading.Lock()
         self._access: Access | None = None
         self._fingerprint: tuple[object, ...] = ()
@@ -100,14 +112,17 @@ class KubeClient:
         url: str,
         purpose: Purpose,
         query: Mapping[str, str] | None = None,
+        *,
+        head_seconds: float = ANSWER_SECONDS,
         silence_seconds: float = ANSWER_SECONDS,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> BaseHTTPResponse:
         """Send a GET and return the answer with status 200, its body unread. The caller closes it.
 
         Args:
             url: an address that this client `owns`.
             purpose: what for, so that a refusal can be explained.
             query: parameters.
+            head_seconds: how long the head of the answer may take.
             silence_seconds: how long the API server may send nothing, before the answer and within it.
 
         Raises:
@@ -116,21 +131,13 @@ class KubeClient:
         if not self.owns(url):
             raise ConfigurationError("that address is not the API server's own: no credentials are sent there")
         access = self._current()
-        headers = {"Accept": "application/json", "User-Agent": "nats-k8s-oidc-callout"}
-        if access.authorization:
-            headers["Authorization"] = access.authorization.reveal()
-        try:
-            response = access.pool.request(
-                "GET",
+        with _as_kube_errors():
+            response = access.pool.open(
                 f"{url}?{urlencode(query)}" if query else url,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence_seconds),
-                retries=False,
-                redirect=False,
-                preload_content=False,
+                head_seconds=head_seconds,
+                silence_seconds=silence_seconds,
+                authorization=access.authorization.reveal() if access.authorization else None,
             )
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise explain(error, parse_origin(url).host) from None
         if response.status != HTTPStatus.OK:
             response.close()
             if response.status == HTTPStatus.UNAUTHORIZED:
@@ -138,15 +145,18 @@ class KubeClient:
             raise refuse(response.status, purpose)
         return response
 
-    def read(self, url: str, purpose: Purpose, limit: int) -> tuple[bytes, Mapping[str, str]]:
-        """Send a GET and return body (of at most `limit` bytes) and headers of the answer.
+    def read(
+        self, url: str, purpose: Purpose, limit: int, seconds: float = ANSWER_SECONDS
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Send a GET and return body (of at most `limit` bytes) and headers of the answer, all within so many seconds.
 
         Raises:
             KubeError: see `callout.kube.errors`.
-            callout.fetch.TooMuchError: the body is larger.
+            callout.fetch_errors.TooMuchError: the body is larger.
         """
-        response = self.open(url, purpose)
-        return read_body(response, limit), response.headers
+        ends_at = time.monotonic() + seconds
+        response = self.open(url, purpose, head_seconds=seconds, silence_seconds=seconds)
+        return read_body(response, limit, ends_at - time.monotonic()), response.headers
 
     def get_serviceaccount(self, namespace: str, name: str, annotation_prefix: str) -> ServiceAccount | None:
         """Return the ServiceAccount as it is now, or None if there is none of that name.
@@ -161,8 +171,8 @@ class KubeClient:
             body, _ = self.read(url, purpose_of("get", namespace), MAX_LINE_BYTES)
         except NotFoundError:
             return None
-        except fetch.TooMuchError:
-            raise BrokenError("the answer of the API server is larger than any ServiceAccount") from None
+        except TooMuchError:
+            raise NoAnswerError("the answer of the API server is larger than any ServiceAccount") from None
         return read_serviceaccount(body, annotation_prefix)
 
     def _current(self) -> Access:
@@ -178,30 +188,44 @@ class KubeClient:
     def _load(self) -> Access:
         if self._in_cluster:
             return load_in_cluster(self._environ, self._directory)
-        return load_kubeconfig(self._kubeconfig)
+        try:
+            return self._loader.call(partial(load_kubeconfig, self._kubeconfig))
+        except TimeoutError:
+            paths = self._kubeconfig
+            raise ConfigurationError(
+                f"the kubeconfig {paths} gave no credentials within {self._load_seconds:g} s, so its exec plugin hangs;"
+                f" see whether `kubectl --kubeconfig {paths} get serviceaccounts` does too"
+            ) from None
 
     def _has_changed(self, access: Access) -> bool:
         return _fingerprint(access.files) != self._fingerprint
 
 
-def read_body(response: urllib3.BaseHTTPResponse, limit: int, seconds: float = ANSWER_SECONDS) -> bytes:
+def read_body(response: BaseHTTPResponse, limit: int, seconds: float = ANSWER_SECONDS) -> bytes:
     """Read the body of an answer that `KubeClient.open` gave, within so many seconds.
 
     Raises:
         KubeError: see `callout.kube.errors`.
-        callout.fetch.TooMuchError: it has more than `limit` bytes.
+        callout.fetch_errors.TooMuchError: it has more than `limit` bytes.
     """
-    try:
-        return fetch.read_bounded(response, limit, time.monotonic() + seconds)
-    except fetch.TooSlowError:
-        raise BrokenError(f"the API server took more than {seconds:g} s to answer") from None
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise explain(error, "the API server") from None
+    with _as_kube_errors():
+        return fetch.read_body(response, API_SERVER, limit=limit, seconds=seconds)
 
 
 def serviceaccounts_url(base: str, namespace: str) -> str:
     """Return where the ServiceAccounts of a namespace are, or of all if it is empty."""
     return f"{base}/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else f"{base}/api/v1/serviceaccounts"
+
+
+@contextmanager
+def _as_kube_errors() -> Iterator[None]:
+    """Let what goes wrong on the way to the API server and back be a `KubeError`; `TooMuchError` is left as it is."""
+    try:
+        yield
+    except TooMuchError:
+        raise
+    except FetchError as error:
+        raise NoAnswerError(str(error)) from None
 
 
 def _fingerprint(files: tuple[Path, ...]) -> tuple[object, ...]:

@@ -31,6 +31,7 @@ from typing import Final
 
 import msgspec
 
+from callout.backoff import back_off
 from callout.kube.objects import Metadata, read_event, read_page, to_serviceaccount
 from callout.lines import MAX_LINE_BYTES
 from callout.serviceaccounts import Change, Removed, is_valid_identity, is_valid_uid
@@ -39,7 +40,6 @@ MIN_HEALTHY_SECONDS: Final = 1.0  # a watch that ends before was turned away, wh
 
 BACK_OFF_FIRST_S: Final = 0.5
 BACK_OFF_MAX_S: Final = 30.0  # longer would add to the time a revoked ServiceAccount still works
-_BACK_OFF_DOUBLINGS: Final = 6  # 0.5 s * 2^6 = 32 s: there the bound takes over
 
 # HTTP statuses, and codes of ERROR events, that say: the version or the `continue` token sent is of no use any more.
 # 410 Gone: compacted away. 400: not understood, as after the API server was replaced by another.
@@ -59,6 +59,8 @@ class Limits(msgspec.Struct, frozen=True):
             keeps replicas from coming back together.
         grace_seconds: on top of that; the network's and the API server's share. A silence longer than both is no
             quiet cluster but a dead connection.
+        answer_seconds: how long a page may take, or the head of the answer to a watch, which the API server sends at
+            once. It gives up on a request after 60 s itself.
     """
 
     page_objects: int = 500
@@ -66,6 +68,7 @@ class Limits(msgspec.Struct, frozen=True):
     line_bytes: int = MAX_LINE_BYTES
     watch_seconds: tuple[int, int] = (120, 240)
     grace_seconds: float = 15.0
+    answer_seconds: float = 30.0
 
 
 class ListPage(msgspec.Struct, frozen=True):
@@ -138,7 +141,9 @@ class Reflector:
 
     def pause(self, draw: float) -> float:
         """Return how many seconds to wait before the next request; `draw` is random, 0 <= draw < 1."""
-        return back_off(self.failures, draw) if self._must_pause else 0.0
+        if not self._must_pause:
+            return 0.0
+        return back_off(self.failures, draw, first_s=BACK_OFF_FIRST_S, limit_s=BACK_OFF_MAX_S)
 
     def next_request(self, draw: float) -> ListPage | WatchStream:
         """Return the request that is to be sent now; `draw` is random, 0 <= draw < 1."""
@@ -259,14 +264,3 @@ class Reflector:
 
     def _forget(self) -> None:
         self._version = self._continue = ""
-
-
-def back_off(attempt: int, draw: float) -> float:
-    """Return the seconds to wait after the `attempt`-th failure in a row (from 1), half of them at random.
-
-    Args:
-        attempt: failures so far.
-        draw: random, 0 <= draw < 1; it keeps replicas that failed together from coming back together.
-    """
-    doublings = min(max(attempt - 1, 0), _BACK_OFF_DOUBLINGS)
-    return min(BACK_OFF_MAX_S, BACK_OFF_FIRST_S * float(2**doublings)) * (1 + draw) / 2

@@ -6,7 +6,8 @@ process. Rules kept here:
 - Nothing ends the thread but `stop`: every error is kept in the state, logged when it is another than before, and
   tried again after a pause.
 - `stop` does not wait for the API server: it shuts the connection down under the read that blocks on it.
-- A stream that stalls is noticed: the API server was asked to end it after so many seconds.
+- The thread is never stuck: credentials, the head of an answer and a page have a time each, and the API server was
+  asked to end a stream after so many seconds.
 - A sink that fails has lost changes, so everything is listed again.
 """
 
@@ -23,9 +24,10 @@ import msgspec
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from callout.fetch import READ_BYTES, TooMuchError
-from callout.kube.client import ANSWER_SECONDS, KubeClient, read_body, serviceaccounts_url
-from callout.kube.errors import KubeError, StatusError, explain, purpose_of
+from callout.fetch import READ_BYTES
+from callout.fetch_errors import TooMuchError, explain
+from callout.kube.client import API_SERVER, KubeClient, read_body, serviceaccounts_url
+from callout.kube.errors import KubeError, NoAnswerError, StatusError, purpose_of
 from callout.kube.handover import Handover
 from callout.kube.reflector import Batch, Limits, ListPage, Reflector, WatchStream
 from callout.lines import LineBuffer, LineTooLongError
@@ -33,8 +35,8 @@ from callout.serviceaccounts import Sink
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError
 
-# For a thread that is connecting, gets a head byte by byte, or waits for the exec plugin of a kubeconfig, which may
-# hang for ever and holds the lock of `KubeClient`. A stop takes no longer: the thread is left behind, without harm.
+# For a thread that is connecting, waits for the head of an answer, or for the exec plugin of a kubeconfig. A stop takes
+# no longer: the thread is left behind, without harm, and ends by itself.
 STOP_SECONDS: Final = 3.0
 MAX_NAMED: Final = 10  # ServiceAccounts in the log that cannot be read, of each page or piece of a stream
 
@@ -43,18 +45,14 @@ class WatchState(msgspec.Struct):
     """What the watch has come to, for readiness and metrics; written by its thread, read by anybody.
 
     Attributes:
-        listed: a full list has reached the sink at least once.
         connected: the last request was answered, and its stream is being read or has ended in good order.
-        last_contact: when the API server last sent something useful, in seconds of the clock; None before the first.
         restarts: requests that failed, and streams that did not end in good order.
         garbage: answers and lines that could not be read.
         skipped: objects that could not be read, or that no API server would hold.
         last_error: one line, without secrets; empty when all is well.
     """
 
-    listed: bool = False
     connected: bool = False
-    last_contact: float | None = None
     restarts: int = 0
     garbage: int = 0
     skipped: int = 0
@@ -111,6 +109,16 @@ class ServiceAccountWatch:
     def restarts(self) -> int:
         """How many requests failed or were cut short."""
         return self.state.restarts
+
+    @property
+    def garbage(self) -> int:
+        """How many answers and lines could not be read."""
+        return self.state.garbage
+
+    @property
+    def skipped(self) -> int:
+        """How many objects could not be read, or that no API server would hold."""
+        return self.state.skipped
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -172,16 +180,16 @@ class ServiceAccountWatch:
                 response.close()
 
     def _list(self, request: ListPage) -> str:
-        response = self._open("list", request.query, ANSWER_SECONDS)
+        response = self._open("list", request.query, self._limits.answer_seconds)
         try:
-            page = self._reflector.receive_page(read_body(response, self._limits.page_bytes))
+            body = read_body(response, self._limits.page_bytes, self._limits.answer_seconds)
+            page = self._reflector.receive_page(body)
         except TooMuchError:
             self._reflector.receive_too_much()
             return "a page of the list is too large: smaller ones are asked for"
         self._note_unreadable(page.unreadable)
         if not page.problem:
             self._handover.put_page(page)
-            self.state.listed |= page.last
         return page.problem
 
     def _watch(self, request: WatchStream) -> str:
@@ -201,12 +209,18 @@ class ServiceAccountWatch:
             problem = "the watch sent a line that is too long"
         except (HTTPError, OSError) as error:
             self._handover.settle()
-            raise explain(error, "the API server") from None
+            raise NoAnswerError(str(explain(error, API_SERVER))) from None
         self._handover.settle()
         return problem or self._reflector.receive_end(self._clock() - began)
 
     def _open(self, verb: str, query: Mapping[str, str], silence_seconds: float) -> BaseHTTPResponse:
-        response = self._client.open(self._url, purpose_of(verb, self._namespace), query, silence_seconds)
+        response = self._client.open(
+            self._url,
+            purpose_of(verb, self._namespace),
+            query,
+            head_seconds=self._limits.answer_seconds,
+            silence_seconds=silence_seconds,
+        )
         self._response = response
         if self._stopping.is_set() or self._wants_list.is_set():  # who set it may have looked for a response too early
             self._interrupt()
@@ -247,7 +261,6 @@ class ServiceAccountWatch:
             self._log.warning("a ServiceAccount cannot be read and counts as gone", serviceaccount=name)
 
     def _note_health(self) -> None:
-        self.state.last_contact = self._clock()
         if self.state.last_error and not self._reflector.failures:  # a list alone does not end a row of failures
             self.state.last_error = ""
             self._log.info("the watch of ServiceAccounts is well again")

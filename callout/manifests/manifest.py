@@ -19,13 +19,13 @@ from typing import Final
 import msgspec
 import yaml
 
+from callout.secret import quote
 from callout.serviceaccounts import ServiceAccount, is_valid_identity, is_valid_uid, select_annotations
 
 MAX_DEPTH: Final = 50  # collections within collections; a Pod's deepest has 12
 MAX_EVENTS: Final = 100_000  # libyaml's, in one document; a list of 5,000 ServiceAccounts, about 50 MB while it is read
 MAX_OBJECTS: Final = 30_000  # documents and items of lists in one file
 MAX_PROBLEMS: Final = 50  # lines a file is good for; the rest is counted
-MAX_QUOTED: Final = 80  # characters of a name that a line repeats
 
 DEFAULT_NAMESPACE: Final = "default"
 _UID_NAMESPACE: Final = uuid.UUID("b1f5d1c8-7a53-4b0e-9f0d-6e2a3c4d5e6f")
@@ -154,7 +154,7 @@ def _read_service_account(found: dict[str, object], prefix: str) -> Iterator[Fin
         return
     name, namespace, uid = metadata["name"], metadata.get("namespace") or DEFAULT_NAMESPACE, metadata.get("uid")
     if not isinstance(namespace, str) or not is_valid_identity(namespace, name):
-        yield f"ServiceAccount {str(name)[:MAX_QUOTED]!r}: Kubernetes allows no such name or namespace"
+        yield f"ServiceAccount {quote(str(name))}: Kubernetes allows no such name or namespace"
         return
     who = f"ServiceAccount {namespace}/{name}"
     if uid and (not isinstance(uid, str) or not is_valid_uid(uid)):
@@ -168,6 +168,6 @@ def _read_service_account(found: dict[str, object], prefix: str) -> Iterator[Fin
         yield f"{who}: YAML merge keys (<<) are not followed; write the annotations out"
     kept = select_annotations(annotations, prefix)
     for key in [key for key, value in kept.items() if not isinstance(value, str)]:
-        yield f"{who}: annotation {key[:MAX_QUOTED]!r} is no text; write the subjects in one line, with commas"
+        yield f"{who}: annotation {quote(key)} is no text; write the subjects in one line, with commas"
         del kept[key]
     yield ServiceAccount(namespace, name, uid or derive_uid(namespace, name), kept)

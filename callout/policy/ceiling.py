@@ -19,9 +19,9 @@ from typing import Final
 import msgspec
 
 from callout.policy.subjects import REST, Patterns, is_valid
+from callout.secret import quote
 
 NAMESPACE: Final = "{namespace}"
-MAX_QUOTED: Final = 80  # characters of a bad entry that a message repeats
 _SIDES: Final = ("pub", "sub")
 
 
@@ -47,7 +47,7 @@ def parse_ceiling(document: object) -> Ceiling:
         raise ValueError('a ceiling is a mapping with "pub" and "sub", each a list of subjects')
     unknown = [key for key in document if key not in _SIDES]
     if unknown:
-        raise ValueError(f'unknown key {_quote(str(unknown[0]))}: a ceiling has "pub" and "sub" only')
+        raise ValueError(f'unknown key {quote(str(unknown[0]))}: a ceiling has "pub" and "sub" only')
     missing = [side for side in _SIDES if side not in document]
     if missing:
         raise ValueError(f'"{missing[0]}" is missing: [] admits nothing, [">"] everything that is not reserved')
@@ -65,11 +65,7 @@ def _parse_pattern(side: str, pattern: object) -> str:
         raise ValueError(f'"{side}" holds something that is no text: put each subject in quotes')
     written_out = pattern.replace(NAMESPACE, "x")  # any namespace does: it is a word without dots and wildcards
     if not is_valid(written_out):
-        raise ValueError(f'"{side}": {_quote(pattern)} is no valid NATS subject')
+        raise ValueError(f'"{side}": {quote(pattern)} is no valid NATS subject')
     if not {"{", "}"}.isdisjoint(written_out):
-        raise ValueError(f'"{side}": {_quote(pattern)} holds a placeholder that is not {NAMESPACE}')
+        raise ValueError(f'"{side}": {quote(pattern)} holds a placeholder that is not {NAMESPACE}')
     return pattern
-
-
-def _quote(text: str) -> str:
-    return repr(text[:MAX_QUOTED])

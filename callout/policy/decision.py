@@ -113,6 +113,7 @@ def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
     if static:
         pub |= dict.fromkeys(STATIC_INBOXES, Source.REPLIES)
     dropped = [
+        *_find_empty(service_account, rules),
         *_grant_annotated(pub, Side.PUB, service_account, rules),
         *_grant_annotated(sub, Side.SUB, service_account, rules),
     ]
@@ -147,6 +148,14 @@ def make_inbox_prefix(namespace: str, name: str, *, static: bool = False) -> str
     each later one was a dot.
     """
     return f"_INBOX_{'.' if static else ''}{namespace}_{name.replace('.', '_')}"
+
+
+def _find_empty(service_account: ServiceAccount, rules: Rules) -> Iterable[Dropped]:
+    """Find annotations that are there and hold no entry; whoever wrote them meant something."""
+    for side, annotation in _ANNOTATIONS.items():
+        text = service_account.annotations.get(rules.annotation_prefix + annotation)
+        if text is not None and not text.strip("," + whitespace):
+            yield Dropped(side, _quote(text.strip()), DropReason.EMPTY)
 
 
 def _grant_annotated(
@@ -220,4 +229,4 @@ def _maybe_refuse(subject: str) -> DropReason | None:
 
 
 def _quote(text: str) -> str:
-    return make_printable(text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…")
+    return make_printable(text, MAX_QUOTED)

@@ -12,7 +12,7 @@ Rules kept here:
   is that word, closed. With that, three kinds of token need one comparison.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 ANY: Final = "*"  # one whole token
@@ -28,21 +28,60 @@ _REFUSED: Final = frozenset((" ", BEGINNING, "\N{REPLACEMENT CHARACTER}"))
 
 
 class Patterns:
-    """Some patterns, taken apart once for all the subjects that they are compared with."""
+    """Some patterns, taken apart once for all the subjects that they are compared with.
+
+    They stand in a tree of tokens, so that what they have in common is compared once: an administrator's fifty
+    patterns, nearly all of which begin with the same words, cost little more than one.
+    """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Take them apart."""
         self._patterns = [pattern.split(".") for pattern in patterns]
+        self._root = _Node()
+        for pattern in self._patterns:
+            node = self._root
+            for token in pattern:
+                node = node.grow(token)
+            node.is_end = True
 
     def covers(self, subject: str) -> bool:
         """Tell whether one of the patterns covers the subject."""
-        tokens = subject.split(".")
-        return any(_covers(pattern, tokens) for pattern in self._patterns)
+        nodes = [self._root]
+        for token in subject.split("."):
+            if any(node.takes_rest for node in nodes):
+                return True
+            nodes = [] if token == REST else [after for node in nodes for after in node.follow(token)]
+        return any(node.is_end for node in nodes)
 
     def overlaps(self, subject: str) -> bool:
         """Tell whether the subject has something in common with one of the patterns."""
         tokens = subject.split(".")
         return any(_overlap(pattern, tokens) for pattern in self._patterns)
+
+
+class _Node:
+    """Where patterns stand after some tokens: which may come next, and whether one may end here."""
+
+    def __init__(self) -> None:
+        self.is_end = False
+        self.takes_rest = False
+        self._closed: dict[str, _Node] = {}
+        self._open: dict[str, _Node] = {}
+
+    def grow(self, token: str) -> "_Node":
+        """Return the node behind a pattern's token, which is made if there is none."""
+        self.takes_rest |= token == REST
+        beginning, is_open = _read(token)
+        return (self._open if is_open else self._closed).setdefault(beginning, _Node())
+
+    def follow(self, token: str) -> Iterator["_Node"]:
+        """Give the nodes behind the tokens that cover this one."""
+        beginning, is_open = _read(token)
+        if not is_open and (after := self._closed.get(token)):
+            yield after
+        for wide, after in self._open.items():
+            if beginning.startswith(wide):
+                yield after
 
 
 def is_valid(subject: str) -> bool:

@@ -81,6 +81,11 @@ class DropReason(Explained):
         "The subject is not wholly within what the cluster's administrator lets annotations ask for.",
         "Narrow it, or ask the administrator. To subscribe to a.* counts as a.>, because nats-server allows both then.",
     )
+    EMPTY = (
+        "empty",
+        "The annotation is there, and no subject is in it.",
+        "Write subjects into it, or remove it; after a YAML > or | they have to be indented.",
+    )
     TOO_MANY = (
         "too_many",
         f"Before this one there are {MAX_SUBJECTS_PER_SIDE} granted subjects, or {MAX_ENTRIES_PER_SIDE} entries.",

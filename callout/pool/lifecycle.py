@@ -15,15 +15,15 @@ from typing import Final
 
 import msgspec
 
+from callout.backoff import back_off
 from workers.exits import Exit
 from workers.status import State
 
 START_LIMIT_S: Final = 30.0  # until a new worker's first stamp: Python starts in under a second on an idle machine
 STUCK_AFTER_S: Final = 10.0  # without a stamp; a worker stamps twice a second however busy it is
 STEADY_AFTER_S: Final = 60.0  # a worker that lived that long did not fail to start
-BACKOFF_BASE_S: Final = 0.5
-BACKOFF_LIMIT_S: Final = 30.0
-_MAX_DOUBLINGS: Final = 10
+BACK_OFF_FIRST_S: Final = 1.0  # as long as a start takes; a worker that ends at once costs one core at most that way
+BACK_OFF_LIMIT_S: Final = 30.0  # the longest that a worker is missed after what ended it is mended
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -136,8 +136,7 @@ class Lifecycle:
             if not any(other.state is State.SERVING for other in self._workers.values()):
                 return Exit(code)
         slot.failures = 0 if now - worker.started_at >= STEADY_AFTER_S else slot.failures + 1
-        delay = min(BACKOFF_LIMIT_S, BACKOFF_BASE_S * 2 ** min(slot.failures, _MAX_DOUBLINGS)) if slot.failures else 0.0
-        slot.start_at = now + delay * (0.5 + draw / 2)
+        slot.start_at = now + back_off(slot.failures, draw, first_s=BACK_OFF_FIRST_S, limit_s=BACK_OFF_LIMIT_S)
         return None
 
     def _kill_the_stuck(self, now: float) -> list[Action]:

@@ -13,7 +13,7 @@ import contextlib
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +48,7 @@ class WorkerPool:
         lifecycle: decides.
         settings_for: makes the settings of a worker from its number, its metrics file's number and its status page.
         directory: where status pages are kept; ours alone.
+        on_states: called with what the workers do, whenever that was looked at.
         on_unknown_key: called when workers have seen tokens with a key that is not in the key set.
         on_exit: called after a worker has ended, so that what it held can be freed.
         log: the supervisor's.
@@ -58,6 +59,7 @@ class WorkerPool:
         lifecycle: Lifecycle,
         settings_for: Callable[[int, int, Path], WorkerSettings],
         directory: Path,
+        on_states: Callable[[Collection[State]], None],
         on_unknown_key: Callable[[], None],
         on_exit: Callable[[], object],
         log: Log,
@@ -66,6 +68,7 @@ class WorkerPool:
         self._lifecycle = lifecycle
         self._settings_for = settings_for
         self._directory = directory
+        self._on_states = on_states
         self._on_unknown_key = on_unknown_key
         self._on_exit = on_exit
         self._log = log
@@ -163,6 +166,7 @@ class WorkerPool:
             seen = process.page.unknown_keys
             unknown_keys |= seen != process.unknown_keys
             process.unknown_keys = seen
+        self._on_states(self.states)
         if unknown_keys:
             self._on_unknown_key()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from callout.config.credentials import read_seed, read_user_credentials
 from callout.config.nats_url import split
-from callout.config.table import Settings
+from callout.config.table import Settings, list_files
 from callout.workspace import Workspace
 from workers.nkeys import Kind
 from workers.settings import WorkerSettings
@@ -13,16 +13,7 @@ from workers.user_jwt import Mode
 
 def worker_files(settings: Settings) -> list[Path]:
     """Return the files that workers read at their start: keys, credentials, certificates."""
-    files = (
-        settings.nats_signing_key_file,
-        settings.nats_account_signing_key_file,
-        settings.nats_xkey_file,
-        settings.nats_user_creds_file,
-        settings.nats_tls_ca_file,
-        settings.nats_tls_cert_file,
-        settings.nats_tls_key_file,
-    )
-    return [file for file in files if file is not None]
+    return [path for _, file, path in list_files(settings) if file.for_workers]
 
 
 def make_worker_settings(settings: Settings, workspace: Workspace) -> WorkerSettings:

@@ -121,8 +121,8 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     """Each with what it does."""
     assert cli.main(["--help"]) == 0
     page = capsys.readouterr().out
-    assert {"serve", "demo", "config", "explain"} == cli.COMMANDS.keys()
-    assert all(f"    {name} " in page for name in cli.COMMANDS)
+    assert {"serve", "demo", "config", "explain", "bootstrap", "doctor"} == cli.COMMANDS.keys()
+    assert all(f"\n    {name}" in page and text in " ".join(page.split()) for name, (_, text) in cli.COMMANDS.items())
 
 
 def test_the_help_imports_no_command() -> None:
@@ -133,7 +133,9 @@ def test_the_help_imports_no_command() -> None:
     out, err = start(code=code).communicate(timeout=60)
     loaded = out.splitlines()[-1].split()
     assert not err
-    assert ["callout.cli", "callout.errors"] == [name for name in loaded if name.startswith(("callout.", "workers."))]
+    assert ["callout.cli", "callout.errors", "callout.printable"] == [
+        name for name in loaded if name.startswith(("callout.", "workers."))
+    ]
     assert not {name.partition(".")[0] for name in loaded} & {"nats", "kubernetes", "yaml", "msgspec", "lmdb", "uvloop"}
 
 

@@ -10,17 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callout.directory import MAX_LOGGED, Directory
+from callout.directory import MAX_LOGGED, SWEEP_STEP, Directory
 from callout.policy.ceiling import Ceiling
 from callout.policy.decision import Rules
 from callout.policy.verdict import DropReason, Side
 from callout.serviceaccounts import Change, Removed, ServiceAccount
+from tests.snapshots import look_up
 from workers.logs import Log
 from workers.snapshot import SnapshotWriter
 from workers.user_jwt import ResponsePermission
 
 RULES = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 0), account="APP")
 NOW = 1_000_000.0
+CHANGES_LOGGED = ("ServiceAccount added", "permissions changed")
 
 
 class Bench:
@@ -31,13 +33,17 @@ class Bench:
         fd = os.open(self._log_file, os.O_CREAT | os.O_WRONLY)
         self._log = Log("supervisor", "debug", fd)
         self.snapshot = SnapshotWriter(folder)
-        self.directory = Directory(self.snapshot, RULES, self._log, clock=lambda: NOW)
+        self.directory = Directory(self.snapshot, RULES, self._log, self._count_list, clock=lambda: NOW)
+        self.listed = 0
 
     def events(self) -> list[tuple[str, str | int]]:
         """What was logged: event, and subject or annotation."""
         self._log.close()
         lines = [msgspec.json.decode(line) for line in self._log_file.read_bytes().splitlines()]
         return [(line["event"], line.get("subject", line.get("annotation", line.get("count", "")))) for line in lines]
+
+    def _count_list(self) -> None:
+        self.listed += 1
 
     def held_bytes(self) -> int:
         """How much the directory keeps of what it has reported."""
@@ -69,12 +75,13 @@ def test_what_is_listed_can_be_looked_up(bench: Bench) -> None:
     """After a list each ServiceAccount stands in the snapshot, with its permissions rendered."""
     bench.directory.begin_list()
     bench.directory.apply([account("checkout", "u-7", pub="events.>")])
+    assert bench.listed == 0
     bench.directory.end_list()
-    record = bench.snapshot.look_up("orders", "checkout")
+    record = look_up(bench.snapshot, "orders", "checkout")
     assert record is not None
     assert (record.uid, record.account) == ("u-7", "APP")
     assert b'"pub":{"allow":["orders.>","events.>"]}' in record.permissions
-    assert bench.directory.listed
+    assert bench.listed == 1
 
 
 def test_who_is_not_in_a_new_list_is_gone(bench: Bench) -> None:
@@ -84,6 +91,51 @@ def test_who_is_not_in_a_new_list_is_gone(bench: Bench) -> None:
         bench.directory.apply([account(name) for name in names])
         bench.directory.end_list()
     assert list(bench.snapshot.identities()) == [("orders", "b")]
+
+
+def test_what_vanished_is_removed_in_steps(bench: Bench) -> None:
+    """However many are gone, each step looks at a bounded number of names; the list ends with the last one."""
+    everybody = [account(f"a{number:05}") for number in range(2 * SWEEP_STEP + 1)]
+    for named in (everybody, everybody[-1:]):
+        bench.directory.begin_list()
+        bench.directory.apply(named)
+        left = []
+        while bench.directory.end_list():
+            left.append(bench.snapshot.stats().entries)
+        left.append(bench.snapshot.stats().entries)
+    assert [SWEEP_STEP + 1, 1, 1] == left
+    assert bench.listed == 2
+
+
+def test_who_comes_while_a_list_ends_stays(bench: Bench) -> None:
+    """A change between two steps is news, and no remains of the list before."""
+    bench.directory.apply([account(f"a{number:05}") for number in range(SWEEP_STEP)])
+    bench.directory.begin_list()
+    assert bench.directory.end_list()
+    bench.directory.apply([account("z")])
+    assert not bench.directory.end_list()
+    assert [("orders", "z")] == list(bench.snapshot.identities())
+
+
+def test_a_list_that_begins_while_another_ends_counts_alone(bench: Bench) -> None:
+    """It begins to look for who is gone from the first name on."""
+    bench.directory.apply([account(f"a{number:05}") for number in range(SWEEP_STEP)])
+    bench.directory.begin_list()
+    bench.directory.apply([account("a00000")])
+    assert bench.directory.end_list()
+    bench.directory.begin_list()
+    bench.directory.apply([account("z")])
+    assert not bench.directory.end_list()
+    assert [("orders", "z")] == list(bench.snapshot.identities())
+
+
+def test_a_change_says_what_it_is(bench: Bench) -> None:
+    """A new ServiceAccount, one made again, and other permissions are three things to whoever reads the log."""
+    for uid, pub in (("u-1", ""), ("u-1", "events.>"), ("u-2", "events.>")):
+        bench.directory.apply([account("a", uid, pub)])
+    bench.directory.apply([Removed("orders", "a")])
+    expected = ["ServiceAccount added", "permissions changed", "ServiceAccount made again", "ServiceAccount removed"]
+    assert expected == [event for event, _ in bench.events()]
 
 
 def test_a_list_that_breaks_off_removes_nobody(bench: Bench) -> None:
@@ -144,7 +196,7 @@ def test_a_change_is_reported_in_a_limited_number_of_lines(bench: Bench) -> None
     for _ in range(2):
         bench.directory.apply([account("a", pub=wishes, **{"nats.io/typo": ""})])
     assert bench.directory.filtered == {(Side.PUB, DropReason.LEADING_WILDCARD): MAX_LOGGED}
-    events = [found for found in bench.events() if found[0] != "permissions changed"]
+    events = [found for found in bench.events() if found[0] != "ServiceAccount added"]
     named = [("subject dropped from permissions", f"*.{number}") for number in range(MAX_LOGGED)]
     assert events == [*named, ("further findings; callout explain tells more", 151 - MAX_LOGGED)]
 
@@ -156,7 +208,7 @@ def test_what_was_counted_is_named_when_there_is_room(bench: Bench) -> None:
         bench.directory.apply([account("a", pub=wishes)])
     expected = [f"*.{number}" for number in range(MAX_LOGGED)] + [3]
     expected += [f"*.{number}" for number in range(MAX_LOGGED, MAX_LOGGED + 2)] + [1]
-    assert [what for event, what in bench.events() if event != "permissions changed"] == expected
+    assert [what for event, what in bench.events() if event not in CHANGES_LOGGED] == expected
 
 
 def test_little_is_kept_of_what_was_reported(bench: Bench) -> None:
@@ -176,7 +228,7 @@ def test_other_rules_hold_from_the_next_list_on(bench: Bench) -> None:
         bench.directory.begin_list()
         bench.directory.apply([account("a", pub="events.>")])
         bench.directory.end_list()
-    record = bench.snapshot.look_up("orders", "a")
+    record = look_up(bench.snapshot, "orders", "a")
     assert record is not None
     assert b"events" not in record.permissions
 
@@ -201,7 +253,7 @@ def test_the_snapshot_holds_what_the_changes_leave(tmp_path: Path, batches: list
                 expected[change.namespace, change.name] = change.uid
     found = {}
     for identity in bench.snapshot.identities():
-        record = bench.snapshot.look_up(*identity)
+        record = look_up(bench.snapshot, *identity)
         found[identity] = record.uid if record else ""
     bench.snapshot.close()
     assert found == expected

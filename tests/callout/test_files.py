@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from callout.files import FileWatch, read_bounded, reason_of
+from callout.files import FileWatch, is_world_readable, is_world_writable, read_bounded, reason_of, split_paths
 
 
 class Reports:
@@ -169,3 +169,43 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
 def test_a_reason_is_a_few_words(error: OSError, reason: str) -> None:
     """It ends a sentence that names the file already."""
     assert reason == reason_of(error)
+
+
+@pytest.mark.parametrize(("mode", "readable"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+def test_a_file_that_everybody_may_read_is_noticed(tmp_path: Path, mode: int, readable: bool) -> None:
+    """The last digit of the mode decides."""
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(mode)
+    assert readable is is_world_readable(path)
+
+
+@pytest.mark.parametrize(("mode", "writable"), [(0o600, False), (0o664, False), (0o602, True), (0o777, True)])
+def test_a_file_that_everybody_may_write_is_noticed(tmp_path: Path, mode: int, writable: bool) -> None:
+    """The same for a folder: files could be put into it."""
+    for path in (tmp_path / "file", tmp_path / "folder"):
+        path.mkdir() if path.name == "folder" else path.touch()
+        path.chmod(mode)
+        assert writable is is_world_writable(path)
+
+
+@pytest.mark.skipif(not os.statvfs("/proc/sys").f_flag & os.ST_RDONLY, reason="nothing here is mounted to be read only")
+def test_what_is_mounted_to_be_read_only_can_be_written_by_nobody() -> None:
+    """Whatever its mode says: Kubernetes mounts ConfigMaps with mode 01777."""
+    assert not any(is_world_writable(path) for path in Path("/proc/sys").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("/a", ["/a"]),
+        ("/a:/b", ["/a", "/b"]),
+        (":/a::", ["/a"]),
+        ("~/a:/b~", ["/home/somebody/a", "/b~"]),
+        ("", []),
+    ],
+)
+def test_a_list_of_paths_is_taken_apart(text: str, paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As kubectl takes KUBECONFIG apart."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert paths == [str(path) for path in split_paths(text)]

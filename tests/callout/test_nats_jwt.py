@@ -25,6 +25,7 @@ from callout.nats_jwt import (
     JetStreamLimits,
     Permissions,
     User,
+    _identify,
     issue_account,
     issue_operator,
     issue_user,
@@ -136,6 +137,35 @@ def test_the_sentinel_can_do_nothing() -> None:
     """A bearer that may neither publish nor subscribe, without an end, and with limits that let it in at all."""
     ours = issue_user(CALLOUT, USER.public, SENTINEL, name="sentinel", issued_at=NOW)
     assert claims(oracle.sentinel_jwt(USER.public, as_oracle_key(CALLOUT))) == claims(ours)
+
+
+def test_an_operator_names_its_signing_keys() -> None:
+    """They may sign its accounts."""
+    signing = (draw_key(Kind.OPERATOR).public,)
+    jwt = issue_operator(OPERATOR, name="OPERATOR", system_account=SYSTEM.public, issued_at=NOW, signing_keys=signing)
+    assert [*signing] == claims(jwt)["nats"]["signing_keys"]
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "issuer", "name", "jti"),
+    [
+        (
+            1795497253,
+            "OA5WZZBV7VZXFNPTBQMEEMKYEXX7D2JCEBF3WECG3TTN3QBPNYM6F4RB",
+            "OP",
+            "AN5UEZO7RXMQHJ3NZDV22C3LDZNLUEMC7QQPWJWHZWQYGDSKU6NA",
+        ),
+        (
+            1795497253,
+            "OCIZ7BEXTHF4PMDWLYEDDDINNSZMJYPKB3S2XIHPSBBWKBF6SBPOMIKJ",
+            "a<b>&c",
+            "2OBWOENEUAV5ES6V232USREYIGWAFLZTDAWWXIK7DAWXEASWWTEA",
+        ),
+    ],
+)
+def test_a_jwt_is_named_as_nats_io_names_it(issued_at: int, issuer: str, name: str, jti: str) -> None:
+    """The examples were made by the nats CLI 0.5.1 (`nats auth operator add`)."""
+    assert jti == _identify({"iat": issued_at, "iss": issuer, "name": name, "sub": issuer, "nats": {}})
 
 
 @settings(max_examples=50, deadline=None)

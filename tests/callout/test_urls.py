@@ -1,5 +1,7 @@
 """Tests of `callout.urls`."""
 
+from ipaddress import IPv6Address
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +45,9 @@ def test_a_proper_url_leads_to_its_origin(url: str, origin: Origin) -> None:
         "https://api.example:65536/",
         "https://api.example:99999999/",
         "https:///keys",
+        "https://[1]/keys",  # brackets are for IPv6 (RFC 3986 section 3.2.2)
+        "https://[127.0.0.1]/keys",
+        "https://[::1:]",
         "api.example/keys",
         "",
     ],
@@ -58,6 +63,14 @@ def test_a_refused_url_is_not_repeated() -> None:
     with pytest.raises(ValueError, match="user name or password") as caught:
         parse_origin("https://user:hunter2@api.example/")
     assert "hunter2" not in str(caught.value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.ip_addresses(v=6))
+def test_any_ipv6_address_is_a_host(address: IPv6Address) -> None:
+    """Here and in urllib3."""
+    url = f"https://[{address}]/keys"
+    assert parse_origin(url).host == parse_url(url).host == f"[{address}]"
 
 
 @settings(max_examples=300, deadline=None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from callout.errors import CommandError
+from callout.mounts import IN_MEMORY, maybe_find_type
 from callout.workspace import PREFIX, Workspace
 
 
@@ -28,6 +29,16 @@ def test_a_given_folder_is_emptied_of_what_is_ours_and_kept(tmp_path: Path) -> N
     with Workspace(tmp_path) as workspace:
         assert list(workspace.snapshot.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "theirs"]
+
+
+def test_a_folder_on_a_disk_is_warned_of() -> None:
+    """The line names the setting and says what to give instead; of a folder in memory there is nothing to say."""
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder, Workspace(Path(folder)) as on_disk:
+        kind = maybe_find_type(Path("/proc/self/mounts").read_text(), Path(folder))
+        expected = [] if kind in IN_MEMORY else [f"SNAPSHOT_DIR: {folder} is on a disk ({kind}), so logins "]
+        assert expected == [warning[: len(start)] for warning, start in zip(on_disk.warnings, expected, strict=True)]
+    with Workspace(None) as in_memory:
+        assert [] == in_memory.warnings
 
 
 def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from nats.aio.client import Client
@@ -13,7 +13,7 @@ from nats.errors import Error
 from tests.interop.server_configs import AUTH_ERROR_SUBJECT, INJECT_REPLIES, INJECT_SUBJECT
 from tests.waiting import until
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 30
 """Beyond the 2 s that the server waits for the callout, however busy the machine is."""
 REFUSED = (Error, OSError)
 """What nats-py raises when a login is refused: its own error, or the end of the connection."""
@@ -107,11 +107,19 @@ class Injector:
         await self._sender.flush()
         return reply
 
-    async def flood(self, payload: bytes, number: int) -> None:
+    async def send_all(self, payloads: Sequence[bytes]) -> list[str]:
+        """Send many at once, as fast as it goes; returns their reply subjects."""
+        replies = [f"{INJECT_REPLIES}.{next(self._numbers)}" for _ in payloads]
+        for payload, reply in zip(payloads, replies, strict=True):
+            await self._sender.publish(INJECT_SUBJECT, payload, reply=reply)
+        await self._sender.flush()
+        return replies
+
+    async def flood(self, payload: bytes, number: int, headers: Mapping[str, str] | None = None) -> None:
         """Send the same message many times, as fast as it goes; answers would have one reply subject."""
         reply = f"{INJECT_REPLIES}.flood"
         for _ in range(number):
-            await self._sender.publish(INJECT_SUBJECT, payload, reply=reply)
+            await self._sender.publish(INJECT_SUBJECT, payload, reply=reply, headers=dict(headers) if headers else None)
         await self._sender.flush()
 
     async def next_answer(self, timeout_s: float = CONNECT_SECONDS) -> Msg:

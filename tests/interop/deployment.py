@@ -15,11 +15,9 @@ from tests.interop.environments import Environment, Placement, Setting
 from tests.interop.inquirer import Inquirer
 from tests.minting import ALGORITHMS, CurveKey, Issuer, NatsKey, PretendServer
 from tests.service import Service
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 WORKERS = "2"
-COUNTED_SECONDS = 10
-"""A denial is counted at once, what was dropped within half a second; a busy machine takes longer."""
 _RSA_FAMILIES = ("RS", "PS")
 
 
@@ -64,7 +62,7 @@ class Deployment(msgspec.Struct, frozen=True):
     async def until_counted(self, reason: str, requests: float) -> None:
         """Wait until the metrics count just so many with that reason."""
         what = f"the metrics count {requests} requests with reason {reason!r}"
-        await until(lambda: self.count(reason) == requests, COUNTED_SECONDS, what)
+        await until(lambda: self.count(reason) == requests, PATIENCE_SECONDS, what)
 
 
 @contextlib.contextmanager

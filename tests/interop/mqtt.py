@@ -7,6 +7,8 @@ No MQTT library is among the dependencies, and these four packets are easy to wr
 import asyncio
 from typing import Self
 
+from tests.waiting import PATIENCE_SECONDS
+
 ACCEPTED = 0
 NOT_AUTHORIZED = 5
 _CONNECT, _CONNACK, _PUBLISH, _SUBSCRIBE, _SUBACK = 1, 2, 3, 8, 9
@@ -14,8 +16,6 @@ _USERNAME, _PASSWORD, _CLEAN_SESSION = 0x80, 0x40, 0x02
 _SUBSCRIBE_FLAGS = 0x02  # reserved bits that must be so, section 3.8.1
 SUBSCRIBE_FAILED = 0x80
 KEEP_ALIVE_SECONDS = 60
-PACKET_SECONDS = 10
-"""How long to wait for the server's next packet: beyond the 2 s that it may wait for the callout."""
 
 
 class MqttClient:
@@ -80,7 +80,7 @@ class MqttClient:
         self._writer.write(bytes([kind << 4 | flags]) + length + body)
 
     async def _receive(self) -> tuple[int, bytes]:
-        async with asyncio.timeout(PACKET_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             first = (await self._reader.readexactly(1))[0]
             size, shift = 0, 0
             while True:

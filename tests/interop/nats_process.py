@@ -16,12 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from tests.waiting import until_sync
+from tests.waiting import PATIENCE_SECONDS, until_sync
 
-START_SECONDS = 20
-"""A server is up in 0.1 s; two busy cores and a cold disk may need much longer."""
-STOP_SECONDS = 10
-"""A server leaves within 0.1 s of SIGTERM; after this it is killed and the test fails."""
 ANY_PORT = -1
 
 
@@ -65,7 +61,7 @@ class NatsProcess:
         with (self._folder / "nats.stderr").open("wb") as stderr:
             self._process = subprocess.Popen(command, stderr=stderr)
         try:
-            self.ports = until_sync(lambda: self._maybe_ports(seen), START_SECONDS, "nats-server is ready")
+            self.ports = until_sync(lambda: self._maybe_ports(seen), PATIENCE_SECONDS, "nats-server is ready")
         except BaseException:  # an interrupt too must not leave it running
             self.stop()
             raise
@@ -79,7 +75,7 @@ class NatsProcess:
             return
         process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -119,7 +115,7 @@ class NatsProcess:
         seen = len(self.logged(done))
         config.write_text(edit(self._render_config(self.ports)))
         self._process.send_signal(signal.SIGHUP)
-        until_sync(lambda: len(self.logged(done)) > seen, START_SECONDS, "nats-server has reloaded")
+        until_sync(lambda: len(self.logged(done)) > seen, PATIENCE_SECONDS, "nats-server has reloaded")
 
     def log(self) -> str:
         """All that the server has logged, over all its starts."""

@@ -14,14 +14,11 @@ import pytest
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import REFUSED, WorkloadClient
 from tests.interop.environments import BINARIES, MODES, Environment, Setting
-from tests.service import READY_SECONDS, Service
-from tests.waiting import until
+from tests.service import Service
+from tests.waiting import PATIENCE_SECONDS, until
 
 WORKERS = 2
 """Enough to have another one, few enough for a machine with two cores."""
-CHANGE_SECONDS = 10
-"""Files are looked at every two seconds at most; a busy machine may need longer to act on them."""
-LOGIN_SECONDS = 30
 PAGE_POLL_SECONDS = 0.05
 """How often to look at a page: that costs some milliseconds on either side."""
 AT_ONCE = 2
@@ -71,7 +68,7 @@ async def until_serving(service: Service, workers: int = WORKERS) -> None:
     """Wait until so many workers serve, and there are no others."""
     await until(
         lambda: count_workers(service) == {"serving": workers},
-        READY_SECONDS,
+        PATIENCE_SECONDS,
         f"{workers} workers serve and there are no others",
         PAGE_POLL_SECONDS,
     )
@@ -100,9 +97,9 @@ async def is_let_in(environment: Environment, token: str) -> bool:
     return True
 
 
-async def until_let_in(environment: Environment, token: str, deadline_s: float = CHANGE_SECONDS) -> None:
+async def until_let_in(environment: Environment, token: str) -> None:
     """Wait until a login with the token succeeds."""
-    await until(lambda: is_let_in(environment, token), deadline_s, "the login succeeds")
+    await until(lambda: is_let_in(environment, token), PATIENCE_SECONDS, "the login succeeds")
 
 
 async def until_refused(environment: Environment, token: str) -> None:
@@ -111,7 +108,7 @@ async def until_refused(environment: Environment, token: str) -> None:
     async def is_refused() -> bool:
         return not await is_let_in(environment, token)
 
-    await until(is_refused, CHANGE_SECONDS, "the login is refused")
+    await until(is_refused, PATIENCE_SECONDS, "the login is refused")
 
 
 async def may_publish(client: WorkloadClient, subject: str) -> bool:
@@ -128,7 +125,7 @@ async def until_reasons(service: Service, expected: list[str]) -> None:
     def reasons() -> list[Any]:
         return [line["reason"] for line in service.log_lines("login denied")]
 
-    await until(lambda: len(reasons()) >= len(expected), CHANGE_SECONDS, f"{len(expected)} denials are logged")
+    await until(lambda: len(reasons()) >= len(expected), PATIENCE_SECONDS, f"{len(expected)} denials are logged")
     assert expected == reasons()
 
 
@@ -172,7 +169,7 @@ class Logins:
     async def more(self, number: int = 20) -> None:
         """Wait until so many have been decided that began after this call."""
         mark = self._begun
-        await until(lambda: self._decided_since(mark) >= number, LOGIN_SECONDS, f"{number} more logins")
+        await until(lambda: self._decided_since(mark) >= number, PATIENCE_SECONDS, f"{number} more logins")
 
     def _decided_since(self, mark: int) -> int:
         return sum(one >= mark for one in self._ended)

@@ -1,6 +1,7 @@
 """Requests of true servers, overheard on their way, taken apart, and made again with something changed."""
 
 import copy
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,10 +9,11 @@ import msgspec
 
 from tests.interop.cast import PLAIN
 from tests.interop.deployment import Deployment
+from tests.interop.inquirer import LONG_SECONDS
 from tests.interop.server_configs import AUTH_SUBJECT
 from tests.minting import ABSENT, AuthorizationRequest, PretendServer, open_request
+from tests.waiting import PATIENCE_SECONDS
 
-HEARD_SECONDS = 10
 Claims = dict[str, Any]
 
 
@@ -29,7 +31,7 @@ async def overhear(deployment: Deployment) -> Overheard:
         requests = await listener.subscribe(AUTH_SUBJECT)
         await listener.flush()
         async with await deployment.connect(PLAIN):
-            message = await requests.next_msg(HEARD_SECONDS)
+            message = await requests.next_msg(PATIENCE_SECONDS)
     curve = environment.keys.curve if environment.setting.xkey else None
     claims = open_request(message.data, message.headers, curve)
     headers = dict(message.headers) if message.headers else None
@@ -37,8 +39,9 @@ async def overhear(deployment: Deployment) -> Overheard:
 
 
 def adopt(claims: Mapping[str, Any], server: PretendServer) -> Claims:
-    """The claims of the same request, had `server` made it."""
+    """The claims of the same request, had `server` made it, one that waits long for the answer."""
     ours = copy.deepcopy(dict(claims))
+    ours["exp"] = int(time.time() + LONG_SECONDS)
     ours["iss"] = ours["nats"]["server_id"]["id"] = server.key.public
     if server.curve is not None:
         ours["nats"]["server_id"]["xkey"] = server.curve.public

@@ -10,13 +10,10 @@ from nats.aio.msg import Msg
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import Injector
 from tests.interop.environments import Environment
+from tests.interop.inquirer import LONG_SECONDS
 from tests.interop.server_configs import LISTENER
 from tests.minting import NatsKey, PretendServer
-from tests.waiting import until
-
-ANSWER_SECONDS = 20
-LONG_SECONDS = 60
-"""For requests that wait on purpose: a true server gives up after two seconds, and its requests say so."""
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @contextlib.asynccontextmanager
@@ -35,7 +32,7 @@ async def observe_answers(environment: Environment) -> AsyncIterator[Counter[str
         await observer.flush()
         yield answers
         await observer.flush()
-        await until(lambda: heard.pending_msgs == 0, ANSWER_SECONDS, "all answers are counted")
+        await until(lambda: heard.pending_msgs == 0, PATIENCE_SECONDS, "all answers are counted")
 
 
 async def ask(environment: Environment, cluster: ChangingCluster, injector: Injector, number: int) -> list[str]:
@@ -46,4 +43,4 @@ async def ask(environment: Environment, cluster: ChangingCluster, injector: Inje
     server, now, token = PretendServer(NatsKey.generate("server")), time.time(), cluster.token("orders", "checkout")
     issuer = environment.keys.issuer.public
     requests = [server.request(issuer, now=now, token=token, exp=int(now + LONG_SECONDS)) for _ in range(number)]
-    return [await injector.send(request.payload) for request in requests]
+    return await injector.send_all([request.payload for request in requests])

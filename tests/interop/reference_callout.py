@@ -56,7 +56,7 @@ class ReferenceCallout:
     ) -> bytes:
         """An answer that lets the client in; `claims` and `members` replace parts of the user JWT and its `nats`.
 
-        An empty side is refused entirely, as it would otherwise be allowed entirely. `signer` signs the envelope.
+        An empty side is refused entirely, as it would otherwise be allowed entirely. `signer` signs the response.
         """
         environment, keys = self.environment, self.environment.keys
         operator = environment.is_operator_mode
@@ -83,7 +83,7 @@ class ReferenceCallout:
         return self.wrap(request, error=reason)
 
     def wrap(self, request: Request, **options: Any) -> bytes:
-        """An envelope by the right key, sealed if this environment encrypts; `options` are `make_answer`'s."""
+        """A response by the right key, sealed if this environment encrypts; `options` are `make_answer`'s."""
         return make_answer(request, **({"signer": self.environment.keys.issuer, "curve": self._curve} | options))
 
     @property

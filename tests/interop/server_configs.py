@@ -69,7 +69,7 @@ class Keys(msgspec.Struct, frozen=True):
 
     @property
     def issuer(self) -> NatsKey:
-        """What signs the envelope: server mode's configured issuer, operator mode's AUTH_SERVICE."""
+        """What signs the response: server mode's configured issuer, operator mode's AUTH_SERVICE."""
         return self.accounts["callout"]
 
     @classmethod

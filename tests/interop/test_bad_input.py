@@ -9,14 +9,12 @@ import pytest
 from tests.fake_kube_api import Body, Cut, FakeKubeApi, Status
 from tests.interop.changing_cluster import ApiCluster, ChangingCluster, move_away, replace
 from tests.interop.environments import Environment
-from tests.interop.operation import CHANGE_SECONDS, PLAIN, is_let_in, serve, until_let_in
+from tests.interop.operation import PLAIN, is_let_in, serve, until_let_in
 from tests.minting import Issuer
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 MIB = 1 << 20
 DEEP = 200_000
-BACK_OFF_SECONDS = 30
-"""The pauses between attempts grow with each that fails."""
 CANNOT_REFRESH = "the key set cannot be refreshed; the last one stays in force"
 PROBLEM = "problem with a ServiceAccount file"
 
@@ -58,7 +56,7 @@ async def test_a_bad_key_set_leaves_the_last_one_in_force(environment: Environme
             before = len(service.log_lines(CANNOT_REFRESH))
             await until(
                 lambda: len(service.log_lines(CANNOT_REFRESH)) > before,
-                CHANGE_SECONDS,
+                PATIENCE_SECONDS,
                 f"the key set is seen to be {what}",
             )
             assert await is_let_in(environment, token)
@@ -90,12 +88,12 @@ async def test_bad_manifests_harm_nobody(environment: Environment, cluster: Chan
         def reported() -> set[str]:
             return {line["problem"].partition(":")[0] for line in service.log_lines(PROBLEM)}
 
-        await until(lambda: names <= reported(), CHANGE_SECONDS, "every one of them is reported")
+        await until(lambda: names <= reported(), PATIENCE_SECONDS, "every one of them is reported")
         assert await is_let_in(environment, token)
         cluster.put("orders", "late")
         await until_let_in(environment, cluster.token("orders", "late"))
         folder = move_away(cluster.manifests)
-        await until(lambda: str(cluster.manifests) in reported(), CHANGE_SECONDS, "the missing folder is reported")
+        await until(lambda: str(cluster.manifests) in reported(), PATIENCE_SECONDS, "the missing folder is reported")
         assert await is_let_in(environment, token)
         folder.rename(cluster.manifests)
         cluster.put("orders", "later")
@@ -122,7 +120,7 @@ async def test_an_api_server_that_misbehaves_ends_nothing(environment: Environme
             await service.logged("the watch of ServiceAccounts has failed and goes on")
             assert 0 < service.metric("nats_auth_watch_restarts_total")
             assert await is_let_in(environment, token)
-            await until_let_in(environment, cluster.token("orders", "late"), BACK_OFF_SECONDS)
+            await until_let_in(environment, cluster.token("orders", "late"))
             assert await is_let_in(environment, token)
             assert 200 == service.get("/readyz")[0]
 

@@ -28,11 +28,9 @@ from tests.minting import (
     forge_unsigned,
     override,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 from workers.reasons import Reason
 
-TOLD_SECONDS = 10
-"""How long it may take until a line or an advisory has been written."""
 LIFE_SECONDS = 3600
 LEEWAY_SECONDS = 60
 SHORT = 8
@@ -137,7 +135,7 @@ TOKENS: list[tuple[str, Reason, Mint]] = [
     (
         "not yet valid",
         Reason.TOKEN_NOT_YET_VALID,
-        lambda deployment: deployment.token(PLAIN, now=time.time() + LEEWAY_SECONDS + 10),
+        lambda deployment: deployment.token(PLAIN, now=time.time() + LIFE_SECONDS),
     ),
     ("sub of another", Reason.TOKEN_CLAIMS, changed(sub="system:serviceaccount:orders:neighbour")),
     ("no kubernetes.io", Reason.TOKEN_CLAIMS, changed(**{"kubernetes.io": ABSENT})),
@@ -234,14 +232,14 @@ async def test_a_refused_client_learns_nothing_and_the_operator_all(
         heard = await listen_refusals(listener)
         options: dict[str, Any] = {} if token is None else {"name": "refused"}
         refusal = await environment.refusal(token, **options)  # type: ignore[arg-type]  # no token at all is a row
-        await until(lambda: heard, TOLD_SECONDS, "the server's advisory")
+        await until(lambda: heard, PATIENCE_SECONDS, "the server's advisory")
     assert "nats: 'Authorization Violation'" == refusal
     (told,) = [advisory["reason"] for advisory in heard]
     stated, _, number = told.removeprefix("Auth callout service returned an error: ").partition(" id=")
     assert reason == stated
     line = await service.logged("login denied", id=number)
     assert (reason, "127.0.0.1", "bench") == (line["reason"], line["client"], line["server"])
-    await until(lambda: environment.server.logged(f"[WRN] {told}"), TOLD_SECONDS, "the server's line")
+    await until(lambda: environment.server.logged(f"[WRN] {told}"), PATIENCE_SECONDS, "the server's line")
     await deployment.until_counted(reason, before + 1)
     public = [told, service.output(), service.get("/metrics")[1].decode(), service.get("/health")[1].decode()]
     assert [] == find_pieces(token or "", "".join(public))
@@ -254,7 +252,7 @@ async def test_what_the_server_itself_tells_of_a_refused_token(deployment: Deplo
     async with await environment.connect_listener() as listener:
         heard = await listen_refusals(listener)
         await environment.refusal(token)
-        await until(lambda: heard, TOLD_SECONDS, "the server's advisory")
+        await until(lambda: heard, PATIENCE_SECONDS, "the server's advisory")
     leaks = not environment.is_operator_mode and environment.setting.binary.line == "2.10"
     assert leaks == (token in json.dumps(heard))
 
@@ -293,7 +291,7 @@ async def test_requests_that_nobody_waits_for_are_dropped(deployment: Deployment
 
 async def test_a_flood_is_counted_and_passes(deployment: Deployment) -> None:
     """Whatever waits beyond the limit is dropped; nothing is counted twice or not at all; logins work afterwards."""
-    reasons = (Reason.REQUEST_OVERFLOW, Reason.REQUEST_MALFORMED)
+    reasons = (Reason.REQUEST_OVERFLOW, Reason.REQUEST_MALFORMED, Reason.REQUEST_EXPIRED)
     before = [deployment.count(reason) for reason in reasons]
     sent = 0
     async with deployment.inquirer() as inquirer:
@@ -309,7 +307,7 @@ async def pour(inquirer: Inquirer) -> None:
     """Send so much that not all can wait, and wait until it is gone."""
     dropped = inquirer.dropped()
     await inquirer.flood(b"x", FLOOD)
-    await until(lambda: inquirer.dropped() - dropped == FLOOD, TOLD_SECONDS, "the end of the flood")
+    await until(lambda: inquirer.dropped() - dropped == FLOOD, PATIENCE_SECONDS, "the end of the flood")
 
 
 def test_every_reason_is_met() -> None:

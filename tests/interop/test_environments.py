@@ -13,10 +13,8 @@ from tests.interop.environments import BINARIES, ENVIRONMENTS, Environment, Sett
 from tests.interop.mqtt import ACCEPTED, NOT_AUTHORIZED, SUBSCRIBE_FAILED
 from tests.interop.reference_callout import ReferenceCallout, Request
 from tests.minting import CurveKey, NatsKey
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
-ADVISORY_SECONDS = 5
-LOG_SECONDS = 5
 TOKEN = "any text will do for a callout that verifies nothing"
 VIOLATION = "Authorization Violation"
 
@@ -51,7 +49,7 @@ async def test_permissions_are_enforced(environment: Environment) -> None:
         await client.publish("news.1", b"")
         await client.subscribe("app.1")
         await client.flush()
-        await until(lambda: len(client.errors) == 2, ADVISORY_SECONDS, "both violations")
+        await until(lambda: len(client.errors) == 2, PATIENCE_SECONDS, "both violations")
         violation = "nats: permissions violation for {} to {}"
         expected = [violation.format("publish", '"news.1"'), violation.format("subscription", '"app.1"')]
         assert expected == [str(error) for error in client.errors]
@@ -66,12 +64,12 @@ async def test_a_denial_tells_the_operator_why_and_the_client_nothing(environmen
     ):
         heard = await listen_refusals(listener)
         refusal = await environment.refusal(TOKEN)
-        await until(lambda: heard, ADVISORY_SECONDS, "the advisory")
+        await until(lambda: heard, PATIENCE_SECONDS, "the advisory")
         assert VIOLATION in refusal
         assert reason not in refusal
         assert [f"Auth callout service returned an error: {reason}"] == [advisory["reason"] for advisory in heard]
         line = f"[WRN] Auth callout service returned an error: {reason}"
-        await until(lambda: environment.server.logged(line), LOG_SECONDS, "the server's own line about it")
+        await until(lambda: environment.server.logged(line), PATIENCE_SECONDS, "the server's own line about it")
 
 
 @pytest.mark.parametrize(
@@ -83,15 +81,15 @@ async def test_a_denial_tells_the_operator_why_and_the_client_nothing(environmen
         ({"exp": 1}, "claim is expired"),
     ],
 )
-async def test_a_bad_envelope_is_refused(environment: Environment, claims: dict[str, object], complaint: str) -> None:
+async def test_a_bad_response_is_refused(environment: Environment, claims: dict[str, object], complaint: str) -> None:
     """Answers for another user, for another server, of another form or out of date let nobody in."""
     before = len(environment.server.logged(complaint))
     async with ReferenceCallout(environment, lambda callout, request: callout.wrap(request, error="x", **claims)):
         await environment.refusal(TOKEN)
-    await until(lambda: before < len(environment.server.logged(complaint)), LOG_SECONDS, "the server's complaint")
+    await until(lambda: before < len(environment.server.logged(complaint)), PATIENCE_SECONDS, "the server's complaint")
 
 
-async def test_who_checks_the_signer_of_the_envelope(environment: Environment) -> None:
+async def test_who_checks_the_signer_of_the_response(environment: Environment) -> None:
     """Only 2.15 does in server mode, all do in operator mode, and none when the reply is sealed."""
     stranger = NatsKey.generate("account")
 
@@ -140,7 +138,7 @@ async def test_what_is_injected_is_answered(environment: Environment) -> None:
     async with ReferenceCallout(environment, allow), await environment.injector() as injector:
         payload = await injector.ask(request.payload, request.headers)
     issuer = environment.keys.issuer.public
-    answer = open_answer(payload, request, server=server, envelope_issuer=issuer, callout_curve=curve)
+    answer = open_answer(payload, request, server=server, response_issuer=issuer, callout_curve=curve)
     assert sealed == answer.sealed
     assert answer.user is not None
     assert ["app.>"] == answer.user["nats"]["pub"]["allow"]
@@ -151,7 +149,7 @@ async def test_nobody_publishes_to_the_callouts_subject_directly(environment: En
     async with await environment.connect_as_service() as service:
         await service.publish("$SYS.REQ.USER.AUTH", b"{}")
         await service.flush()
-        await until(lambda: service.errors, ADVISORY_SECONDS, "the violation")
+        await until(lambda: service.errors, PATIENCE_SECONDS, "the violation")
         assert "permissions violation for publish" in str(service.errors[0])
 
 
@@ -163,7 +161,7 @@ async def test_a_disconnect_is_announced_in_the_system_account(environment: Envi
             pass
         named = await until(
             lambda: [advisory for advisory in heard if advisory["client"].get("name") == "short-lived"],
-            ADVISORY_SECONDS,
+            PATIENCE_SECONDS,
             "the advisory",
         )
         assert [environment.account("clients")] == [advisory["client"]["acc"] for advisory in named]
@@ -174,7 +172,7 @@ async def test_a_restarted_server_is_found_again(environment: Environment) -> No
     async with await environment.connect_as_service(allow_reconnect=True, max_reconnect_attempts=-1) as service:
         ports = environment.server.ports
         environment.server.restart()
-        await until(lambda: service.stats["reconnects"], ADVISORY_SECONDS, "the reconnect")
+        await until(lambda: service.stats["reconnects"], PATIENCE_SECONDS, "the reconnect")
         await service.flush()
     assert ports == environment.server.ports
 

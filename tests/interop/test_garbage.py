@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
+from tests import any_json
 from tests.interop.cast import PLAIN
 from tests.interop.deployment import Deployment
 from tests.interop.drawing import draw
@@ -76,16 +77,6 @@ async def test_odd_ones_get_silence(deployment: Deployment) -> None:
     assert dict.fromkeys(ODD) == dict(zip(ODD, map(reason_of, answers), strict=True))
 
 
-def values() -> st.SearchStrategy[object]:
-    """Anything that JSON can say."""
-    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-    return st.recursive(
-        plain,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-        max_leaves=5,
-    )
-
-
 async def test_random_requests_let_nobody_in(deployment: Deployment) -> None:
     """Bytes, JSON, and true requests cut short or damaged: an answer, if there is one, is an error, well signed."""
     heard = await overhear(deployment)
@@ -108,7 +99,7 @@ async def test_random_requests_let_nobody_in(deployment: Deployment) -> None:
 
 def _objects() -> st.SearchStrategy[dict[str, object]]:
     return st.dictionaries(
-        st.sampled_from(["iss", "aud", "sub", "exp", "nats"]) | st.text(max_size=4), values(), max_size=6
+        st.sampled_from(["iss", "aud", "sub", "exp", "nats"]) | st.text(max_size=4), any_json.values(), max_size=6
     )
 
 
@@ -141,7 +132,7 @@ async def test_true_requests_with_a_random_member(deployment: Deployment) -> Non
     heard = await overhear(deployment)
     async with deployment.inquirer() as inquirer:
         true = adopt(heard.claims, inquirer.server)
-        changes = draw(st.tuples(st.sampled_from(list(find_paths(true))), values()), EXAMPLES * 3)
+        changes = draw(st.tuples(st.sampled_from(list(find_paths(true))), any_json.values()), EXAMPLES * 3)
         answers = await inquirer.ask_all([inquirer.reissue(change(true, *each)) for each in changes])
     for (path, value), answer in zip(changes, answers, strict=True):
         let_in = reason_of(answer) == ""

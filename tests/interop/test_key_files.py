@@ -5,18 +5,18 @@ from pathlib import Path
 
 from tests.interop.changing_cluster import ChangingCluster, move_away, replace
 from tests.interop.environments import Environment
-from tests.interop.operation import CHANGE_SECONDS, OPERATOR_MODE, WORKERS, Logins, on, serve, until_serving
+from tests.interop.operation import OPERATOR_MODE, WORKERS, Logins, on, serve, until_serving
 from tests.interop.server_configs import CALLOUT
 from tests.minting import NatsKey, PretendServer, creds, decode_nats_jwt, encode_nats_jwt, open_answer
 from tests.service import Service
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 NOT_TAKEN = "changed file not taken; the last one stays in force"
 
 
 async def until_replaced(service: Service, before: list[int]) -> None:
     """Wait until none of these workers is left, and as many others serve."""
-    await until(lambda: not set(before) & set(service.worker_pids()), CHANGE_SECONDS, "all workers are replaced")
+    await until(lambda: not set(before) & set(service.worker_pids()), PATIENCE_SECONDS, "all workers are replaced")
     await until_serving(service)
 
 
@@ -27,7 +27,7 @@ async def find_signer(environment: Environment, cluster: ChangingCluster) -> str
     request = server.request(issuer, now=time.time(), token=cluster.token("orders", "checkout"))
     async with await environment.injector() as injector:
         payload = await injector.ask(request.payload)
-    answer = open_answer(payload, request, server=server, envelope_issuer=issuer)
+    answer = open_answer(payload, request, server=server, response_issuer=issuer)
     assert answer.user is not None
     signer: str = answer.user["iss"]
     return signer
@@ -114,7 +114,7 @@ async def test_credentials_that_nats_refuses_replace_no_worker(
         workers = service.worker_pids()
         replace(file, creds(encode_nats_jwt(expired, keys.accounts["callout"]), seed))
         await until(
-            lambda: len(service.log_lines("worker could not start")) == WORKERS, CHANGE_SECONDS, "each had its try"
+            lambda: len(service.log_lines("worker could not start")) == WORKERS, PATIENCE_SECONDS, "each had its try"
         )
         assert workers == service.worker_pids()
         await logins.more()

@@ -1,27 +1,27 @@
 """Whoever shows a true token is let in, by every door that the server has, and stays as long as the token lasts."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.interop.attempts import denied_publishes, denied_subscriptions
 from tests.interop.cast import CAST, FOREIGNER, PLAIN
+from tests.interop.clients import REFUSED, WorkloadClient
 from tests.interop.deployment import Deployment
 from tests.interop.environments import Transport, Via
 from tests.interop.mqtt import ACCEPTED, NOT_AUTHORIZED, SUBSCRIBE_FAILED
 from tests.minting import claims_of
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
-EXPIRY_SECONDS = 10
-SERVER_SECONDS = 10
-"""How long it may take until the server has written a line or an advisory."""
 LIFE_SECONDS = 3600
 """Of a token, unless it is said otherwise."""
-SOON_SECONDS = 3
-"""In whole seconds and less a fifth for the jitter, one second is left at least."""
+LIVES_SECONDS = (4, 10, 30)
+"""What is left of a token that is to end soon. A machine too busy for one of them gets the next."""
 LEEWAY_SECONDS = 60
 """What Kubernetes and the product grant beyond `exp`."""
 
@@ -52,12 +52,12 @@ async def test_an_mqtt_client_is_let_in_by_its_password(deployment: Deployment) 
             await partner.flush()
             client.publish("billing/heard", b"denied")
             client.publish("orders/heard", b"hello")
-            assert b"hello" == (await heard.next_msg(SERVER_SECONDS)).data
+            assert b"hello" == (await heard.next_msg(PATIENCE_SECONDS)).data
             await partner.publish("orders.news", b"news")
             assert ("orders/news", b"news") == await client.next_message()
     complaints = await until(
         lambda: deployment.environment.server.logged('Subject "billing.heard"'),
-        SERVER_SECONDS,
+        PATIENCE_SECONDS,
         "the server's complaint",
     )
     assert "Publish Violation" in complaints[0]
@@ -96,16 +96,29 @@ async def test_an_unnamed_connection(deployment: Deployment) -> None:
     assert "billing" not in json.dumps(connection)
 
 
+async def connect_in_time(deployment: Deployment, mint: Callable[[float], str]) -> WorkloadClient:
+    """Log in with a token that ends soon, though not before the login was decided."""
+    for life in LIVES_SECONDS:
+        end = int(time.time() + life)
+        with contextlib.suppress(*REFUSED):
+            client = await deployment.connect(PLAIN, mint(life))
+            if time.time() < end - 1:
+                return client
+            await client.close()
+    raise AssertionError(f"no login was decided within {LIVES_SECONDS[-1]} s")
+
+
 async def test_the_login_ends_with_the_token(deployment: Deployment) -> None:
     """The server then disconnects the client; a token in its leeway is good until that is over."""
-    in_time = deployment.token(PLAIN, ttl=SOON_SECONDS)
-    late = deployment.token(PLAIN, now=time.time() - LIFE_SECONDS - LEEWAY_SECONDS + SOON_SECONDS)
+    over = LIFE_SECONDS + LEEWAY_SECONDS
     async with (
-        await deployment.connect(PLAIN, in_time) as soon,
-        await deployment.connect(PLAIN, late) as in_leeway,
+        await connect_in_time(deployment, lambda life: deployment.token(PLAIN, ttl=life)) as soon,
+        await connect_in_time(
+            deployment, lambda life: deployment.token(PLAIN, now=time.time() - over + life)
+        ) as in_leeway,
         await deployment.connect(PLAIN) as lasting,
     ):
-        await until(lambda: soon.is_closed and in_leeway.is_closed, EXPIRY_SECONDS, "both are disconnected")
+        await until(lambda: soon.is_closed and in_leeway.is_closed, PATIENCE_SECONDS, "both are disconnected")
         # nats-py gives the server's words in lower case.
         assert ["nats: user authentication expired"] * 2 == [str(client.last_error) for client in (soon, in_leeway)]
         await lasting.flush()

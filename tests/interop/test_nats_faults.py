@@ -1,9 +1,14 @@
 """NATS goes away, comes back, refuses: the service outlives it, and says so."""
 
+import contextlib
+import json
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.environments import Environment
+from tests.interop.key_server import KeyServer
 from tests.interop.operation import (
     OPERATOR_MODE,
     PAGE_POLL_SECONDS,
@@ -19,18 +24,15 @@ from tests.interop.operation import (
 from tests.interop.server_configs import CALLOUT, PASSWORD
 from tests.minting import creds, decode_nats_jwt, encode_nats_jwt
 from tests.service import Service
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
-NOTICE_SECONDS = 10
-START_SECONDS = 10
-GRACE_SECONDS = 5
-CREDS_SECONDS = 12
-"""Long enough for a service to start on a busy machine, short enough to wait for its end."""
+SHORT_SECONDS = 4
+"""Longer than an idle machine takes to start a service, and short enough to wait for its end."""
 
 
-async def until_not_ready(service: Service, deadline_s: float = NOTICE_SECONDS) -> None:
+async def until_not_ready(service: Service) -> None:
     """Wait until /readyz says no."""
-    await until(lambda: service.get("/readyz")[0] == 503, deadline_s, "/readyz says no", PAGE_POLL_SECONDS)
+    await until(lambda: service.get("/readyz")[0] == 503, PATIENCE_SECONDS, "/readyz says no", PAGE_POLL_SECONDS)
     assert b'{"ready":false,"missing":["worker subscribed to NATS"]}\n' == service.get("/readyz")[1]
 
 
@@ -77,22 +79,24 @@ async def test_nats_may_be_away_when_everything_else_has_come(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
     """Workers that lose NATS while they wait for the first key set begin when both are there."""
-    keys = cluster.jwks.read_text()
-    replace(cluster.jwks, "{}")
-    async with serve(environment, cluster, wait=False) as service:
-        await until(
-            lambda: count_workers(service) == {"waiting": 2}, START_SECONDS, "both workers wait", PAGE_POLL_SECONDS
-        )
-        environment.server.stop()
-        try:
-            replace(cluster.jwks, keys)
-            await service.logged("key set in force")
-            await until_not_ready(service)
-        finally:
-            environment.server.start()
-        await until_serving(service)
-        assert await is_let_in(environment, cluster.token("orders", "checkout"))
-        assert 0 == service.metric("nats_auth_worker_restarts_total")
+    with KeyServer({}, max_age=1) as keys:
+        async with serve(environment, cluster, wait=False, JWKS_PATH="", JWKS_URL=keys.url) as service:
+            await until(
+                lambda: count_workers(service) == {"waiting": 2},
+                PATIENCE_SECONDS,
+                "both workers wait",
+                PAGE_POLL_SECONDS,
+            )
+            environment.server.stop()
+            try:
+                keys.document = json.loads(cluster.jwks.read_text())
+                await service.logged("key set in force")
+                await until_not_ready(service)
+            finally:
+                environment.server.start()
+            await until_serving(service)
+            assert await is_let_in(environment, cluster.token("orders", "checkout"))
+            assert 0 == service.metric("nats_auth_worker_restarts_total")
 
 
 @on(*SERVER_MODE)
@@ -111,7 +115,7 @@ async def test_refused_credentials_are_tried_again_for_ever(environment: Environ
             refused = len(environment.server.logged(f'authentication error - User "{CALLOUT}"'))
             await until(
                 lambda: len(environment.server.logged(f'authentication error - User "{CALLOUT}"')) > refused + 4,
-                NOTICE_SECONDS,
+                PATIENCE_SECONDS,
                 "they try again and again",
             )
         finally:
@@ -121,18 +125,39 @@ async def test_refused_credentials_are_tried_again_for_ever(environment: Environ
         assert 0 == service.metric("nats_auth_worker_restarts_total")
 
 
+@contextlib.asynccontextmanager
+async def serve_for_a_while(environment: Environment, cluster: ChangingCluster, file: Path) -> AsyncIterator[Service]:
+    """Run the service on credentials in `file` that let it in, and soon no more.
+
+    Their end is a moment, and how long a start takes is up to the machine: whoever comes too late is refused for good,
+    and gets others that last twice as long as that took.
+    """
+    keys, life = environment.keys, float(SHORT_SECONDS)
+    while True:
+        began = time.time()
+        claims = decode_nats_jwt(keys.user_jwt(CALLOUT)) | {"exp": int(began + life)}
+        replace(file, creds(encode_nats_jwt(claims, keys.accounts["callout"]), keys.users[CALLOUT].seed))
+        variables = {"NATS_USER_CREDS_FILE": str(file), "NATS_WORKERS": "1"}
+        async with serve(environment, cluster, wait=False, **variables) as service:
+            await until(
+                lambda: service.log_lines("connected to NATS") or service.log_lines("stopping: no worker can start"),
+                PATIENCE_SECONDS,
+                "the service is let in or refused",
+            )
+            if service.log_lines("connected to NATS"):
+                yield service
+                return
+        life = 2 * (time.time() - began)
+
+
 @on(*OPERATOR_MODE)
 async def test_expired_credentials_are_replaced(environment: Environment, cluster: ChangingCluster) -> None:
     """When the service's own JWT runs out it is out, and in again as soon as its file holds another."""
     keys, file = environment.keys, environment.folder / "passing.creds"
-    lasting = keys.user_jwt(CALLOUT)
-    claims = decode_nats_jwt(lasting) | {"exp": int(time.time()) + CREDS_SECONDS}
-    passing = encode_nats_jwt(claims, keys.accounts["callout"])
-    replace(file, creds(passing, keys.users[CALLOUT].seed))
-    async with serve(environment, cluster, NATS_USER_CREDS_FILE=str(file), NATS_WORKERS="1") as service:
-        assert await is_let_in(environment, cluster.token("orders", "checkout"))
-        await until_not_ready(service, CREDS_SECONDS + NOTICE_SECONDS)
-        replace(file, creds(lasting, keys.users[CALLOUT].seed))
+    async with serve_for_a_while(environment, cluster, file) as service:
+        await service.logged("the NATS client has closed; making a new one")
+        await until_not_ready(service)
+        replace(file, creds(keys.user_jwt(CALLOUT), keys.users[CALLOUT].seed))
         await until_serving(service, 1)
         assert await is_let_in(environment, cluster.token("orders", "checkout"))
         assert 0 == service.metric("nats_auth_worker_restarts_total")
@@ -157,7 +182,6 @@ async def test_the_service_can_be_stopped_while_nats_stands_still(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
     """A server that does not answer cannot hold up the end beyond the limit."""
-    limit = 1
-    async with serve(environment, cluster, DRAIN_TIMEOUT=f"{limit}s") as service:
+    async with serve(environment, cluster, DRAIN_TIMEOUT="1s") as service:
         with stopped(environment.server.pid):
-            assert 0 == await service.stop(limit + GRACE_SECONDS)
+            assert 0 == await service.stop()

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.interop.changing_cluster import ChangingCluster, replace
+from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
+from tests.interop.key_server import KeyServer
 from tests.interop.operation import PLAIN, is_let_in, serve, stopped, until_serving
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/how-it-works.md"
 DESCRIBED = re.compile(r"^\| `(nats_auth_\w+)` \| ([\w, ]*) \| ", re.MULTILINE)
 """A row of the documentation's table: a metric and its labels."""
-START_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -40,33 +40,32 @@ async def test_ready_is_who_has_keys_serviceaccounts_and_a_worker(
     environment: Environment, cluster: ChangingCluster
 ) -> None:
     """Until then /readyz says no and what is missing, while /livez and /health say yes; at the end it says no again."""
-    keys = cluster.jwks.read_text()
-    replace(cluster.jwks, "{}")
-    async with serve(environment, cluster, wait=False) as service:
+    with KeyServer({}, max_age=1) as server:
+        async with serve(environment, cluster, wait=False, JWKS_PATH="", JWKS_URL=server.url) as service:
 
-        def missing() -> list[str]:
-            status, body = service.get("/readyz")
-            told = json.loads(body)
-            assert (200 if told["ready"] else 503) == status
-            assert told["ready"] == (not told["missing"])
-            found: list[str] = told["missing"]
-            return found
+            def missing() -> list[str]:
+                status, body = service.get("/readyz")
+                told = json.loads(body)
+                assert (200 if told["ready"] else 503) == status
+                assert told["ready"] == (not told["missing"])
+                found: list[str] = told["missing"]
+                return found
 
-        await until(
-            lambda: missing() == ["key set", "worker subscribed to NATS"], START_SECONDS, "only keys are missing"
-        )
-        assert [200, 200] == [service.get(page)[0] for page in ("/livez", "/health")]
-        assert 0 == service.metric("nats_auth_ready")
-        replace(cluster.jwks, keys)
-        await until_serving(service)
-        assert [] == missing()
-        assert 1 == service.metric("nats_auth_ready")
-        with stopped(*service.worker_pids()):
-            os.kill(service.pid, signal.SIGTERM)
-            await service.logged("draining")
-            assert ["a service that is not stopping"] == missing()
+            await until(
+                lambda: missing() == ["key set", "worker subscribed to NATS"], PATIENCE_SECONDS, "only keys are missing"
+            )
             assert [200, 200] == [service.get(page)[0] for page in ("/livez", "/health")]
-        assert 0 == await service.ended()
+            assert 0 == service.metric("nats_auth_ready")
+            server.document = json.loads(cluster.jwks.read_text())
+            await until_serving(service)
+            assert [] == missing()
+            assert 1 == service.metric("nats_auth_ready")
+            with stopped(*service.worker_pids()):
+                os.kill(service.pid, signal.SIGTERM)
+                await service.logged("draining")
+                assert ["a service that is not stopping"] == missing()
+                assert [200, 200] == [service.get(page)[0] for page in ("/livez", "/health")]
+            assert 0 == await service.ended()
 
 
 async def test_every_metric_of_the_documentation_is_there(environment: Environment, cluster: ChangingCluster) -> None:

@@ -14,11 +14,7 @@ from tests.interop.attempts import denied_publishes, denied_subscriptions
 from tests.interop.cast import ALIKE, CAST, FOREIGNER, GREED, GREEDY, NEIGHBOUR, PARTNER, PLAIN, STREAMS, Account
 from tests.interop.deployment import Deployment
 from tests.interop.drawing import draw
-from tests.waiting import until
-
-ANSWER_SECONDS = 10
-LISTED_SECONDS = 10
-"""How long it may take until a changed folder has been read."""
+from tests.waiting import PATIENCE_SECONDS, until
 
 # Subjects that are valid and look as if they were not, or as if they meant something to a server.
 STRANGE = (
@@ -117,8 +113,8 @@ async def test_a_request_has_one_answer(deployment: Deployment) -> None:
         assert inbox.startswith(f"{PARTNER.inbox}.")
         answers = await client.subscribe(inbox)
         await client.publish("orders.requests.x", b"please", reply=inbox)
-        assert b"first" == (await answers.next_msg(ANSWER_SECONDS)).data
-        await until(lambda: denied, ANSWER_SECONDS, "the server's complaint about the second answer")
+        assert b"first" == (await answers.next_msg(PATIENCE_SECONDS)).data
+        await until(lambda: denied, PATIENCE_SECONDS, "the server's complaint about the second answer")
         assert [f'nats: permissions violation for publish to "{inbox.lower()}"'] == [str(error) for error in denied]
         await client.flush()
         assert 0 == answers.pending_msgs
@@ -136,7 +132,7 @@ async def test_streams_are_not_made(deployment: Deployment) -> None:
         await client.flush()
         assert 1 == len(client.errors)
         client.errors.clear()
-        reply = json.loads((await client.request("$JS.API.STREAM.NAMES", b"", timeout=ANSWER_SECONDS)).data)
+        reply = json.loads((await client.request("$JS.API.STREAM.NAMES", b"", timeout=PATIENCE_SECONDS)).data)
         assert "loot" not in (reply["streams"] or [])
         assert [] == client.errors
 
@@ -162,7 +158,7 @@ async def test_whatever_is_granted_the_server_grants(deployment: Deployment) -> 
         deployment.cluster.put(account.namespace, account.name, pub=account.pub, sub=account.sub)
     await until(
         lambda: deployment.service.metric("nats_auth_snapshot_serviceaccounts") == listed + len(asked),
-        LISTED_SECONDS,
+        PATIENCE_SECONDS,
         "the new ServiceAccounts are in the snapshot",
     )
     clients = await asyncio.gather(*map(deployment.connect, asked))
@@ -185,4 +181,4 @@ async def test_neighbours_share_their_namespace(deployment: Deployment) -> None:
         news = await neighbour.subscribe("orders.news")
         await neighbour.flush()
         await client.publish("orders.news", b"hello")
-        assert b"hello" == (await news.next_msg(ANSWER_SECONDS)).data
+        assert b"hello" == (await news.next_msg(PATIENCE_SECONDS)).data

@@ -7,10 +7,7 @@ from tests.interop.clients import listen_refusals
 from tests.interop.deployment import serve
 from tests.interop.environments import Environment
 from tests.minting import NatsKey
-from tests.waiting import until
-
-SERVER_SECONDS = 10
-"""How long it may take until the server has written an advisory."""
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 async def test_a_second_account(environment: Environment, tmp_path: Path) -> None:
@@ -25,7 +22,7 @@ async def test_a_second_account(environment: Environment, tmp_path: Path) -> Non
         async with await environment.connect_listener() as listener:
             heard = await listen_refusals(listener)
             refusal = await environment.refusal(deployment.token(PLAIN))
-            await until(lambda: heard, SERVER_SECONDS, "the server's advisory")
+            await until(lambda: heard, PATIENCE_SECONDS, "the server's advisory")
         assert "nats: 'Authorization Violation'" == refusal
         assert f'Account "{account}" not permitted as valid account option' in heard[0]["reason"]
         # The service has let the client in; that the server has not is something that it does not learn.
@@ -40,7 +37,7 @@ async def test_an_account_that_does_not_exist(environment: Environment, tmp_path
         async with await environment.connect_listener() as listener:
             heard = await listen_refusals(listener)
             refusal = await environment.refusal(deployment.token(PLAIN))
-            await until(lambda: heard, SERVER_SECONDS, "the server's advisory")
+            await until(lambda: heard, PATIENCE_SECONDS, "the server's advisory")
     assert "nats: 'Authorization Violation'" == refusal
     # In operator mode the server names whoever signed the user instead.
     signer = environment.keys.clients_signing.public

@@ -14,18 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from callout.pool.lifecycle import STUCK_AFTER_S
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
 from tests.interop.operation import AT_ONCE, PLAIN, Logins, is_let_in, serve, stopped, until_serving
 from tests.interop.questions import ask, observe_answers
-from tests.service import READY_SECONDS, SERVE, Service
-from tests.waiting import until
+from tests.service import SERVE, Service
+from tests.waiting import PATIENCE_SECONDS, until
 
 REQUESTS = 200
 TRIES = 16
 """So many logins at once that a worker among two gets one, but for one time in 65,536."""
-NOTICE_SECONDS = 10
 SHORT_DRAIN = "500ms"
 PIPE_BYTES = 4096
 LINE_BYTES = 500
@@ -61,7 +59,7 @@ async def test_a_worker_that_stands_still_is_replaced(environment: Environment, 
         with stopped(service.worker_pids()[0]) as (victim,):
             outcomes = await asyncio.gather(*(is_let_in(environment, token) for _ in range(TRIES)))
             assert {True, False} == set(outcomes)
-            line = await service.logged("killing a worker", STUCK_AFTER_S + NOTICE_SECONDS)
+            line = await service.logged("killing a worker")
             assert "its event loop stands still" == line["why"]
             await service.logged("worker ended", exit_code=-signal.SIGKILL)
             await until_serving(service)
@@ -150,9 +148,9 @@ async def test_a_log_that_nobody_reads_holds_up_nobody(
         command = ("/bin/sh", "-c", f"exec {shlex.join(SERVE)} 2> {shlex.quote(str(pipe))}")
         with Service(variables, command=command) as service:
             seen = bytearray()
-            await until(lambda: b'"event":"ready"' in read_into(seen, reader), READY_SECONDS, "it is ready")
+            await until(lambda: b'"event":"ready"' in read_into(seen, reader), PATIENCE_SECONDS, "it is ready")
             async with Logins(environment, cluster) as logins:
-                await until(lambda: count_waiting(reader) > size - LINE_BYTES, NOTICE_SECONDS, "the pipe is full")
+                await until(lambda: count_waiting(reader) > size - LINE_BYTES, PATIENCE_SECONDS, "the pipe is full")
                 await logins.more()
             assert [] == logins.refusals
             assert 0 == await service.stop()

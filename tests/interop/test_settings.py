@@ -11,9 +11,8 @@ from tests.interop.attempts import denied_publishes, denied_subscriptions
 from tests.interop.cast import PARTNER, PLAIN, STREAMS
 from tests.interop.deployment import Deployment, serve
 from tests.interop.environments import Environment
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
-ANSWER_SECONDS = 10
 TTL_SECONDS = 600
 
 
@@ -45,7 +44,7 @@ async def test_a_named_connection(liberal: Deployment) -> None:
 
 
 async def test_the_accounts_own_key(liberal: Deployment) -> None:
-    """What the account itself has signed names no account besides; and the session has its full length."""
+    """What the account itself has signed names no account besides; and the login has its full length."""
     keys = liberal.environment.keys
     async with liberal.inquirer() as inquirer:
         user = (await inquirer.ask(inquirer.request(liberal.token(PLAIN)))).user
@@ -78,9 +77,9 @@ async def test_as_many_answers_as_are_set(liberal: Deployment) -> None:
         inbox = client.new_inbox()
         answers = await client.subscribe(inbox)
         await client.publish("orders.requests.x", b"please", reply=inbox)
-        received = [(await answers.next_msg(ANSWER_SECONDS)).data for _ in range(2)]
+        received = [(await answers.next_msg(PATIENCE_SECONDS)).data for _ in range(2)]
         assert [b"first", b"second"] == received
-        await until(lambda: server.errors, ANSWER_SECONDS, "the server's complaint about the third answer")
+        await until(lambda: server.errors, PATIENCE_SECONDS, "the server's complaint about the third answer")
         assert [f'nats: permissions violation for publish to "{inbox.lower()}"'] == [
             str(each) for each in server.errors
         ]
@@ -91,10 +90,10 @@ async def test_streams_may_be_made_when_the_administrator_says_so(liberal: Deplo
     stream = json.dumps({"name": "orders", "subjects": ["orders.stored"], "storage": "memory"}).encode()
     async with await liberal.connect(STREAMS) as client:
         created = json.loads(
-            (await client.request("$JS.API.STREAM.CREATE.orders", stream, timeout=ANSWER_SECONDS)).data
+            (await client.request("$JS.API.STREAM.CREATE.orders", stream, timeout=PATIENCE_SECONDS)).data
         )
         assert "orders" == created["config"]["name"]
-        await client.request("$JS.API.STREAM.DELETE.orders", b"", timeout=ANSWER_SECONDS)
+        await client.request("$JS.API.STREAM.DELETE.orders", b"", timeout=PATIENCE_SECONDS)
         assert [] == client.errors
     async with await liberal.connect(PLAIN) as client:
         assert ["$JS.API.STREAM.CREATE.x"] == await denied_publishes(client, ["$JS.API.STREAM.CREATE.x"])

@@ -10,9 +10,7 @@ from tests.interop.attempts import denied_subscriptions
 from tests.interop.cast import FOREIGNER, PARTNER, PLAIN
 from tests.interop.deployment import Deployment, serve
 from tests.interop.environments import Environment
-from tests.waiting import until
-
-ANSWER_SECONDS = 10
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +27,10 @@ async def test_nobody_grants_himself_a_subject_by_asking_himself(strict: Deploym
         own = f"{FOREIGNER.namespace}.self"
         to_self = await thief.subscribe(own)
         await thief.publish(own, b"", reply="orders.commands")
-        message = await to_self.next_msg(ANSWER_SECONDS)
+        message = await to_self.next_msg(PATIENCE_SECONDS)
         assert "orders.commands" == message.reply
         await message.respond(b"forged")
-        await until(lambda: thief.errors, ANSWER_SECONDS, "the server's complaint")
+        await until(lambda: thief.errors, PATIENCE_SECONDS, "the server's complaint")
         assert ['nats: permissions violation for publish to "orders.commands"'] == [str(each) for each in thief.errors]
 
 
@@ -49,7 +47,7 @@ async def test_requests_are_answered_into_inboxes(strict: Deployment, prefix: st
 
         await server.subscribe("orders.requests.y", cb=answer)
         await server.flush()
-        reply = await client.request("orders.requests.y", b"please", timeout=ANSWER_SECONDS)
+        reply = await client.request("orders.requests.y", b"please", timeout=PATIENCE_SECONDS)
         assert (b"here you are", []) == (reply.data, server.errors)
 
 

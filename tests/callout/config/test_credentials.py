@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from callout.config.credentials import (
     MAX_CREDENTIAL_BYTES,
     CredentialError,
-    is_world_readable,
     read_seed,
     read_user_credentials,
 )
@@ -187,6 +186,17 @@ def forge(claims: object) -> str:
     return f"e30.{payload}.c2ln"
 
 
+DEEP = f"a.{base64.urlsafe_b64encode(b'[' * 20_000).decode().rstrip('=')}.c"
+"""Claims that are nested without an end."""
+
+
+@pytest.mark.parametrize(("members", "expires_at"), [({}, 0), ({"exp": 0}, 0), ({"exp": 1_900_000_000}, 1_900_000_000)])
+def test_the_end_of_a_user_is_told(tmp_path: Path, members: dict[str, int], expires_at: int) -> None:
+    """Unix seconds; without one, or with 0, it does not end."""
+    jwt = forge({"sub": USER.public, "iss": ACCOUNT.public, "nats": {}, **members})
+    assert expires_at == read_user_credentials(write(tmp_path, creds(jwt, USER.seed))).expires_at
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -206,6 +216,7 @@ def forge(claims: object) -> str:
         (creds("abc", USER.seed), "holds no valid JWT of a user; generate the file again"),
         (creds("a.!.c", USER.seed), "holds no valid JWT of a user; generate the file again"),
         (creds(forge([]), USER.seed), "holds no valid JWT of a user; generate the file again"),
+        (creds(DEEP, USER.seed), "holds no valid JWT of a user; generate the file again"),
         (creds(forge({"sub": 1}), USER.seed), "holds no valid JWT of a user; generate the file again"),
         (
             creds(forge({"sub": USER.public, "iss": "x", "nats": {}}), USER.seed),
@@ -225,11 +236,3 @@ def test_the_key_of_credentials_signs_as_the_nkeys_library_does(tmp_path: Path) 
     """The key that comes out is the one that the seed stands for."""
     key = read_user_credentials(write(tmp_path, CREDS)).key
     assert nkeys.from_seed(bytearray(USER.seed.encode())).sign(b"nonce") == key.sign(b"nonce")
-
-
-@pytest.mark.parametrize(("mode", "readable"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
-def test_a_file_that_everybody_may_read_is_noticed(tmp_path: Path, mode: int, readable: bool) -> None:
-    """The last digit of the mode decides."""
-    path = write(tmp_path, ACCOUNT.seed)
-    path.chmod(mode)
-    assert readable is is_world_readable(path)

@@ -1,9 +1,7 @@
-"""Every file that the settings name is looked at before anything starts."""
+"""The service's own files are looked at before anything starts: keys, credentials, certificates, the snapshot."""
 
 import datetime as dt
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,22 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from callout.config.file_checks import check_files
-from callout.config.loading import ConfigError, Settings, load
+from callout.config.file_checks import check_own_files, check_worker_files
+from callout.config.loading import ConfigError, load
+from callout.config.table import Settings
 from tests.nats_minting import CurveKey, NatsKey, creds, user_jwt
 
-ROOT = Path(__file__).parents[3]
 ACCOUNT = NatsKey.generate("account")
 USER = NatsKey.generate("user")
 CREDS = creds(user_jwt(USER.public, ACCOUNT), USER.seed)
-AS_NOBODY = """
-import argparse, os, sys
-from callout.config.command import run
-if os.geteuid() == 0:
-    os.setuid(54321)
-sys.exit(run(argparse.Namespace(markdown=False)))
-"""
-"""`callout config` by a user whom permissions bind, which they do not root."""
 
 
 def write(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
@@ -49,23 +39,10 @@ def valid(tmp_path: Path) -> Settings:
 
 def refuse(settings: Settings) -> list[str]:
     """Return the lines that the files are refused with; none shows a seed."""
-    with pytest.raises(ConfigError) as caught:
-        check_files(settings)
-    assert all(len(line.splitlines()) == 1 for line in caught.value.lines)
-    assert not any(seed in str(caught.value) for seed in (ACCOUNT.seed, USER.seed))
-    return list(caught.value.lines)
-
-
-def run_config_as_nobody(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `callout config` as a user who may do no more than others."""
-    return subprocess.run(
-        [sys.executable, "-c", AS_NOBODY],
-        env={**environ, "NATS_ACCOUNT": "APP"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    lines = check_own_files(settings)
+    assert all(len(line.splitlines()) == 1 for line in lines)
+    assert not any(seed in line for seed in (ACCOUNT.seed, USER.seed) for line in lines)
+    return lines
 
 
 def make_certificate(folder: Path, name: str, passphrase: bytes | None = None) -> tuple[Path, Path]:
@@ -102,12 +79,9 @@ def test_right_files_pass(valid: Settings, tmp_path: Path) -> None:
         nats_tls_ca_file=certificate,
         nats_tls_cert_file=certificate,
         nats_tls_key_file=key,
-        nats_ceiling_file=write(tmp_path / "ceiling.yaml", ""),
-        jwks_path=write(tmp_path / "jwks.json", "{}"),
-        serviceaccounts_path=tmp_path,
         snapshot_dir=tmp_path / "snapshot",
     )
-    assert [] == check_files(settings)
+    assert [] == check_own_files(settings)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +117,6 @@ def test_a_file_with_something_else_is_refused(
         "nats_xkey_file",
         "nats_user_creds_file",
         "nats_tls_ca_file",
-        "nats_ceiling_file",
-        "jwks_path",
-        "serviceaccounts_path",
     ],
 )
 def test_a_file_that_is_not_there_is_refused(valid: Settings, tmp_path: Path, field: str) -> None:
@@ -156,7 +127,7 @@ def test_a_file_that_is_not_there_is_refused(valid: Settings, tmp_path: Path, fi
     )
 
 
-@pytest.mark.parametrize("field", ["jwks_path", "nats_ceiling_file", "nats_signing_key_file", "nats_xkey_file"])
+@pytest.mark.parametrize("field", ["nats_user_creds_file", "nats_signing_key_file", "nats_xkey_file"])
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
 def test_a_folder_or_a_pipe_is_no_file(
     valid: Settings, tmp_path: Path, field: str, make: Callable[[Path], None]
@@ -188,40 +159,10 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(valid: Settings, tmp_
     assert len(refuse(msgspec.structs.replace(valid, nats_tls_cert_file=certificate, nats_tls_key_file=key))) == 1
 
 
-@pytest.mark.parametrize(("mode", "count"), [(0o600, 0), (0o640, 0), (0o644, 1)])
-def test_a_key_that_everybody_may_read_is_warned_of(valid: Settings, mode: int, count: int) -> None:
-    """Not an error: a pod's volumes are mounted so unless told otherwise."""
-    valid.nats_signing_key_file.chmod(mode)
-    warnings = check_files(valid)
-    assert count == len(warnings)
-    assert all(line.startswith("NATS_SIGNING_KEY_FILE: ") for line in warnings)
-
-
-def test_a_kubeconfig_is_needed_outside_of_a_cluster(valid: Settings, tmp_path: Path) -> None:
-    """One of its files has to be there, as for kubectl."""
-    missing = tmp_path / "missing"
-    outside = msgspec.structs.replace(valid, k8s_in_cluster=False, kubeconfig=str(missing))
-    assert [
-        (
-            f"KUBECONFIG: {missing} cannot be read: no such file or directory; "
-            "it is needed with K8S_IN_CLUSTER=false, unless SERVICEACCOUNTS_PATH is set"
-        )
-    ] == refuse(outside)
-    there = write(tmp_path / "config", "")
-    assert [] == check_files(msgspec.structs.replace(outside, kubeconfig=f"{missing}:{there}"))
-    assert [] == check_files(msgspec.structs.replace(outside, serviceaccounts_path=tmp_path))
-    assert [] == check_files(msgspec.structs.replace(outside, k8s_in_cluster=True))
-
-
-def test_a_kubeconfig_of_nothing_but_colons_is_refused(valid: Settings) -> None:
-    """A list without files names none."""
-    assert len(refuse(msgspec.structs.replace(valid, k8s_in_cluster=False, kubeconfig="::"))) == 1
-
-
 def test_the_snapshot_needs_a_folder(valid: Settings, tmp_path: Path) -> None:
     """It is made if the one above is there; a file, or nothing above, is refused."""
     file = write(tmp_path / "file", "")
-    assert [] == check_files(msgspec.structs.replace(valid, snapshot_dir=tmp_path / "new"))
+    assert [] == check_own_files(msgspec.structs.replace(valid, snapshot_dir=tmp_path / "new"))
     assert [f"SNAPSHOT_DIR: {file} is no folder; give the path of one in memory, such as /dev/shm/callout"] == refuse(
         msgspec.structs.replace(valid, snapshot_dir=file)
     )
@@ -229,19 +170,6 @@ def test_the_snapshot_needs_a_folder(valid: Settings, tmp_path: Path) -> None:
     assert [f"SNAPSHOT_DIR: {deep} is not there, nor is the folder above it; make it first"] == refuse(
         msgspec.structs.replace(valid, snapshot_dir=deep)
     )
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_what_may_not_be_read_or_written_is_refused(valid: Settings, tmp_path: Path) -> None:
-    """Permissions are looked at, not only names."""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    lines = refuse(
-        msgspec.structs.replace(
-            valid, serviceaccounts_path=closed, snapshot_dir=closed, jwks_path=write(tmp_path / "jwks", "{}", 0)
-        )
-    )
-    assert ["JWKS_PATH", "SERVICEACCOUNTS_PATH", "SNAPSHOT_DIR"] == [line.partition(":")[0] for line in lines]
 
 
 def test_the_snapshot_in_a_circle_of_links_is_refused(valid: Settings, tmp_path: Path) -> None:
@@ -253,33 +181,9 @@ def test_the_snapshot_in_a_circle_of_links_is_refused(valid: Settings, tmp_path:
     assert lines[0].startswith(f"SNAPSHOT_DIR: {circle} cannot be used: ")
 
 
-def test_files_in_a_folder_that_is_closed_to_this_user_are_a_line_each(tmp_path: Path) -> None:
-    """`callout config` ends with exit code 2 and lines, the private ones' among them, and no traceback."""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    names = ("JWKS_PATH", "NATS_CEILING_FILE", "NATS_SIGNING_KEY_FILE", "SERVICEACCOUNTS_PATH")
-    environ = {name: str(closed / "file") for name in (*names, "SNAPSHOT_DIR")}
-    done = run_config_as_nobody({**environ, "JWT_ISSUER": "https://issuer"})
-    expected = [f"callout: {name}: {closed / 'file'} cannot be read: permission denied" for name in names]
-    expected.append(
-        f"callout: SNAPSHOT_DIR: {closed / 'file'} cannot be used: permission denied; "
-        "give a folder in memory (tmpfs) that this user may write to"
-    )
-    assert (2, sorted(expected)) == (done.returncode, sorted(done.stderr.splitlines()))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user without a home")
-def test_a_user_without_a_home_is_told_of_the_kubeconfig() -> None:
-    """In a container a user may be a mere number, and `~` stands for nothing then."""
-    done = run_config_as_nobody({"K8S_IN_CLUSTER": "false", "NATS_SIGNING_KEY_FILE": "/nowhere"})
-    assert (2, 2) == (done.returncode, len(done.stderr.splitlines()))
-    assert "callout: KUBECONFIG: ~/.kube/config cannot be read: this user has no home folder; " in done.stderr
-
-
-def test_all_wrong_files_are_said_at_once(valid: Settings, tmp_path: Path) -> None:
-    """One line each."""
-    none = tmp_path / "none"
-    assert (
-        len(refuse(msgspec.structs.replace(valid, nats_signing_key_file=none, jwks_path=none, snapshot_dir=none / "x")))
-        == 3
-    )
+def test_workers_are_checked_for_what_they_are_started_with(valid: Settings, tmp_path: Path) -> None:
+    """The snapshot's folder has no part in that: it is in use."""
+    file = write(tmp_path / "file", "")
+    check_worker_files(msgspec.structs.replace(valid, snapshot_dir=file))
+    with pytest.raises(ConfigError, match=r"^NATS_XKEY_FILE: .*file is empty$"):
+        check_worker_files(msgspec.structs.replace(valid, nats_xkey_file=file))

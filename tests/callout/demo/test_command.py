@@ -1,6 +1,7 @@
 """`callout demo` from outside: what it shows, how it ends, and that nothing is left."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -33,7 +34,7 @@ class Demo:
 
     def __init__(self, folder: Path, *arguments: str, cwd: Path = ROOT) -> None:
         self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        self.temporary.mkdir(exist_ok=True)
         self._output = folder / "output"
         self._folder = folder
         environ = {**os.environ, "TMPDIR": str(self.temporary), MARK: str(folder), "PYTHONUTF8": "1"}
@@ -70,7 +71,8 @@ class Demo:
     def clean_up(self) -> None:
         """End what a failed test has left running."""
         for pid in self.find_processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -219,6 +221,29 @@ def test_a_signal_at_the_start_leaves_nothing(start: Start, number: signal.Signa
     until_sync(lambda: list(demo.temporary.glob("*/service.log")), DEADLINE_S, "the service is being started")
     demo.process.send_signal(number)
     assert 128 + number == demo.end()
+
+
+def test_a_killed_demo_takes_its_processes_with_it_and_the_next_one_its_folder(start: Start) -> None:
+    """Nothing can be done by who was killed: the kernel asks the processes to leave."""
+    killed = start()
+    until_sync(lambda: killed.shows(INVITATION), DEADLINE_S, "the demo invites")
+    assert 4 <= len(killed.find_processes())
+    killed.process.kill()
+    until_sync(lambda: not killed.find_processes(), DEADLINE_S, "its processes have left")
+    assert 1 == len(list(killed.temporary.iterdir()))
+    assert 0 == start("--once").end()
+
+
+def test_demos_beside_each_other_leave_each_other_alone(start: Start) -> None:
+    """Only what nobody holds is removed."""
+    first = start()
+    until_sync(lambda: first.shows(INVITATION), DEADLINE_S, "the demo invites")
+    (folder,) = first.temporary.iterdir()
+    second = start("--once")
+    assert 0 == second.process.wait(DEADLINE_S), "\n".join(second.lines)
+    assert (folder / "nats.conf").is_file()
+    first.process.send_signal(signal.SIGINT)
+    assert 0 == first.end()
 
 
 def test_a_reader_that_goes_away_leaves_nothing(tmp_path: Path) -> None:

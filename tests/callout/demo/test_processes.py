@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from callout.demo.processes import SIGNALS, SignalledError, run_until_signal, running
 from callout.errors import CommandError
-from tests.waiting import until
+from tests.waiting import until, until_sync
 
 DEADLINE_S = 20
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -54,6 +55,34 @@ def test_a_child_that_has_ended_is_left_alone(tmp_path: Path) -> None:
         return process.returncode
 
     assert (0, "said\n") == (asyncio.run(run()), (tmp_path / "out").read_text())
+
+
+def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """It is asked to end by the kernel, in the parent's place."""
+    code = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from callout.demo.processes import running\n"
+        "async def main():\n"
+        f"    async with running({SLEEP!r}, Path({str(tmp_path / 'out')!r})) as process:\n"
+        "        print(process.pid, flush=True)\n"
+        "        await process.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_running(child)
+        parent.kill()
+    until_sync(lambda: not is_running(child), DEADLINE_S, "the child has ended")
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_program_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:

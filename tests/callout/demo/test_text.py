@@ -98,6 +98,11 @@ def test_commands_keep_their_lines() -> None:
         ),
         ({"event": "login denied", "reason": "news"}, "orders/checkout refused: news."),
         ({"event": "permissions changed"}, "orders/checkout: permissions changed; logins from now on get the new ones"),
+        ({"event": "ServiceAccount added"}, "orders/checkout: added; its clients can log in from now on"),
+        (
+            {"event": "ServiceAccount made again"},
+            "orders/checkout: made again; tokens of the one before are refused from now on",
+        ),
         ({"event": "ServiceAccount removed"}, "orders/checkout: removed; logins are refused from now on"),
         (
             {"event": "subject dropped from permissions", "side": "sub", "subject": "$SYS.>", "reason": "system_space"},

@@ -11,9 +11,11 @@ import pytest
 
 from callout.cli import main
 from callout.manifests.manifest import derive_uid
+from callout.policy.verdict import DropReason
 from tests.fake_kube_api import FakeKubeApi, Status
 from tests.minting import Issuer
 from tests.nats_minting import NatsKey
+from workers.reasons import Reason
 
 NAME = "https://kubernetes.test"
 ISSUER = Issuer.generate("EdDSA", "k1")
@@ -134,6 +136,25 @@ def test_a_serviceaccount_is_explained_without_keys(run: Run) -> None:
     assert "  events.>  annotation nats.io/allowed-pub-subjects" in out.splitlines()
 
 
+def test_a_serviceaccount_is_explained_with_nothing_else_set(run: Run) -> None:
+    """Keys, seeds, issuer and account say nothing of its permissions; the uid is told, and that it was derived."""
+    names = ("NATS_ACCOUNT", "NATS_SIGNING_KEY_FILE", "JWKS_PATH", "JWT_ISSUER")
+    code, out, err = run("--serviceaccount", "orders/checkout", **dict.fromkeys(names), NATS_WORKERS="many")
+    assert (0, "") == (code, err)
+    uid = derive_uid("orders", "checkout")
+    assert [
+        "orders/checkout would be let in.",
+        f"Its uid is {uid}, derived from its name, since its manifest has none.",
+    ] == out.splitlines()[:2]
+
+
+def test_a_token_is_explained_without_an_account(run: Run, write_token: Callable[..., Path]) -> None:
+    """Nor is a seed asked for: nothing is signed."""
+    code, out, err = run("--token", write_token(), NATS_ACCOUNT=None, NATS_SIGNING_KEY_FILE=None)
+    assert (0, "") == (code, err)
+    assert "orders/checkout would be let in." == out.splitlines()[0]
+
+
 def test_a_serviceaccount_that_is_not_there_is_refused(run: Run) -> None:
     """Exit code 1: its clients would be refused."""
     code, out, _ = run("--serviceaccount", "orders/nobody")
@@ -147,7 +168,7 @@ def test_json_is_written(run: Run, write_token: Callable[..., Path], what: str) 
     code, out, _ = run(what, "orders/checkout" if what == "--serviceaccount" else write_token(), "--json")
     explanation = json.loads(out)
     assert (0, True, "APP") == (code, explanation["allowed"], explanation["permissions"]["account"])
-    assert {"subject": "orders.>", "source": "namespace default"} in explanation["permissions"]["publish"]
+    assert {"subject": "orders.>", "source": "namespace default", "reach": ""} in explanation["permissions"]["publish"]
 
 
 def test_the_cluster_is_asked(run: Run, api: FakeKubeApi, tmp_path: Path, write_token: Callable[..., Path]) -> None:
@@ -183,10 +204,10 @@ def test_what_cannot_be_reached_is_said_in_one_line(run: Run, api: FakeKubeApi, 
 @pytest.mark.parametrize(
     ("changes", "code", "line"),
     [
-        ({"JWKS_PATH": "/nowhere"}, 1, "the key set's file /nowhere cannot be read"),
+        ({"JWKS_PATH": "/nowhere"}, 1, "JWKS_PATH: /nowhere cannot be read"),
         ({"SERVICEACCOUNTS_PATH": "/nowhere"}, 1, "/nowhere: no such file or directory"),
         ({"NATS_CEILING_FILE": "/nowhere"}, 2, "NATS_CEILING_FILE: /nowhere cannot be read"),
-        ({"NATS_ACCOUNT": None}, 2, "NATS_ACCOUNT: is required"),
+        ({"JWT_ISSUER": None}, 2, "JWT_ISSUER: is required with SERVICEACCOUNTS_PATH"),
     ],
     ids=["key set", "folder", "ceiling", "settings"],
 )
@@ -210,8 +231,9 @@ def test_problems_with_files_are_noted(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "one of the arguments --token --serviceaccount is required"),
+        ([], "one of the arguments --token --serviceaccount --reason is required"),
         (["--serviceaccount", "checkout"], "--serviceaccount: 'checkout' is none; give namespace/name"),
+        (["--reason", "bad"], "--reason: 'bad' is none; there are request_malformed, "),
         (["--serviceaccount", "a/b/c"], "--serviceaccount: 'a/b/c' is none"),
         (["--token", "/nowhere"], "--token: '/nowhere' cannot be read: no such file or directory; give the path"),
         (["--token", "/nowhere", "--serviceaccount", "a/b"], "argument --serviceaccount: not allowed with"),
@@ -244,6 +266,24 @@ def test_standard_input_is_read(environ: dict[str, str], write_token: Callable[.
     )
     assert (0, b"") == (done.returncode, done.stderr)
     assert done.stdout.startswith(b"orders/checkout would be let in")
+
+
+@pytest.mark.parametrize("reason", [*Reason, *DropReason])
+def test_a_reason_is_explained_without_any_setting(run: Run, reason: Reason | DropReason) -> None:
+    """Whoever finds it in a log line or a metric need not look for the documentation."""
+    unset = dict.fromkeys(("NATS_ACCOUNT", "NATS_SIGNING_KEY_FILE", "JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    code, out, err = run("--reason", reason.value, **unset)
+    assert (0, "", reason.value) == (code, err, out.splitlines()[0])
+    assert f"{reason.meaning} {reason.remedy}".split() == " ".join(out.splitlines()[1:]).split()
+    assert {"reason": reason.value, "meaning": reason.meaning, "remedy": reason.remedy} == json.loads(
+        run("--reason", reason.value, "--json", **unset)[1]
+    )
+
+
+def test_every_reason_has_one_meaning() -> None:
+    """Logins and subjects have no reason in common, so a name is enough to look it up."""
+    names = [reason.value for reason in (*Reason, *DropReason)]
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_a_seed_is_not_needed(run: Run, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from callout.explain.verification import Trust
 from callout.policy.decision import Rules, decide
 from callout.policy.verdict import DropReason, Side
 from callout.serviceaccounts import ServiceAccount
-from workers.authorize import Session
+from workers.authorize import LoginTerms
 from workers.keyset import EMPTY
 from workers.reasons import Reason
 from workers.sa_token import LEEWAY_S, Identity, Refusal, TokenRules
@@ -28,8 +28,8 @@ from workers.user_jwt import ResponsePermission
 
 NOW = 1_700_000_000.0
 RULES = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 120_000_000_000), account="APP")
-SESSION = Session(ttl=3600, jitter=0.2, named=False)
-SITUATION = Situation(RULES, SESSION, NOW)
+TERMS = LoginTerms(ttl=3600, jitter=0.2, named=False)
+SITUATION = Situation(RULES, TERMS, NOW)
 TRUST = Trust(EMPTY, TokenRules(frozenset(), frozenset()))
 IDENTITY = Identity("orders", "check.out", "u-1", NOW + 600)
 
@@ -53,7 +53,7 @@ def test_each_subject_is_told_with_its_source() -> None:
         Grant("orders.>", "namespace default"),
         Grant("_INBOX_orders_check_out.>", "private inbox"),
         Grant("_INBOX.>", "shared inbox (NATS_SHARED_INBOX)"),
-        Grant("stock.*", "annotation nats.io/allowed-sub-subjects"),
+        Grant("stock.*", "annotation nats.io/allowed-sub-subjects", reach="stock.>"),
     ) == permissions.subscribe
     assert ("APP", "_INBOX_orders_check_out", 1, 120) == (
         permissions.account,
@@ -112,16 +112,27 @@ def test_a_good_token_gets_what_its_serviceaccount_gets() -> None:
     assert (NOW + 480, NOW + 600) == (explanation.ends.earliest, explanation.ends.latest)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "found", "reason"),
-    [
-        (Refusal(Reason.TOKEN_EXPIRED, "orders", "check.out"), None, Reason.TOKEN_EXPIRED),
-        (Refusal(Reason.TOKEN_MALFORMED), None, Reason.TOKEN_MALFORMED),
-        (IDENTITY, None, Reason.SERVICEACCOUNT_UNKNOWN),
-        (IDENTITY, account("u-2"), Reason.SERVICEACCOUNT_RECREATED),
-    ],
-    ids=["verifier, named", "verifier", "gone", "made anew"],
-)
+REFUSED = [
+    (Refusal(Reason.TOKEN_EXPIRED, "orders", "check.out"), None, Reason.TOKEN_EXPIRED),
+    (Refusal(Reason.TOKEN_MALFORMED), None, Reason.TOKEN_MALFORMED),
+    (IDENTITY, None, Reason.SERVICEACCOUNT_UNKNOWN),
+    (IDENTITY, account("u-2"), Reason.SERVICEACCOUNT_RECREATED),
+]
+REFUSED_IDS = ["verifier, named", "verifier", "gone", "made anew"]
+
+
+@pytest.mark.parametrize(("outcome", "found", "reason"), REFUSED, ids=REFUSED_IDS)
+def test_the_uid_is_told_wherever_there_is_a_serviceaccount(outcome: Any, found: Any, reason: Reason) -> None:
+    """It is what a token is compared with."""
+    explanation = explain_token("x", outcome, found, TRUST, SITUATION)
+    assert (found.uid if found else "", False, reason.value) == (
+        explanation.uid,
+        explanation.uid_is_derived,
+        explanation.refusal.reason if explanation.refusal else None,
+    )
+
+
+@pytest.mark.parametrize(("outcome", "found", "reason"), REFUSED, ids=REFUSED_IDS)
 def test_a_refused_token_gets_nothing_but_the_reason(outcome: Any, found: Any, reason: Reason) -> None:
     """Permissions it does not have are not shown as if it had."""
     explanation = explain_token("x", outcome, found, TRUST, SITUATION)
@@ -143,17 +154,17 @@ def test_a_refused_token_gets_nothing_but_the_reason(outcome: Any, found: Any, r
 def test_a_login_ends_within_the_bounds_that_are_told(life: float, ttl: float, jitter: float, draw: float) -> None:
     """Whatever the hot path draws; and the latest is what it draws without jitter."""
     assume(NOW + life > NOW - LEEWAY_S)
-    session = Session(ttl, jitter, named=False)
-    span = bound_login(NOW + life, session, NOW)
+    terms = LoginTerms(ttl, jitter, named=False)
+    span = bound_login(NOW + life, terms, NOW)
     assert span.earliest is not None
     assert span.latest is not None
-    assert span.earliest <= session.end(NOW + life, NOW, draw) <= span.latest
-    assert session.end(NOW + life, NOW, 0) == span.latest
+    assert span.earliest <= terms.end(NOW + life, NOW, draw) <= span.latest
+    assert terms.end(NOW + life, NOW, 0) == span.latest
 
 
 def test_an_explanation_is_json() -> None:
     """With names that say what they are."""
     explanation = explain_token("x", IDENTITY, account(), TRUST, SITUATION)
     decoded = msgspec.json.decode(msgspec.json.encode(explanation))
-    assert {"allowed", "serviceaccount", "refusal", "steps", "permissions", "ends", "notes"} == decoded.keys()
-    assert {"subject": "orders.>", "source": "namespace default"} == decoded["permissions"]["publish"][0]
+    assert set(Explanation.__struct_fields__) == decoded.keys()
+    assert {"subject": "orders.>", "source": "namespace default", "reach": ""} == decoded["permissions"]["publish"][0]

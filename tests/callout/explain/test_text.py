@@ -2,26 +2,30 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given as from_any
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from callout.explain.explanation import Explanation, Situation, Why, explain_serviceaccount
 from callout.explain.text import WIDTH, render
 from callout.explain.verification import Step
+from callout.manifests.manifest import derive_uid
 from callout.policy.decision import Rules
 from callout.policy.verdict import MAX_QUOTED
 from callout.serviceaccounts import ServiceAccount
-from workers.authorize import Session
+from workers.authorize import LoginTerms
 from workers.user_jwt import ResponsePermission
 
 RULES = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 120_000_000_000), account="APP")
-SITUATION = Situation(RULES, Session(3600, 0.2, named=False), 0.0)
+SITUATION = Situation(RULES, LoginTerms(3600, 0.2, named=False), 0.0)
 
 
-def explain(pub: str = "", sub: str = "", other: str = "", situation: Situation = SITUATION) -> Explanation:
+def explain(
+    pub: str | None = None, sub: str | None = None, other: str = "", situation: Situation = SITUATION
+) -> Explanation:
     """What o/c gets by its annotations, of which `other` is the name of one more."""
-    annotations = {"nats.io/allowed-pub-subjects": pub, "nats.io/allowed-sub-subjects": sub}
-    annotations |= {other: "x"} if other else {}
+    given = {"nats.io/allowed-pub-subjects": pub, "nats.io/allowed-sub-subjects": sub, other: "x" if other else None}
+    annotations = {name: text for name, text in given.items() if text is not None}
     return explain_serviceaccount("o/c", ServiceAccount("o", "c", "u", annotations), situation)
 
 
@@ -29,20 +33,52 @@ def test_what_is_granted_is_told() -> None:
     """The whole of it, at a glance."""
     assert [
         "o/c would be let in, to account APP.",
+        "Its uid is u.",
         "",
         "It may publish to:",
         "  o.>     namespace default",
         "  events  annotation nats.io/allowed-pub-subjects",
         "  and one answer to each request that it receives, within 2 min",
+        "    A client that means harm sends such requests to itself, and so publishes anywhere;",
+        "    NATS_RESPONSE_MAX=0 prevents that, see docs/permissions.md.",
         "",
         "It may subscribe to:",
         "  o.>           namespace default",
         "  _INBOX_o_c.>  private inbox",
         "  _INBOX.>      shared inbox (NATS_SHARED_INBOX)",
+        "  stock.*       annotation nats.io/allowed-sub-subjects",
+        "                (nats-server then allows stock.> too)",
         "",
         "Set the client's inbox prefix to _INBOX_o_c, so that nobody else can read its replies.",
         "A login ends with its token, or sooner: NATS_USER_TTL is 1 h, less a random share of up to 20%.",
-    ] == render(explain("events"))
+    ] == render(explain("events", "stock.*"))
+
+
+def test_a_uid_that_was_made_from_the_name_is_told_as_such() -> None:
+    """A manifest need not have one; a token has to name just that."""
+    found = ServiceAccount("o", "c", derive_uid("o", "c"), {})
+    lines = render(explain_serviceaccount("o/c", found, SITUATION))
+    assert f"Its uid is {found.uid}, derived from its name, since its manifest has none." == lines[1]
+
+
+def test_an_account_that_is_not_known_is_not_told() -> None:
+    """Permissions do not depend on it."""
+    rules = msgspec.structs.replace(RULES, account="")
+    assert "o/c would be let in." == render(explain(situation=Situation(rules, SITUATION.terms, 0.0)))[0]
+
+
+def test_without_response_permissions_nothing_is_said_of_their_misuse() -> None:
+    """The bounds hold then, and answers go into inboxes alone."""
+    situation = Situation(msgspec.structs.replace(RULES, response=None), SITUATION.terms, 0.0)
+    text = "\n".join(render(explain(situation=situation)))
+    assert "  answers to requests it receives: only into inboxes (NATS_RESPONSE_MAX=0)" in text
+    assert "harm" not in text
+
+
+@pytest.mark.parametrize(("annotation", "words"), [("", "nothing: empty"), (" , ", ",: empty")])
+def test_an_annotation_that_says_nothing_is_told(annotation: str, words: str) -> None:
+    """A YAML fold that came out empty looks in its file as if it said something."""
+    assert f"  publish {words}" in render(explain(annotation))
 
 
 def test_what_is_not_granted_is_told_with_what_to_do() -> None:
@@ -67,7 +103,7 @@ def test_what_is_granted_and_denied_is_told() -> None:
 def test_answers_are_counted(answers: int, words: str) -> None:
     """As the setting has them."""
     rules = msgspec.structs.replace(RULES, response=ResponsePermission(answers, 1_000_000_000))
-    situation = Situation(rules, SITUATION.session, 0.0)
+    situation = Situation(rules, SITUATION.terms, 0.0)
     line = f"  and {words} to each request that it receives, within 1 s"
     assert line in render(explain(situation=situation))
 
@@ -119,12 +155,12 @@ def test_the_end_of_a_login_is_told() -> None:
 def test_notes_come_last() -> None:
     """What else is to be known."""
     assert ["", "Worth knowing:", "  a.yaml is broken"] == render(
-        explain(situation=Situation(RULES, SITUATION.session, 0.0, ("a.yaml is broken",)))
+        explain(situation=Situation(RULES, SITUATION.terms, 0.0, ("a.yaml is broken",)))
     )[-3:]
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(max_size=120), st.text(max_size=120))
+@from_any(st.text(max_size=120), st.text(max_size=120))
 def test_lines_are_short_and_printable(pub: str, sub: str) -> None:
     """Whatever stands in the annotations; only a long entry makes a line longer than the others."""
     for line in render(explain(pub, sub)):

@@ -5,27 +5,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from callout.http.metrics import MetricsPage, Readings
-from callout.policy.verdict import DropReason, Side
+from callout.http.metrics import MetricsPage
+from tests.readings import READINGS
 from workers.metrics import WorkerMetrics
 from workers.reasons import Reason
-from workers.status import State
-
-READINGS = Readings(
-    version="1.2.3",
-    ready=True,
-    snapshot_entries=7,
-    snapshot_bytes=4096,
-    snapshot_generation=3,
-    snapshot_age=1.5,
-    keyset_age=60,
-    keyset_failures=2,
-    watch_connected=False,
-    watch_restarts=4,
-    workers={State.SERVING: 2, State.DRAINING: 1},
-    worker_restarts=5,
-    filtered={(Side.PUB, DropReason.INVALID): 6},
-)
 
 
 def samples(page: MetricsPage) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -39,17 +22,23 @@ def samples(page: MetricsPage) -> dict[tuple[str, tuple[tuple[str, str], ...]], 
     ("name", "labels", "expected"),
     [
         ("nats_auth_build", (("version", "1.2.3"),), 1),
+        ("nats_auth_start_time_seconds", (), 1000),
         ("nats_auth_ready", (), 1),
         ("nats_auth_snapshot_serviceaccounts", (), 7),
         ("nats_auth_snapshot_age_seconds", (), 1.5),
         ("nats_auth_keyset_age_seconds", (), 60),
+        ("nats_auth_keyset_max_age_seconds", (), 300),
         ("nats_auth_watch_connected", (), 0),
         ("nats_auth_watch_restarts_total", (), 4),
+        ("nats_auth_watch_garbage_total", (), 8),
+        ("nats_auth_watch_skipped_total", (), 9),
         ("nats_auth_worker_restarts_total", (), 5),
         ("nats_auth_workers", (("state", "serving"),), 2),
         ("nats_auth_workers", (("state", "disconnected"),), 0),
         ("nats_auth_filtered_subjects_total", (("reason", "invalid"), ("side", "pub")), 6),
         ("nats_auth_filtered_subjects_total", (("reason", "too_many"), ("side", "sub")), 0),
+        ("nats_auth_credential_expiry_timestamp_seconds", (("credential", "user_jwt"),), 2000),
+        ("nats_auth_credential_expiry_timestamp_seconds", (("credential", "client_certificate"),), 3000),
     ],
 )
 def test_readings_are_on_the_page(
@@ -76,6 +65,7 @@ def test_every_name_is_ours_and_labels_are_few(tmp_path: Path) -> None:
     found = samples(MetricsPage(tmp_path))
     assert {name for name, _ in found if not name.startswith("nats_auth_")} == set()
     assert {label for _, labels in found for label, _ in labels} == {
+        "credential",
         "le",
         "reason",
         "result",

@@ -14,6 +14,7 @@ from callout.keys.rules import (
     MAX_REFRESH_S,
     MIN_REFRESH_S,
     check_document,
+    lifetime,
     next_refresh,
     parse_max_age,
     read_issuer,
@@ -29,6 +30,21 @@ def test_the_wait_is_always_within_its_bounds(max_age: float | None, failures: i
     """Whatever the server says and however often it failed, the next attempt is neither at once nor never."""
     seconds = next_refresh(max_age, failures, draw)
     assert (0.5 if failures else MIN_REFRESH_S) <= seconds <= MAX_REFRESH_S
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.none() | st.floats(0, 1e12), DRAWS)
+def test_a_key_set_is_fetched_again_while_it_counts_as_fresh(max_age: float | None, draw: float) -> None:
+    """So one that is older has missed a refresh, whatever the server says; at the bounds both are the same."""
+    assert next_refresh(max_age, 0, draw) <= lifetime(max_age)
+
+
+@pytest.mark.parametrize(
+    ("max_age", "seconds"), [(None, 300.0), (0.0, 30.0), (30.0, 30.0), (3600.0, 3600.0), (1e9, 3600.0)]
+)
+def test_a_key_set_is_fresh_for_max_age_within_bounds(max_age: float | None, seconds: float) -> None:
+    """An answer that may not be kept, or may be for ever, is taken as one that may be for a while."""
+    assert seconds == lifetime(max_age)
 
 
 @settings(max_examples=200, deadline=None)

@@ -3,7 +3,9 @@
 import base64
 import json
 import logging
+import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,22 @@ def test_a_failed_plugin_is_reported_without_its_words(tmp_path: Path, capfd: py
     assert [] == logging.root.filters
 
 
+def test_a_plugin_is_heard_while_another_one_hangs(tmp_path: Path) -> None:
+    """Each load listens to its own plugin alone, so that one which is left behind hides no failure."""
+    os.mkfifo(tmp_path / "pipe")
+    hanging = write(tmp_path / "hanging", user=write_plugin(tmp_path / "a", f"cat {tmp_path / 'pipe'} >&2; exit 1"))
+    failing = write(tmp_path / "failing", user=write_plugin(tmp_path / "b", "exit 1"))
+    first: list[str] = []
+    thread = threading.Thread(target=lambda: first.append(refusal(hanging)))
+    thread.start()
+    with (tmp_path / "pipe").open("w"):  # waits for the plugin that hangs
+        second = refusal(failing)
+    thread.join()
+    assert [f"the exec plugin of the kubeconfig {path} gave" for path in (hanging, failing)] == [
+        message.partition(" no credentials")[0] for message in (*first, second)
+    ]
+
+
 def test_several_kubeconfigs_are_joined(tmp_path: Path) -> None:
     """KUBECONFIG may be a list; those that do not exist are skipped."""
     path = write(tmp_path / "config", user={"token": SECRET})
@@ -156,6 +174,11 @@ def test_without_a_kubeconfig_it_says_what_to_set(tmp_path: Path) -> None:
     assert f"there is no kubeconfig at {tmp_path / 'missing'}" in message
     assert "KUBECONFIG" in message
     assert "K8S_IN_CLUSTER=true" in message
+
+
+def test_a_home_that_is_not_there_is_told() -> None:
+    """In a container a user may be a mere number, and `~` stands for nothing then."""
+    assert "this user has no home folder" in refusal("~no-such-user/config")
 
 
 @pytest.mark.parametrize(
@@ -214,5 +237,6 @@ def test_the_kubeconfig_of_the_pretend_server_works(tmp_path: Path) -> None:
     """Plain HTTP is taken for loopback, and the pool reaches the server."""
     with FakeKubeApi() as api:
         access = load_kubeconfig(str(api.write_kubeconfig(tmp_path / "config", token=SECRET)))
-        response = access.pool.request("GET", f"{access.url}/api/v1/serviceaccounts", retries=False)
-    assert 200 == response.status
+        url = f"{access.url}/api/v1/serviceaccounts"
+        with access.pool.open(url, head_seconds=20, silence_seconds=20) as response:
+            assert 200 == response.status

@@ -1,23 +1,25 @@
 """Tests of `callout.kube.client`, against a server that keeps to no rule."""
 
+import os
+import signal
+import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from callout.fetch import TooMuchError
-from callout.kube.client import RELOAD_SECONDS, KubeClient, read_body, serviceaccounts_url
+from callout.fetch_errors import TooMuchError
+from callout.kube.client import MAX_HANGING_LOADS, RELOAD_SECONDS, KubeClient, read_body, serviceaccounts_url
 from callout.kube.errors import (
     DISCOVERY,
-    BrokenError,
     ConfigurationError,
     ForbiddenError,
     KubeError,
+    NoAnswerError,
     NotFoundError,
     StatusError,
-    TlsError,
     UnauthorizedError,
-    UnreachableError,
     purpose_of,
 )
 from callout.serviceaccounts import ServiceAccount
@@ -82,7 +84,7 @@ def test_a_request_carries_the_credentials(api: FakeKubeApi, connect: Connect) -
     ask(connect(api, token="t"))
     assert "Bearer t" == last_token(api)
     assert "nats-k8s-oidc-callout" == api.requests[0].headers["user-agent"]
-    assert "application/json" == api.requests[0].headers["accept"]
+    assert "application/json, application/jwk-set+json" == api.requests[0].headers["accept"]
 
 
 def test_without_credentials_none_are_sent(api: FakeKubeApi, connect: Connect) -> None:
@@ -158,7 +160,7 @@ def test_a_refused_connection_is_explained(api: FakeKubeApi, connect: Connect) -
     """The server is not there."""
     client = connect(api)
     api.close()
-    with pytest.raises(UnreachableError, match="connection refused"):
+    with pytest.raises(NoAnswerError, match="connection refused"):
         ask(client)
 
 
@@ -166,14 +168,31 @@ def test_a_stalled_answer_is_given_up(api: FakeKubeApi, connect: Connect) -> Non
     """Silence is waited for no longer than was said."""
     api.fail("list", Stall(head=False))
     client = connect(api)
-    with pytest.raises(BrokenError, match="stopped sending"):
+    with pytest.raises(NoAnswerError, match="stopped sending"):
         client.open(serviceaccounts_url(client.api_server_url, ""), LIST, silence_seconds=0.2)
+
+
+def test_a_head_that_drips_is_given_up(api: FakeKubeApi, connect: Connect) -> None:
+    """It is waited for as a whole, not byte by byte."""
+    api.fail("list", Drip(head=False))
+    client = connect(api)
+    with pytest.raises(NoAnswerError, match=r"took more than 0\.2 s"):
+        client.open(serviceaccounts_url(client.api_server_url, ""), LIST, head_seconds=0.2)
+
+
+@pytest.mark.parametrize("fault", [Drip(), Drip(head=False)])
+def test_a_whole_answer_has_its_time_and_no_more(api: FakeKubeApi, connect: Connect, fault: Fault) -> None:
+    """Head and body together."""
+    api.fail("list", fault)
+    client = connect(api)
+    with pytest.raises(NoAnswerError, match="took more than"):
+        client.read(serviceaccounts_url(client.api_server_url, ""), LIST, 1000, seconds=0.2)
 
 
 def test_a_body_that_breaks_off_is_explained(api: FakeKubeApi, connect: Connect) -> None:
     """Half an answer is none."""
     api.fail("list", Cut())
-    with pytest.raises(BrokenError, match="broke"):
+    with pytest.raises(NoAnswerError, match="broke"):
         ask(connect(api))
 
 
@@ -186,7 +205,7 @@ def test_an_endless_body_is_given_up(api: FakeKubeApi, connect: Connect) -> None
     client = connect(api)
     with pytest.raises(TooMuchError):
         ask(client)
-    with pytest.raises(BrokenError, match="larger than any ServiceAccount"):
+    with pytest.raises(NoAnswerError, match="larger than any ServiceAccount"):
         client.get_serviceaccount("ns", "a", PREFIX)
 
 
@@ -275,7 +294,7 @@ def test_a_pod_trusts_its_clusters_authority(pod: Pod) -> None:
 def test_another_authority_is_not_trusted(pod: Pod, tmp_path: Path) -> None:
     """The line says what OpenSSL found, and nothing is sent."""
     pod.api.use(Authority(tmp_path, "other"))
-    with pytest.raises(TlsError, match=r"certificate|signature"):
+    with pytest.raises(NoAnswerError, match=r"no trusted TLS connection .*(certificate|signature)"):
         ask(pod.client)
     assert [] == pod.api.requests
 
@@ -347,6 +366,31 @@ def test_the_default_kubeconfig_is_the_users(tmp_path: Path, monkeypatch: pytest
         _ = KubeClient(in_cluster=False).api_server_url
 
 
+def test_a_plugin_that_hangs_is_not_waited_for(api: FakeKubeApi, tmp_path: Path) -> None:
+    """Nor does it keep a later request from being answered, once there are credentials again."""
+    plugin = tmp_path / "plugin"
+    plugin.write_text("#!/bin/sh\necho $$ >> $0.pids\nexec sleep 600\n")
+    plugin.chmod(stat.S_IRWXU)
+    entry = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
+    path = api.write_kubeconfig(tmp_path / "config", exec=entry)
+    client = KubeClient(in_cluster=False, kubeconfig=str(path), load_seconds=0.5)
+    try:
+        for _ in range(MAX_HANGING_LOADS + 2):
+            with pytest.raises(ConfigurationError, match=r"gave no credentials within 0\.5 s.* exec plugin hangs"):
+                ask(client)
+    finally:
+        begun = (tmp_path / "plugin.pids").read_text().split()
+        for process in begun:
+            os.kill(int(process), signal.SIGKILL)
+    assert MAX_HANGING_LOADS == len(begun)
+    for thread in threading.enumerate():
+        if thread.name == "kubeconfig":
+            thread.join(20)
+    api.write_kubeconfig(path, token="t")
+    ask(client)
+    assert "Bearer t" == last_token(api)
+
+
 def test_a_namespace_has_an_address_of_its_own() -> None:
     """One namespace, or all of them."""
     assert "b/api/v1/serviceaccounts" == serviceaccounts_url("b", "")
@@ -358,5 +402,5 @@ def test_a_body_may_take_a_time_and_no_longer(api: FakeKubeApi, connect: Connect
     api.fail("list", Drip())
     client = connect(api)
     response = client.open(serviceaccounts_url(client.api_server_url, ""), LIST)
-    with pytest.raises(BrokenError, match=r"took more than 0\.1 s"):
+    with pytest.raises(NoAnswerError, match=r"took more than 0\.1 s"):
         read_body(response, 1000, 0.1)

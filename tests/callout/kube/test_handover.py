@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from callout.kube.handover import MAX_STEP, Handover
+from callout.kube.handover import Handover
 from callout.kube.reflector import Page
-from callout.serviceaccounts import Removed, ServiceAccount
+from callout.serviceaccounts import MAX_STEP, MAX_STEP_ENTRIES, Removed, ServiceAccount
 from tests.recording_sink import RecordingSink
 from tests.waiting import until
 
@@ -20,6 +20,11 @@ DEADLINE_S = 10.0
 def known(number: int) -> ServiceAccount:
     """One of many ServiceAccounts."""
     return ServiceAccount("ns", f"a{number}", "u", {})
+
+
+def costly(number: int) -> ServiceAccount:
+    """One that is a step by itself."""
+    return ServiceAccount("ns", f"a{number}", "u", {"nats.io/allowed-pub-subjects": "," * MAX_STEP_ENTRIES})
 
 
 class Bench:
@@ -54,7 +59,7 @@ def test_a_list_reaches_the_sink_in_order() -> None:
             lambda: bench.handover.put_page(Page((known(2),))),
             lambda: bench.handover.put_page(Page((), last=True)),
         )
-        assert ["begin_list", "apply", "apply", "apply", "end_list"] == bench.sink.calls
+        assert ["begin_list", "apply", "apply", "end_list"] == bench.sink.calls
         assert {("ns", "a1"), ("ns", "a2")} == set(bench.sink.picture)
 
     asyncio.run(run())
@@ -75,6 +80,38 @@ def test_a_page_is_taken_in_steps_with_the_loop_turning_in_between() -> None:
         assert ["begin_list", *["apply"] * 4, "end_list"] == bench.sink.calls
         assert max(after - before for before, after in pairwise(seen)) <= 1
         assert 3 * MAX_STEP + 1 == len(bench.sink.picture)
+
+    asyncio.run(run())
+
+
+def test_costly_serviceaccounts_are_steps_by_themselves() -> None:
+    """In a page as in a watch; those of a watch that wait are taken without anything else having to happen."""
+
+    async def run() -> None:
+        bench = Bench()
+        await bench.use(lambda: bench.handover.put_page(Page((costly(1), costly(2)), first=True)))
+        await bench.use(lambda: bench.handover.put_changes([known(3), costly(4), costly(5)]))
+        await until(lambda: len(bench.sink.picture) == 5, DEADLINE_S, "all are taken")
+        assert [1, 1, 1, 1, 1] == bench.sink.batches
+
+    asyncio.run(run())
+
+
+def test_a_list_ends_in_as_many_steps_as_the_sink_needs() -> None:
+    """The loop turns between them, and the page is not taken before the last one."""
+
+    async def run() -> None:
+        bench = Bench()
+        bench.sink.steps_to_end = 3
+        seen = []
+        taking = asyncio.create_task(
+            bench.use(lambda: bench.handover.put_page(Page((known(1),), first=True, last=True)))
+        )
+        while not taking.done():
+            seen.append(len(bench.sink.calls))
+            await asyncio.sleep(0)
+        assert ["begin_list", "apply", *["end_list"] * 4] == bench.sink.calls
+        assert max(after - before for before, after in pairwise(seen[2:])) <= 1
 
     asyncio.run(run())
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -88,7 +89,7 @@ class Bench:
         def agree() -> bool:
             with self.api.cluster() as cluster:
                 there = {key: value for key, value in cluster.picture().items() if namespace in {"", key[0]}}
-            return self.state.listed and there == self.sink.picture
+            return "end_list" in self.sink.calls and there == self.sink.picture
 
         await until(agree, DEADLINE_S, "the sink to see what the cluster holds")
 
@@ -400,6 +401,46 @@ def test_a_stalled_watch_is_noticed(api: FakeKubeApi, client: KubeClient, lines:
 
 
 @pytest.mark.parametrize("kind", ["list", "watch"])
+def test_a_head_that_never_ends_is_not_waited_for(
+    api: FakeKubeApi, client: KubeClient, lines: LogLines, kind: str
+) -> None:
+    """However long its bytes keep coming: it is told, and asked for again."""
+
+    async def run() -> None:
+        api.fail(kind, Drip(head=False))
+        limits = Limits(watch_seconds=(30, 30), answer_seconds=0.3)
+        async with running(api, client, lines, limits=limits) as bench:
+            await until(lambda: "took more than 0.3 s" in bench.state.last_error, DEADLINE_S, "a complaint")
+            assert not bench.watch.connected
+            await until(lambda: api.count("watch") >= 1 and bench.watch.connected, DEADLINE_S, "another attempt")
+            put(api, "a")
+            await bench.settled()
+
+    asyncio.run(run())
+
+
+def test_an_exec_plugin_that_hangs_is_not_waited_for(api: FakeKubeApi, lines: LogLines, tmp_path: Path) -> None:
+    """It is told, and the watch goes on as soon as there are credentials."""
+
+    async def run() -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [str(pipe)]}
+        path = api.write_kubeconfig(tmp_path / "config", exec=plugin | {"interactiveMode": "Never"})
+        client = KubeClient(in_cluster=False, kubeconfig=str(path), load_seconds=0.2)
+        try:
+            async with running(api, client, lines) as bench:
+                await until(lambda: "exec plugin hangs" in bench.state.last_error, DEADLINE_S, "a complaint")
+                api.write_kubeconfig(path, token="t")
+                await bench.settled()
+        finally:
+            # The plugins that hang, and end: they are given a writer, and lose it.
+            os.close(os.open(pipe, os.O_RDWR))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["list", "watch"])
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_stop_interrupts_a_read(tmp_path: Path, lines: LogLines, kind: str, *, encrypted: bool) -> None:
     """A server that stalls does not hold it up, with TLS or without."""
@@ -446,9 +487,9 @@ def test_a_stop_that_comes_while_a_request_is_answered_is_heard(
     class Racing(KubeClient):
         """A client during whose requests the watch is told to stop."""
 
-        def open(self, *args: Any) -> BaseHTTPResponse:
+        def open(self, *args: Any, **options: Any) -> BaseHTTPResponse:
             """Get the answer, and let the watch be stopped before it is handed back."""
-            response = super().open(*args)
+            response = super().open(*args, **options)
             watch._stopping.set()
             return response
 
@@ -486,7 +527,7 @@ def test_run_delivers_until_it_is_cancelled(api: FakeKubeApi, client: KubeClient
         sink = RecordingSink()
         watch = ServiceAccountWatch(client, sink, PREFIX, lines.log, limits=QUICK)
         task = asyncio.create_task(watch.run())
-        await until(lambda: watch.state.listed, DEADLINE_S, "a list")
+        await until(lambda: "end_list" in sink.calls, DEADLINE_S, "a list")
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -525,10 +566,10 @@ def test_what_is_missing_at_first_may_come_later(api: FakeKubeApi, lines: LogLin
         client = KubeClient(in_cluster=False, kubeconfig=str(path))
         async with running(api, client, lines) as bench:
             await until(lambda: "no kubeconfig" in bench.state.last_error, DEADLINE_S, "a complaint")
-            assert (False, False, None) == (bench.state.listed, bench.watch.connected, bench.state.last_contact)
+            assert (False, []) == (bench.watch.connected, bench.sink.calls)
             api.write_kubeconfig(path)
             await bench.settled()
-            await until(lambda: bench.state.last_contact is not None, DEADLINE_S, "a contact")
+            await until(lambda: bench.watch.connected, DEADLINE_S, "contact")
 
     asyncio.run(run())
 

@@ -43,7 +43,7 @@ def test_a_document_bounds_both_sides(document: object, ceiling: Ceiling) -> Non
         ({"pub": [], "sub": "a.>"}, '"sub" has to be a list of subjects, each in quotes'),
         ({"pub": [], "sub": [5]}, '"sub" holds something that is no text: put each subject in quotes'),
         ({"pub": ["a..b"], "sub": []}, "\"pub\": 'a..b' is no valid NATS subject"),
-        ({"pub": ["a" * 2000], "sub": []}, f"\"pub\": '{'a' * 80}' is no valid NATS subject"),
+        ({"pub": ["a" * 2000], "sub": []}, f"\"pub\": '{'a' * 80}…' is no valid NATS subject"),
         ({"pub": ["{ns}.>"], "sub": []}, "\"pub\": '{ns}.>' holds a placeholder that is not {namespace}"),
         ({"pub": ["namespace}.>"], "sub": []}, "\"pub\": 'namespace}.>' holds a placeholder that is not {namespace}"),
     ],

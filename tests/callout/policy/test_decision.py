@@ -67,9 +67,10 @@ def replace(**changes: object) -> Rules:
     return msgspec.structs.replace(RULES, **changes)
 
 
-def ask(*, pub: str = "", sub: str = "", rules: Rules = RULES, name: str = "checkout") -> Verdict:
+def ask(*, pub: str | None = None, sub: str | None = None, rules: Rules = RULES, name: str = "checkout") -> Verdict:
     """Decide for a ServiceAccount in namespace `shop` with these annotations."""
-    return decide(ServiceAccount("shop", name, "uid", {PUB: pub, SUB: sub}), rules)
+    annotations = {key: text for key, text in ((PUB, pub), (SUB, sub)) if text is not None}
+    return decide(ServiceAccount("shop", name, "uid", annotations), rules)
 
 
 def annotated(verdict: Verdict) -> dict[Side, list[str]]:
@@ -228,6 +229,14 @@ def test_an_annotation_is_read_up_to_a_limit() -> None:
     verdict = ask(pub=f"a,{filler}longer,more")
     assert annotated(verdict)[Side.PUB] == ["a"]
     assert verdict.dropped == (Dropped(Side.PUB, "longer,more", DropReason.ANNOTATION_TOO_LONG),)
+
+
+@pytest.mark.parametrize("nothing", ["", " ", ",", " , ,\n", "," * (MAX_ANNOTATION_LENGTH + 1)])
+def test_an_annotation_that_says_nothing_is_reported(nothing: str) -> None:
+    """A YAML fold that came out empty, say; the other side is not blamed, and nothing is granted."""
+    verdict = ask(pub="a", sub=nothing)
+    assert [(Side.SUB, DropReason.EMPTY)] == [(dropped.side, dropped.reason) for dropped in verdict.dropped]
+    assert {Side.PUB: ["a"], Side.SUB: []} == annotated(verdict)
 
 
 def test_a_long_tail_of_nothing_is_no_finding() -> None:

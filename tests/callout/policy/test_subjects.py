@@ -16,7 +16,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from callout.policy.subjects import MAX_SUBJECT_LENGTH, covers, is_valid, measure, overlaps, widen_for_subscriber
+from callout.policy.subjects import (
+    MAX_SUBJECT_LENGTH,
+    Patterns,
+    covers,
+    is_valid,
+    measure,
+    overlaps,
+    widen_for_subscriber,
+)
 
 START_LIMIT = 20.0  # seconds until a server has to listen
 ANSWER_LIMIT = 20.0  # seconds until a server has to answer
@@ -197,6 +205,22 @@ def test_permissions_mean_the_same_to_nats_server(server: Path, tmp_path: Path) 
         reach = widen_for_subscriber(permission)
         assert reach in subscribed
         assert all(covers(reach, subject) for subject in subscribed)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(patterns, max_size=5), patterns)
+def test_patterns_together_are_each_by_itself(several: list[str], subject: str) -> None:
+    """Standing in one tree changes nothing of what they cover and overlap."""
+    together = Patterns(several)
+    assert any(covers(pattern, subject) for pattern in several) == together.covers(subject)
+    assert any(overlaps(pattern, subject) for pattern in several) == together.overlaps(subject)
+
+
+@pytest.mark.parametrize("length", [1, MAX_SUBJECT_LENGTH // 2])
+def test_patterns_may_be_long(length: int) -> None:
+    """A pattern has as many tokens as a subject's bytes allow."""
+    pattern = ".".join("a" * length)
+    assert Patterns([pattern]).covers(pattern)
 
 
 def write_configuration(folder: Path, subjects: dict[str, list[str]]) -> Path:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callout.pool.lifecycle import (
-    BACKOFF_LIMIT_S,
+    BACK_OFF_LIMIT_S,
     START_LIMIT_S,
     STEADY_AFTER_S,
     STUCK_AFTER_S,
@@ -59,7 +59,7 @@ def test_the_back_off_grows_to_its_limit_while_workers_keep_ending_soon() -> Non
             now += 0.5
         pauses.append(now - began)
     assert pauses[:4] == [1.0, 2.0, 4.0, 8.0]
-    assert max(pauses) == BACKOFF_LIMIT_S
+    assert max(pauses) == BACK_OFF_LIMIT_S
 
 
 def _peek(lifecycle: Lifecycle, now: float) -> list[int]:
@@ -173,7 +173,7 @@ def test_no_history_leaves_a_slot_empty_for_ever(data: st.DataObject) -> None:
             case "replace":
                 lifecycle.replace_all()
     for _ in range(20):
-        now += BACKOFF_LIMIT_S
+        now += BACK_OFF_LIMIT_S
         for number in list(lifecycle.workers):
             lifecycle.observe(number, State.SERVING, now)
         _obey(lifecycle, now)

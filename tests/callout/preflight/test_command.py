@@ -1,5 +1,6 @@
 """`callout config`: the settings in force, without secrets, and a verdict."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from callout.config.loading import markdown_table
+from callout.config.help import markdown_table
 from callout.config.table import TABLE
+from tests.minting import Issuer
 from tests.nats_minting import NatsKey
 
 SEED = NatsKey.generate("account").seed
+ISSUER = Issuer.generate("EdDSA", "k1")
+ACCOUNT = "{apiVersion: v1, kind: ServiceAccount, metadata: {name: checkout, namespace: orders}}"
 
 
 @pytest.fixture
@@ -23,10 +27,10 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {"NATS_ACCOUNT": "APP", "NATS_SIGNING_KEY_FILE": str(key), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
 
-def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(environ: dict[str, str], *arguments: str, command: str = "config") -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, with this environment alone."""
     return subprocess.run(
-        [sys.executable, "-c", "import sys; from callout.cli import main; sys.exit(main())", "config", *arguments],
+        [sys.executable, "-c", "import sys; from callout.cli import main; sys.exit(main())", command, *arguments],
         env=environ,
         cwd=Path(__file__).parents[3],
         capture_output=True,
@@ -42,7 +46,8 @@ def test_valid_settings_are_shown_and_called_valid(environ: dict[str, str]) -> N
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert "The settings are valid." == lines[-1]
-    assert [setting.name for setting in TABLE] == [line.split()[0] for line in lines[:-1]]
+    lines = lines[: lines.index("")]
+    assert [setting.name for setting in TABLE] == [line.split()[0] for line in lines]
     shown = {line.split()[0]: line.split()[1:] for line in lines}
     assert ["nats://***@nats:4222"] == shown["NATS_URL"]
     assert ["***"] == shown["NATS_TOKEN"]
@@ -70,7 +75,42 @@ def test_wrong_files_are_called_not_valid(environ: dict[str, str]) -> None:
     done = run(environ | {"JWKS_PATH": "/nowhere"})
     assert done.returncode == 2
     assert "The settings are not valid." == done.stdout.splitlines()[-1]
-    assert "callout: JWKS_PATH: /nowhere cannot be read: no such file or directory\n" == done.stderr
+    assert done.stderr.startswith("callout: JWKS_PATH: /nowhere cannot be read: no such file or directory")
+    assert 1 == len(done.stderr.splitlines())
+
+
+def test_what_the_files_hold_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    """A line for each that decides who gets in, and what the default of NATS_RESPONSE_MAX means."""
+    (tmp_path / "jwks.json").write_text(json.dumps(ISSUER.jwks()))
+    (tmp_path / "accounts.yaml").write_text(ACCOUNT)
+    files = {"JWKS_PATH": str(tmp_path / "jwks.json"), "SERVICEACCOUNTS_PATH": str(tmp_path / "accounts.yaml")}
+    done = run(environ | files | {"JWT_ISSUER": "https://issuer"})
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [
+        "JWKS_PATH: 1 usable key: k1 (EdDSA)",
+        f"SERVICEACCOUNTS_PATH: 1 ServiceAccount in {tmp_path / 'accounts.yaml'}",
+    ] == done.stdout.splitlines()[-4:-2]
+    assert done.stdout.splitlines()[-2].startswith("NATS_RESPONSE_MAX is 1: no bound on publishing holds against ")
+    assert "The settings are valid." == done.stdout.splitlines()[-1]
+
+
+def test_without_response_permissions_there_is_nothing_to_note(environ: dict[str, str]) -> None:
+    """The bounds hold then."""
+    done = run(environ | {"NATS_RESPONSE_MAX": "0"})
+    assert ["", "The settings are valid."] == done.stdout.splitlines()[-2:]
+
+
+def test_the_service_does_not_start_with_files_that_are_not_valid(environ: dict[str, str], tmp_path: Path) -> None:
+    """It says what `callout config` says, and ends with the same exit code."""
+    (tmp_path / "jwks.json").write_text("{}")
+    (tmp_path / "accounts.yaml").write_text("a: b: c")
+    files = {"JWKS_PATH": str(tmp_path / "jwks.json"), "SERVICEACCOUNTS_PATH": str(tmp_path / "accounts.yaml")}
+    asked, served = (
+        run(environ | files | {"JWT_ISSUER": "https://issuer"}, command=command) for command in ("config", "serve")
+    )
+    assert (2, 2) == (asked.returncode, served.returncode)
+    assert asked.stderr.splitlines() == served.stderr.splitlines()
+    assert ["JWKS_PATH", "SERVICEACCOUNTS_PATH"] == [line.split(": ")[1] for line in asked.stderr.splitlines()]
 
 
 def test_the_help_holds_every_setting() -> None:

@@ -1,12 +1,15 @@
-"""callout.sources: ServiceAccounts from files, delivered and delivered again."""
+"""callout.manifests.source: ServiceAccounts from files, delivered and delivered again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from callout.serviceaccounts import Change, ServiceAccount
-from callout.sources import FolderSource
+import msgspec
+
+from callout.manifests.source import FolderSource
+from callout.serviceaccounts import MAX_STEP, Change, ServiceAccount
 from tests.waiting import until
 from workers.logs import Log
 from workers.snapshot import SnapshotFullError
@@ -16,10 +19,22 @@ MANIFEST = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {}, namespac
 
 
 class Sink:
-    """Remembers the lists it was given; refuses them while `is_full`."""
+    """Remembers the lists it was given; refuses them while `is_full`.
+
+    Attributes:
+        lists: the names of each list that was ended.
+        steps: how many changes each `apply` brought.
+        turns: how often the loop had turned by then; counted by `count_turns`.
+        on_step: what happens in the middle of a delivery.
+    """
 
     def __init__(self) -> None:
         self.lists: list[list[str]] = []
+        self.steps: list[int] = []
+        self.turns: list[int] = []
+        self.on_step: Callable[[], None] = lambda: None
+        self.steps_to_end = 0
+        self._turn = 0
         self.touched = 0
         self.is_full = False
         self.refused = 0
@@ -34,11 +49,24 @@ class Sink:
         if self.is_full:
             self.refused += 1
             raise SnapshotFullError("no room left")
+        self.steps.append(len(changes))
+        self.turns.append(self._turn)
+        self.on_step()
         self._page += [change.name for change in changes if isinstance(change, ServiceAccount)]
 
-    def end_list(self) -> None:
-        """Keep the list."""
+    def end_list(self) -> bool:
+        """Keep the list, after as many steps as are asked for."""
+        if self.steps_to_end:
+            self.steps_to_end -= 1
+            return True
         self.lists.append(self._page)
+        return False
+
+    async def count_turns(self) -> None:
+        """Count the turns of the loop until cancelled."""
+        while True:
+            await asyncio.sleep(0)
+            self._turn += 1
 
     def touch(self) -> None:
         """Count."""
@@ -46,9 +74,9 @@ class Sink:
 
 
 @asynccontextmanager
-async def following(path: Path, sink: Sink) -> AsyncIterator[FolderSource]:
-    """A source that runs within the block."""
-    log = Log("supervisor", "error")
+async def following(path: Path, sink: Sink, fd: int = 2) -> AsyncIterator[FolderSource]:
+    """A source that runs within the block, and logs to `fd`."""
+    log = Log("supervisor", "error" if fd == 2 else "warning", fd)
     source = FolderSource(path, "nats.io/", sink, log)
     task = asyncio.create_task(source.run())
     try:
@@ -122,3 +150,61 @@ def test_a_folder_that_cannot_be_read_is_no_empty_list(tmp_path: Path) -> None:
         assert [names for names in sink.lists if names != ["a"]] == []
 
     asyncio.run(scenario())
+
+
+def test_a_large_folder_is_delivered_in_steps(tmp_path: Path) -> None:
+    """The loop turns before each of them, and while the list ends."""
+
+    async def scenario() -> None:
+        sink, count = Sink(), 2 * MAX_STEP + 1
+        sink.steps_to_end = 2
+        manifests = [MANIFEST.format(f"a{number:03}") for number in range(count)]
+        (tmp_path / "a.yaml").write_text("---\n".join(manifests))
+        counting = asyncio.create_task(sink.count_turns())
+        async with following(tmp_path, sink):
+            await until(lambda: sink.lists, DEADLINE_S, "the list")
+        counting.cancel()
+        assert [MAX_STEP, MAX_STEP, 1] == sink.steps
+        assert sorted(set(sink.turns)) == sink.turns
+        assert [[f"a{number:03}" for number in range(count)]] == sink.lists
+
+    asyncio.run(scenario())
+
+
+def test_a_list_that_is_asked_for_in_the_middle_of_another_comes_whole(tmp_path: Path) -> None:
+    """The first part of the one under way went by rules that do not hold any more."""
+
+    async def scenario() -> None:
+        sink, names = Sink(), [f"a{number:03}" for number in range(MAX_STEP + 1)]
+        (tmp_path / "a.yaml").write_text("---\n".join(map(MANIFEST.format, names)))
+        async with following(tmp_path, sink) as source:
+
+            def ask_once() -> None:
+                sink.on_step = lambda: None
+                source.list_anew()
+
+            sink.on_step = ask_once
+            await until(lambda: len(sink.lists) == 2, DEADLINE_S, "the second list")
+        assert [names, names] == sink.lists
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_without_serviceaccounts_is_believed_and_said_aloud(tmp_path: Path) -> None:
+    """The list is empty, so nobody can log in: the log says which setting to look at, once until something changes."""
+    folder, log = tmp_path / "serviceaccounts", tmp_path / "log"
+    folder.mkdir()
+    fd = os.open(log, os.O_CREAT | os.O_WRONLY)
+
+    async def scenario() -> None:
+        sink = Sink()
+        async with following(folder, sink, fd) as source:
+            await until(lambda: sink.touched > 1, DEADLINE_S, "the empty list is confirmed")
+            assert [[]] == sink.lists
+            assert source.connected
+
+    asyncio.run(scenario())
+    os.close(fd)
+    (line,) = (msgspec.json.decode(line) for line in log.read_bytes().splitlines())
+    assert "nobody can log in: there is no ServiceAccount in SERVICEACCOUNTS_PATH" == line["event"]
+    assert (str(folder), "warning") == (line["path"], line["level"])

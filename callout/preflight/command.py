@@ -1,16 +1,18 @@
 """`callout config`: show the settings in force, and say whether they are valid.
 
-What `callout serve` would do at its start, without starting anything: the environment is read, every file is looked at.
-Standard output holds the settings and the verdict, standard error what is wrong. Secrets are hidden.
+What `callout serve` does at its start, without starting anything: the environment is read, and every file; the network
+is not touched. Standard output holds the settings, what the files hold, and the verdict; standard error what is wrong.
+Secrets are hidden.
 """
 
 import argparse
 import os
 import sys
 
-from callout.config.file_checks import check_files
-from callout.config.loading import ConfigError, describe, load, markdown_table, show
+from callout.config.help import describe, markdown_table, show
+from callout.config.loading import ConfigError, load
 from callout.errors import EXIT_WRONG_USAGE, print_problems
+from callout.preflight.checks import check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     warnings: list[str] = []
     problems: tuple[str, ...] = ()
+    notes: list[str] = []
     try:
         settings, warnings = load(os.environ)
         values = show(settings)
@@ -35,10 +38,14 @@ def run(args: argparse.Namespace) -> int:
         for name, value in values.items():
             origin = "" if os.environ.get(name, "").strip() else "  (default)"
             sys.stdout.write(f"{name:{width}}  {value or '-'}{origin if value else ''}\n")
-        warnings += check_files(settings)
+        sys.stdout.write("\n")
+        report = check(settings)
+        warnings += report.warnings
+        notes = [*report.facts, *report.notes]
     except ConfigError as error:
         warnings += error.warnings
         problems = error.lines
+    sys.stdout.writelines(f"{note}\n" for note in notes)
     sys.stdout.flush()  # so that the lines of both streams stand in order where they end in one place
     print_problems(problems, warnings)
     sys.stdout.write(f"The settings are {'not valid' if problems else 'valid'}.\n")

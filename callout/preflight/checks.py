@@ -1,0 +1,46 @@
+"""All that can be said of the settings before anything starts: `callout config` shows it, `callout serve` needs it."""
+
+import msgspec
+
+from callout.config.file_checks import check_own_files
+from callout.config.loading import ConfigError
+from callout.config.table import Settings
+from callout.preflight.inputs import check_inputs
+from callout.preflight.modes import warn_of_modes
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What there is to say of settings that are valid, a line each.
+
+    Attributes:
+        facts: what the files hold.
+        warnings: what is probably not meant.
+        notes: what valid settings mean that is easily overlooked.
+    """
+
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def check(settings: Settings) -> Report:
+    """Look at every file that the settings name.
+
+    Raises:
+        ConfigError: a file is missing, cannot be read, or holds something else than it should.
+    """
+    inputs = check_inputs(settings)
+    warnings = (*warn_of_modes(settings), *inputs.warnings)
+    problems = [*check_own_files(settings), *inputs.problems]
+    if problems:
+        raise ConfigError(*problems, warnings=warnings)
+    return Report(inputs.facts, warnings, _note(settings))
+
+
+def _note(settings: Settings) -> tuple[str, ...]:
+    allowed = settings.nats_response_max
+    note = (
+        f"NATS_RESPONSE_MAX is {allowed}: no bound on publishing holds against a client that means harm; where that "
+        "counts set NATS_RESPONSE_MAX=0, and see docs/permissions.md for what clients then need"
+    )
+    return (note,) if allowed else ()

@@ -1,0 +1,58 @@
+"""What the user gets to try: commands that work anywhere, and no secret in any of them."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from callout.demo.handout import hand_out
+from callout.demo.issuer import LocalIssuer
+from callout.demo.tokens import ISSUER, Tokens
+
+EXAMPLES = Path(__file__).parents[3] / "k8s" / "examples" / "serviceaccounts"
+URL = "nats://127.0.0.1:4222"
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Tokens:
+    """For the ServiceAccounts of the examples."""
+    issuer = LocalIssuer(ISSUER)
+    return Tokens(issuer, issuer, EXAMPLES, "nats.io/")
+
+
+def test_tokens_stand_in_private_files(tmp_path: Path, tokens: Tokens) -> None:
+    """A command reads them from there, as a pod does; none is printed."""
+    commands = hand_out(tmp_path, URL, tokens, {}, "orders/checkout")
+    for name in ("checkout", "invoicer"):
+        file = tmp_path / f"{name}.token"
+        assert 0o600 == file.stat().st_mode & 0o777
+        assert file.read_text().startswith("eyJ")
+        assert any(f'--token "$(cat {file})"' in command for command in commands)
+    assert "eyJ" not in "".join(commands)
+
+
+def test_the_settings_come_back_as_they_were(tmp_path: Path, tokens: Tokens) -> None:
+    """Whatever is in a value, a shell reads it as it was written."""
+    folder = tmp_path / "a folder; with 'odd' letters"
+    folder.mkdir()
+    settings = {"NATS_URL": "nats://callout:p'a $(false) \"x@127.0.0.1", "JWT_ISSUER": "https://issuer"}
+    command = hand_out(folder, URL, tokens, settings, "orders/checkout")[2]
+    source = command.partition("\n")[0].removeprefix("(")
+    done = subprocess.run(
+        ["bash", "-c", f'{source}\nprintf "%s\\n" "$NATS_URL" "$JWT_ISSUER"'],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert list(settings.values()) == done.stdout.splitlines()
+    assert 0o600 == (folder / "settings.env").stat().st_mode & 0o777
+
+
+def test_the_example_is_explained(tmp_path: Path, tokens: Tokens) -> None:
+    """By the very program that runs, from whatever folder."""
+    command = hand_out(tmp_path, URL, tokens, {}, "billing/legacy-import")[2]
+    words = shlex.split(command.splitlines()[1].removesuffix(")"))
+    assert ["explain", "--serviceaccount", "billing/legacy-import"] == words[1:]
+    assert Path(words[0]).is_absolute()

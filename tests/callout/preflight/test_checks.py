@@ -1,0 +1,100 @@
+"""All that can be checked before the service starts is checked, and told at once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from callout.config.loading import ConfigError
+from callout.config.table import Settings
+from callout.preflight.checks import check
+from tests.callout.preflight.samples import make_settings, write
+
+ROOT = Path(__file__).parents[3]
+AS_NOBODY = """
+import argparse, os, sys
+from callout.preflight.command import run
+if os.geteuid() == 0:
+    os.setuid(54321)
+sys.exit(run(argparse.Namespace(markdown=False)))
+"""
+"""`callout config` by a user whom permissions bind, which they do not root."""
+
+
+@pytest.fixture
+def valid(tmp_path: Path) -> Settings:
+    """Settings that are right."""
+    return make_settings(tmp_path)
+
+
+def run_config_as_nobody(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `callout config` as a user who may do no more than others."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY],
+        env={**environ, "NATS_ACCOUNT": "APP"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_all_wrong_files_are_said_at_once(valid: Settings, tmp_path: Path) -> None:
+    """One line each, wherever they are checked, and the warnings with them."""
+    none = tmp_path / "none"
+    ceiling = write(tmp_path / "ceiling", "", 0o606)
+    wrong = msgspec.structs.replace(
+        valid, nats_signing_key_file=none, jwks_path=none, snapshot_dir=none / "x", nats_ceiling_file=ceiling
+    )
+    with pytest.raises(ConfigError) as caught:
+        check(wrong)
+    names = [line.partition(":")[0] for line in caught.value.lines]
+    assert ["NATS_SIGNING_KEY_FILE", "SNAPSHOT_DIR", "NATS_CEILING_FILE", "JWKS_PATH"] == names
+    assert ["NATS_CEILING_FILE"] == [line.partition(":")[0] for line in caught.value.warnings]
+    assert 2 == caught.value.exit_code
+
+
+@pytest.mark.parametrize(("answers", "count"), [(0, 0), (1, 1), (-1, 1)])
+def test_what_response_permissions_mean_is_noted(valid: Settings, answers: int, count: int) -> None:
+    """No mistake, and easily overlooked."""
+    report = check(msgspec.structs.replace(valid, nats_response_max=answers))
+    assert ((), (), count) == (report.facts, report.warnings, len(report.notes))
+    assert all(note.startswith(f"NATS_RESPONSE_MAX is {answers}: ") for note in report.notes)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_what_may_not_be_read_or_written_is_refused(valid: Settings, tmp_path: Path) -> None:
+    """Permissions are looked at, not only names."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    jwks = write(tmp_path / "jwks", "{}", 0)
+    with pytest.raises(ConfigError) as caught:
+        check(msgspec.structs.replace(valid, serviceaccounts_path=closed, snapshot_dir=closed, jwks_path=jwks))
+    names = [line.partition(":")[0] for line in caught.value.lines]
+    assert ["SNAPSHOT_DIR", "JWKS_PATH", "SERVICEACCOUNTS_PATH"] == names
+
+
+def test_files_in_a_folder_that_is_closed_to_this_user_are_a_line_each(tmp_path: Path) -> None:
+    """`callout config` ends with exit code 2 and lines, the private ones' among them, and no traceback."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    names = ("NATS_CEILING_FILE", "NATS_SIGNING_KEY_FILE", "SERVICEACCOUNTS_PATH")
+    environ = {name: str(closed / "file") for name in (*names, "SNAPSHOT_DIR")}
+    done = run_config_as_nobody({**environ, "JWT_ISSUER": "https://issuer", "JWKS_URL": "https://issuer/keys"})
+    expected = [f"callout: {name}: {closed / 'file'} cannot be read: permission denied" for name in names]
+    expected.append(
+        f"callout: SNAPSHOT_DIR: {closed / 'file'} cannot be used: permission denied; "
+        "give a folder in memory (tmpfs) that this user may write to"
+    )
+    assert (2, sorted(expected)) == (done.returncode, sorted(done.stderr.splitlines()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user without a home")
+def test_a_user_without_a_home_is_told_of_the_kubeconfig() -> None:
+    """In a container a user may be a mere number, and `~` stands for nothing then."""
+    done = run_config_as_nobody({"K8S_IN_CLUSTER": "false", "NATS_SIGNING_KEY_FILE": "/nowhere"})
+    assert (2, 2) == (done.returncode, len(done.stderr.splitlines()))
+    assert "callout: KUBECONFIG: ~/.kube/config cannot be read: this user has no home folder; " in done.stderr
