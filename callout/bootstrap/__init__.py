@@ -1,0 +1,1 @@
+"""`callout bootstrap`: a whole operator-mode deployment in one folder, made without nsc."""
