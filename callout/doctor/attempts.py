@@ -1,0 +1,218 @@
+"""What logins that were tried tell: is the callout asked, who answers, who gets in, how long does it take.
+
+Which evidence there is (tried on nats-server 2.10 to 2.15):
+- The requests themselves, overheard as the service's own user: that the server asks, in whose name, and how sealed.
+- The time that a refusal takes: a denial comes at once, silence takes the server's two seconds.
+- The service's own counters (`--metrics-url`): that this service decided, and what. Whoever else answers moves none.
+- Who is subscribed in the callout's account, by the system account (`--sys-creds`): a second responder that gives the
+  same answers can be seen in no other way, since nobody but the server can hear answers.
+
+Rules kept here:
+- Pure: each attempt was made, and is handed in. What no evidence was at hand for is `unknown`.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from callout.doctor.findings import Check, Finding, Severity, notice, ok, unknown, wrong
+from callout.doctor.requests import Asked
+from callout.doctor.system import MAX_NAMED, Listener
+from workers.metrics import ALLOWED
+from workers.reasons import Reason
+from workers.server import MAX_WAIT_S, QUEUE_GROUP
+from workers.user_jwt import Mode
+
+SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the rest
+RELOAD: Final = "nats-server --signal reload"
+_LOG: Final = "grep -i 'auth callout' nats.log  # the server's own log says why"
+_START: Final = (
+    "callout serve  # or: kubectl rollout restart deployment/nats-k8s-oidc-callout; its /readyz says what is missing"
+)
+
+Counted = Mapping[str, float]
+"""By how much the service's counter of requests rose, by reason; `workers.metrics.ALLOWED` stands for those let in."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """A login that was tried.
+
+    Attributes:
+        let_in: how it ended.
+        seconds: how long that took.
+        asked: the requests that were overheard meanwhile; None if nobody could listen.
+        counted: what the service counted meanwhile; None if its metrics are not at hand.
+    """
+
+    let_in: bool
+    seconds: float
+    asked: tuple[Asked, ...] | None = None
+    counted: Counted | None = None
+
+
+def judge_bare(attempt: Attempt) -> Finding:
+    """Judge a login with nothing at all."""
+    if attempt.let_in:
+        mend = f"sed -i '/no_auth_user/d' nats.conf && {RELOAD}  # also within websocket and mqtt"
+        return wrong(Check.BYPASS, "a client without any credentials is let in: no_auth_user", mend)
+    return ok(Check.BYPASS, "a client without any credentials is refused")
+
+
+def judge_junk(attempt: Attempt, mode: Mode) -> Iterator[Finding]:
+    """Judge a login with a token that is none: who was asked, who answered, and how it ended."""
+    silent = attempt.seconds >= MAX_WAIT_S
+    unanswered = not attempt.let_in and silent
+    if attempt.asked is None:
+        yield unknown(Check.ANSWERED, "nobody could listen for requests", "a service user that can log in")
+    elif not attempt.asked:
+        yield wrong(Check.ANSWERED, "the server decides without asking the callout", _mend_unasked(mode))
+    elif unanswered:
+        what = f"the server asks, and nobody answers: the refusal took {attempt.seconds:.1f} s"
+        yield wrong(Check.ANSWERED, what, _START)
+    else:
+        yield ok(Check.ANSWERED, f"the server asks the callout, and has its answer after {_ms(attempt.seconds)}")
+    yield _judge_junk_outcome(attempt, unanswered=unanswered)
+
+
+def _judge_junk_outcome(attempt: Attempt, *, unanswered: bool) -> Finding:
+    check, counted = Check.JUNK_TOKEN, attempt.counted
+    expected = counted.get(Reason.TOKEN_MALFORMED, 0) if counted is not None else 0
+    if attempt.let_in:
+        by = "somebody else who answers" if attempt.asked else "the server itself, without asking"
+        mend = "nats server report connections  # find who else answers in the callout's account, and end it"
+        return wrong(check, f"a token that is none is let in, by {by}", mend)
+    if counted is None:
+        what = f"a token that is none is refused{' by nobody answering' if unanswered else ''}; by whom is not known"
+        return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
+    if not expected and any(counted.values()):
+        reasons = ", ".join(sorted(reason for reason, number in counted.items() if number))
+        return wrong(check, f"this service refuses a token that is none, but says {reasons}", _explain(reasons))
+    if not expected:
+        what = "a token that is none is refused, and this service has not been asked: its metrics count nothing"
+        return wrong(check, what, _START if unanswered else f"{_START}; and compare NATS_URL with the clients' address")
+    if expected > 1:
+        return ok(check, f"a token that is none is refused by this service, which had {expected:g} such just now")
+    return ok(check, "a token that is none is refused by this service: its metrics count just this one")
+
+
+def _explain(reasons: str) -> str:
+    known = next((reason for reason in Reason if reason.value in reasons), None)
+    return f"callout config  # {known.remedy}" if known else _LOG
+
+
+def _mend_unasked(mode: Mode) -> str:
+    if mode is Mode.OPERATOR:
+        return "callout doctor --live --sentinel FILE  # or default_sentinel in nats.conf; see docs/protocol.md"
+    return f"add auth_callout {{ issuer, account, auth_users }} to authorization in nats.conf, then {RELOAD}"
+
+
+def judge_issuer(asked: Sequence[Asked], mode: Mode, expected: str) -> Finding | None:
+    """Judge whom requests are addressed to: in server mode the configured issuer. None if no request tells."""
+    named = {one.issuer for one in asked if one.ours and one.issuer}
+    if not named:
+        return None
+    if named == {expected}:
+        return ok(Check.SIGNING_KEY, f"the server asks for answers by {expected}, and that is ours")
+    other = ", ".join(sorted(named))
+    if mode is Mode.OPERATOR:
+        what = f"the server asks in the name of account {other}, and the service's user belongs to {expected}"
+        return wrong(
+            Check.SIGNING_KEY, what, "nsc generate creds --account <that account>  # into NATS_USER_CREDS_FILE"
+        )
+    what = f"the server takes answers from {other}, and NATS_SIGNING_KEY_FILE is {expected}"
+    return wrong(Check.SIGNING_KEY, what, f"set issuer: {expected} in auth_callout in nats.conf, then {RELOAD}")
+
+
+def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | None:
+    """Judge whether requests come as we expect them; `xkey` is the public key of NATS_XKEY_FILE. None if none came."""
+    if not asked:
+        return None
+    check = Check.XKEY
+    sealed, readable = any(one.sealed for one in asked), all(one.readable for one in asked)
+    mend = f"set xkey: {xkey} in auth_callout in nats.conf, then {RELOAD}"
+    if mode is Mode.OPERATOR:
+        mend = f"nsc edit authcallout --account <callout's account> --curve {xkey} && nsc push -A"
+    if not sealed and not xkey:
+        return ok(check, "requests are not sealed, and NATS_XKEY_FILE is not set")
+    if not sealed:
+        return wrong(check, f"NATS_XKEY_FILE is {xkey}, and requests are not sealed: the service refuses them", mend)
+    if not xkey:
+        needed = "export NATS_XKEY_FILE=<file with the seed of the server's auth_callout xkey>"
+        return wrong(check, "requests are sealed, and NATS_XKEY_FILE is not set", needed)
+    if not readable:
+        return wrong(check, f"requests are sealed for another key than NATS_XKEY_FILE, which is {xkey}", mend)
+    return ok(check, f"requests are sealed for {xkey}, which is NATS_XKEY_FILE")
+
+
+def judge_listeners(listeners: Sequence[Listener] | None, account: str) -> Finding:
+    """Judge who hears requests; None if the system account could not be asked."""
+    check = Check.RESPONDERS
+    if listeners is None:
+        return unknown(
+            check, "who else hears requests is not known", "--sys-creds FILE of a user of the system account"
+        )
+    ours = sum(one.queue_group == QUEUE_GROUP for one in listeners)
+    others = [one for one in listeners if one.queue_group != QUEUE_GROUP]
+    if others:
+        details = [
+            f"connection {one.connection} ({one.name or 'without a name'}) on {one.server}, "
+            f"{f'queue group {one.queue_group}' if one.queue_group else 'no queue group'}"
+            for one in others[:MAX_NAMED]
+        ]
+        mend = f"nats server report connections --account {shlex.quote(account)}  # find these, and end them"
+        return wrong(check, f"{len(others)} more hear requests outside of the service's queue group", mend, *details)
+    if not ours:
+        return wrong(check, "nobody hears requests: the service is not running, or in another account", _START)
+    return ok(check, f"{ours} worker{'s' if ours > 1 else ''} of the service hear requests, and nobody else does")
+
+
+def judge_login(attempt: Attempt, account: str, found_in: str, token: Finding) -> Finding:
+    """Judge a login with the token that was given.
+
+    Args:
+        attempt: how it went.
+        account: where clients should be: NATS_ACCOUNT.
+        found_in: where the client is, as the system account says; empty if it was not asked.
+        token: what was found about the token beforehand.
+    """
+    check = Check.LOGIN
+    if attempt.let_in:
+        if found_in and found_in != account:
+            what = f"the client is let in, into account {found_in} instead of {account}"
+            return wrong(check, what, f"export NATS_ACCOUNT={shlex.quote(found_in)}  # or find who else answers")
+        where = f", into {account}" if found_in else "; into which account only --sys-creds tells"
+        return ok(check, f"the client is let in{where}")
+    if token.severity is Severity.WRONG:
+        return wrong(check, "the client is refused, since its token is", token.mend)
+    counted = attempt.counted or {}
+    if counted.get(ALLOWED):
+        what = "the service lets the client in, and the server refuses the answer: signing key, account or its name"
+        return wrong(check, what, _LOG)
+    refused = [reason for reason in Reason if counted.get(reason.value)]
+    if refused:
+        reasons = ", ".join(refused)
+        what = f"the running service refuses the token ({reasons}), with these settings it would be let in"
+        return wrong(check, what, f"kubectl rollout restart deployment/nats-k8s-oidc-callout  # {refused[0].remedy}")
+    if attempt.seconds >= MAX_WAIT_S:
+        return wrong(check, f"the client is refused after {attempt.seconds:.1f} s: nobody answered in time", _START)
+    what = "the client is refused, though its token is good: the answer was refused, or somebody else gave it"
+    return wrong(check, what, _LOG)
+
+
+def judge_round_trip(seconds: Sequence[float]) -> Finding:
+    """Judge how long logins take that were answered; the slowest counts."""
+    check = Check.ROUND_TRIP
+    if not seconds:
+        return unknown(check, "no login was answered, so none could be measured", "a login that is answered")
+    slowest = max(seconds)
+    what = f"the slowest of {len(seconds)} logins took {_ms(slowest)} of {MAX_WAIT_S:g} s"
+    mend = "kubectl scale deployment/nats-k8s-oidc-callout --replicas=<more>  # or raise NATS_WORKERS"
+    if slowest >= MAX_WAIT_S:
+        return wrong(check, what, mend)
+    return notice(check, what, mend) if slowest >= SLOW_S else ok(check, what)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,57 @@
+"""The service's own user: what the server lets it do, and why it does not let it in."""
+
+import secrets
+import shlex
+from typing import Final
+
+from callout.doctor.connections import Connection, LoginError
+from callout.doctor.findings import Check, Finding, wrong
+from callout.doctor.nats_claims import UserJwt
+from callout.doctor.users import AUTH_SUBJECT, Tried
+from workers.server import MAX_WAIT_S
+from workers.user_jwt import Mode
+
+_REPLY: Final = "$SYS._INBOX.doctor"
+
+
+async def try_rights(service: Connection) -> Tried:
+    """Try what the service needs, and what it has no business with, on subjects that nobody listens to."""
+    drawn = secrets.token_hex(8)
+    return Tried(
+        hears=await service.may_subscribe(AUTH_SUBJECT),
+        answers=await service.may_publish(f"{_REPLY}.{drawn}"),
+        hears_more=await service.may_subscribe(f"doctor.{drawn}"),
+        says_more=await service.may_publish(f"doctor.{drawn}"),
+    )
+
+
+def judge_refusal(error: LoginError, mode: Mode, user: UserJwt | None, now: float) -> list[Finding]:
+    """Say why the service's user may not have got in; `now` in Unix seconds."""
+    check = Check.SERVICE_USER
+    if not error.refused:
+        return [
+            wrong(check, f"no login: {error}", "nats server check connection  # from here, to compare with NATS_URL")
+        ]
+    if user is not None and user.expires_at and user.expires_at <= now:
+        name = shlex.quote(user.name or "callout")
+        mend = (
+            f"nsc edit user --name {name} --expiry 0 && nsc generate creds --name {name}  # into NATS_USER_CREDS_FILE"
+        )
+        return [wrong(check, "the service's user has expired", mend)]
+    if error.seconds >= MAX_WAIT_S:
+        # The server had nobody to ask but us.
+        what = f"the server refuses the service's user after {error.seconds:.1f} s: it asks the callout about it"
+        return [wrong(check, what, _name_auth_user(mode, user)), _miss_auth_user(mode, user)]
+    what = "the server refuses the service's user: wrong password or credentials, or not one of auth_users"
+    return [wrong(check, what, _name_auth_user(mode, user))]
+
+
+def _miss_auth_user(mode: Mode, user: UserJwt | None) -> Finding:
+    what = "the service's user is not one of auth_users: the server sends it to the callout"
+    return wrong(Check.AUTH_USERS, what, _name_auth_user(mode, user))
+
+
+def _name_auth_user(mode: Mode, user: UserJwt | None) -> str:
+    if mode is Mode.OPERATOR and user is not None:
+        return f"nsc edit authcallout --account <account {user.account}> --auth-user {user.key} && nsc push -A"
+    return "name NATS_URL's user in auth_users of auth_callout in nats.conf, then nats-server --signal reload"

@@ -1,0 +1,115 @@
+"""Users: the sentinel that clients show in operator mode, and the service's own.
+
+Rules kept here:
+- Pure. What the service's user may really do is tried (`Tried`): a JWT says what was meant, the server enforces.
+- What a user is called, nsc leaves to its owner: a name is quoted before it becomes part of a command.
+- Trying harms nobody: the subjects that are tried are drawn at random, and nobody listens there.
+"""
+
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from callout.doctor.findings import Check, Finding, ok, unknown, wrong
+from callout.doctor.findings import notice as note
+from callout.doctor.nats_claims import UserJwt
+from workers.user_jwt import Mode
+
+NO_LIMIT: Final = -1
+AUTH_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
+REPLY_SUBJECTS: Final = "$SYS._INBOX.>"
+_LEAST: Final = f"subscribe {AUTH_SUBJECT} and publish {REPLY_SUBJECTS}"
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What the server let the service's user do.
+
+    Attributes:
+        hears: subscribe to requests.
+        answers: publish where answers go.
+        hears_more, says_more: subscribe, publish where it has no business.
+    """
+
+    hears: bool
+    answers: bool
+    hears_more: bool
+    says_more: bool
+
+
+def check_rights(tried: Tried, mode: Mode, user: UserJwt | None) -> Finding:
+    """Judge what the service's user may do; `user` is its JWT, if it has one."""
+    check, mend = Check.SERVICE_RIGHTS, _mend_rights(mode, user)
+    missing = [
+        text
+        for text, may in (
+            (f"subscribe to {AUTH_SUBJECT}", tried.hears),
+            (f"publish to {REPLY_SUBJECTS}", tried.answers),
+        )
+        if not may
+    ]
+    if missing:
+        return wrong(check, f"the service's user may not {' nor '.join(missing)}", mend)
+    excess = [text for text, may in (("subscribe", tried.hears_more), ("publish", tried.says_more)) if may]
+    if excess:
+        return note(check, f"the service's user may {' and '.join(excess)} where it has no business", mend)
+    return ok(check, f"the service's user may {_LEAST}, and no more")
+
+
+def _mend_rights(mode: Mode, user: UserJwt | None) -> str:
+    if mode is Mode.OPERATOR:
+        name = shlex.quote(user.name if user and user.name else "callout")
+        return (
+            f"nsc edit user --name {name} --allow-sub '{AUTH_SUBJECT}' --allow-pub '{REPLY_SUBJECTS}'"
+            f" && nsc generate creds --name {name}  # into NATS_USER_CREDS_FILE"
+        )
+    return (
+        f'in nats.conf give the user permissions {{ subscribe: ["{AUTH_SUBJECT}"], publish: ["{REPLY_SUBJECTS}"] }},'
+        " then nats-server --signal reload"
+    )
+
+
+def check_sentinel(sentinel: UserJwt, callout_account: str, now: float) -> Finding:
+    """Judge the sentinel.
+
+    Args:
+        sentinel: its JWT.
+        callout_account: the public key of the account that the service's user belongs to.
+        now: Unix seconds.
+    """
+    check = Check.SENTINEL
+    if sentinel.account != callout_account:
+        what = f"the sentinel belongs to {sentinel.account}, and the callout's account is {callout_account}"
+        return wrong(
+            check, what, "nsc add user --account <callout's account> --name sentinel --bearer --deny-pubsub '>'"
+        )
+    faults = list(_find_faults(sentinel, now))
+    if not faults:
+        return ok(check, "the sentinel is a bearer that may do nothing, without limits and without an end")
+    return wrong(check, f"the sentinel {', '.join(faults)}", _mend_sentinel(sentinel.name))
+
+
+def _find_faults(sentinel: UserJwt, now: float) -> Iterator[str]:
+    if not sentinel.bearer:
+        yield "is no bearer, so clients would need its seed"
+    sides = [name for name, side in (("publish", sentinel.pub), ("subscribe", sentinel.sub)) if ">" not in side.deny]
+    if sides:
+        yield f"may {' and '.join(sides)}: it does not deny >"
+    limits = (("subs", sentinel.subs), ("data", sentinel.data), ("payload", sentinel.payload))
+    bounded = [f"{name} {limit}" for name, limit in limits if limit != NO_LIMIT]
+    if bounded:
+        yield f"has limits ({', '.join(bounded)}; absent means 0), and clients keep them"
+    if sentinel.expires_at:
+        yield "has expired" if sentinel.expires_at <= now else "expires, and its clients are thrown out then"
+
+
+def _mend_sentinel(name: str) -> str:
+    name = shlex.quote(name or "sentinel")
+    limits = "--subs -1 --data -1 --payload -1 --expiry 0"
+    return f"nsc edit user --name {name} --bearer --deny-pubsub '>' {limits} && nsc generate creds --name {name}"
+
+
+def miss_sentinel() -> Finding:
+    """Say that there is no sentinel to look at."""
+    return unknown(Check.SENTINEL, "no sentinel was given", "--sentinel FILE (its .creds or JWT)")

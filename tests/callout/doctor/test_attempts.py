@@ -1,0 +1,152 @@
+"""What logins that were tried tell."""
+
+import shlex
+
+import pytest
+
+from callout.doctor.attempts import (
+    Attempt,
+    Counted,
+    judge_bare,
+    judge_issuer,
+    judge_junk,
+    judge_listeners,
+    judge_login,
+    judge_round_trip,
+    judge_sealing,
+)
+from callout.doctor.findings import Check, Severity, ok, wrong
+from callout.doctor.requests import Asked
+from callout.doctor.system import MAX_NAMED, Listener
+from workers.server import QUEUE_GROUP
+from workers.user_jwt import Mode
+
+OURS = Asked(sealed=False, readable=True, at=1.0, ours=True, issuer="A-ours", issued_at=1)
+FOREIGN = Asked(sealed=True, readable=False, at=1.0)
+SEALED = Asked(sealed=True, readable=True, at=1.0, ours=True, issuer="A-ours", issued_at=1)
+
+
+def attempt(
+    seconds: float, *, let_in: bool, asked: tuple[Asked, ...] | None = None, counted: Counted | None = None
+) -> Attempt:
+    """A login that was tried."""
+    return Attempt(let_in, seconds, asked, counted)
+
+
+GOOD = ok(Check.TOKEN, "good")
+BAD = wrong(Check.TOKEN, "bad", "mend the token")
+
+
+@pytest.mark.parametrize(
+    ("tried", "answered", "junk"),
+    [
+        (attempt(0.01, let_in=False, asked=(OURS,), counted={"token_malformed": 1}), "ok", "ok"),
+        (attempt(0.01, let_in=False, asked=(OURS,), counted={"token_malformed": 2}), "ok", "ok"),
+        (attempt(0.01, let_in=False, asked=(OURS,), counted=None), "ok", "unknown"),
+        (attempt(0.01, let_in=False, asked=(OURS,), counted={}), "ok", "wrong"),
+        (attempt(0.01, let_in=False, asked=(OURS,), counted={"request_not_sealed": 1}), "ok", "wrong"),
+        (attempt(2.0, let_in=False, asked=(OURS,), counted={}), "wrong", "wrong"),
+        (attempt(0.01, let_in=False, asked=(), counted=None), "wrong", "unknown"),
+        (attempt(0.01, let_in=True, asked=(OURS,), counted=None), "ok", "wrong"),
+        (attempt(0.01, let_in=True, asked=(), counted=None), "wrong", "wrong"),
+        (attempt(0.01, let_in=False), "unknown", "unknown"),
+    ],
+)
+def test_a_junk_token_tells_who_was_asked_and_who_answered(tried: Attempt, answered: str, junk: str) -> None:
+    """The request, the time and the counters each tell a part, and what none of them tells is unknown."""
+    assert [answered, junk] == [finding.severity for finding in judge_junk(tried, Mode.SERVER)]
+
+
+def test_who_is_let_in_with_nothing() -> None:
+    """Nobody may be."""
+    assert Severity.WRONG == judge_bare(attempt(0.01, let_in=True)).severity
+    assert Severity.OK == judge_bare(attempt(0.01, let_in=False)).severity
+
+
+@pytest.mark.parametrize(
+    ("asked", "xkey", "severity"),
+    [
+        ((OURS,), "", "ok"),
+        ((OURS,), "X", "wrong"),
+        ((FOREIGN,), "", "wrong"),
+        ((FOREIGN,), "X", "wrong"),
+        ((SEALED,), "X", "ok"),
+    ],
+)
+def test_both_sides_seal_or_none(asked: tuple[Asked, ...], xkey: str, severity: str) -> None:
+    """And for the same key."""
+    finding = judge_sealing(asked, Mode.OPERATOR, xkey)
+    assert finding is not None
+    assert severity == finding.severity
+
+
+def test_whom_requests_are_addressed_to() -> None:
+    """In server mode that is the configured issuer."""
+    same, other = (judge_issuer((OURS,), Mode.SERVER, key) for key in ("A-ours", "A-other"))
+    assert same is not None
+    assert other is not None
+    assert (Severity.OK, Severity.WRONG) == (same.severity, other.severity)
+    assert judge_issuer((FOREIGN,), Mode.SERVER, "A-ours") is None
+
+
+@pytest.mark.parametrize(
+    ("tried", "found_in", "token", "words"),
+    [
+        (attempt(0.1, let_in=True), "APP", GOOD, "into APP"),
+        (attempt(0.1, let_in=True), "OTHER", GOOD, "into account OTHER instead of APP"),
+        (attempt(0.1, let_in=False), "", BAD, "since its token is"),
+        (attempt(0.1, let_in=False, counted={"allowed": 1}), "", GOOD, "the server refuses the answer"),
+        (attempt(0.1, let_in=False, counted={"token_audience": 1}), "", GOOD, "refuses the token (token_audience)"),
+        (attempt(2.1, let_in=False), "", GOOD, "nobody answered in time"),
+        (attempt(0.1, let_in=False), "", GOOD, "the answer was refused, or somebody else gave it"),
+    ],
+)
+def test_why_a_login_failed(tried: Attempt, found_in: str, token: object, words: str) -> None:
+    """The evidence decides which of the causes is named."""
+    assert token in (GOOD, BAD)
+    assert words in judge_login(tried, "APP", found_in, GOOD if token is GOOD else BAD).what
+
+
+@pytest.mark.parametrize(
+    ("listeners", "severity"),
+    [
+        (None, "unknown"),
+        ([], "wrong"),
+        ([Listener(QUEUE_GROUP, "N", 1)], "ok"),
+        ([Listener(QUEUE_GROUP, "N", 1), Listener("", "N", 2)], "wrong"),
+        ([Listener(QUEUE_GROUP, "N", 1), Listener("other", "N", 2)], "wrong"),
+    ],
+)
+def test_who_hears_requests(listeners: list[Listener] | None, severity: str) -> None:
+    """The service's queue group, and nobody else."""
+    assert severity == judge_listeners(listeners, "AUTH").severity
+
+
+@pytest.mark.parametrize(
+    ("seconds", "severity"), [([], "unknown"), ([0.01], "ok"), ([0.01, 0.6], "notice"), ([0.01, 1.6], "wrong")]
+)
+def test_the_slowest_login_counts(seconds: list[float], severity: str) -> None:
+    """A third of the budget is worth a notice."""
+    assert severity == judge_round_trip(seconds).severity
+
+
+def test_a_count_of_nothing_is_no_evidence_for_us() -> None:
+    """Counters that do not move say that somebody else refused."""
+    counted: Counted = {"token_malformed": 0, "allowed": 0}
+    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
+    assert Severity.WRONG == junk.severity
+
+
+def test_a_name_becomes_no_part_of_a_command() -> None:
+    """An account's name is whatever the server's administrator wrote."""
+    elsewhere = judge_login(attempt(0.1, let_in=True), "APP", "OTHER; id", GOOD).mend
+    assert "NATS_ACCOUNT=OTHER; id" in shlex.split(elsewhere, comments=True)
+    listeners = judge_listeners([Listener("", "N", 1)], "AUTH; id").mend
+    assert "AUTH; id" in shlex.split(listeners, comments=True)
+
+
+def test_not_all_who_listen_are_named() -> None:
+    """How many there are is said."""
+    finding = judge_listeners([Listener("", "N", number) for number in range(50)], "AUTH")
+    assert finding.what.startswith("50 more hear requests")
+    assert MAX_NAMED == len(finding.details)

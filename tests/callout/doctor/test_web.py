@@ -1,0 +1,155 @@
+"""Pages that are read over HTTP: the service's metrics, and the time."""
+
+import json
+import threading
+from collections.abc import Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from urllib3.util import parse_url
+
+from callout.doctor import web
+from workers.metrics import ALLOWED
+
+PAGE = b"""\
+# TYPE nats_auth_requests counter
+nats_auth_requests_total{result="allowed",reason=""} 3.0
+nats_auth_requests_total{result="denied",reason="token_malformed"} 2.0
+nats_auth_other_total{reason="token_malformed"} 9.0
+"""
+
+
+class Site:
+    """A server with one page, which keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.headers = 200, PAGE, dict[str, str]()
+        self.asked: list[dict[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append({name.lower(): value for name, value in self.headers.items()})
+                self.send_response_only(outer.status)
+                for name, value in {"Content-Length": str(len(outer.body)), **outer.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """One that runs."""
+    made = Site()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+def test_requests_are_counted_by_reason(site: Site) -> None:
+    """Over all replicas; the empty reason is that of those let in, and other counters do not count."""
+    assert {ALLOWED: 3.0, "token_malformed": 2.0} == web.count_requests([site.url])
+    assert {ALLOWED: 6.0, "token_malformed": 4.0} == web.count_requests([site.url, site.url])
+
+
+def test_nothing_secret_is_sent(site: Site) -> None:
+    """Anybody may ask for these pages."""
+    web.count_requests([site.url])
+    assert not {"authorization", "cookie"} & site.asked[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, PAGE),
+        (500, PAGE),
+        (200, b""),
+        (200, b"\xff\xfe"),
+        (200, b"<html>"),
+        (200, b"nats_auth_requests_total{reason="),
+        (200, b"another_total 1\n"),
+        (200, b"x" * (web.MAX_PAGE_BYTES + 1)),
+        (200, json.dumps({}).encode()),
+    ],
+)
+def test_a_page_that_tells_nothing_is_no_evidence(site: Site, status: int, body: bytes) -> None:
+    """And no error; one of several is enough, for what the others count would be half the truth."""
+    good = web.count_requests([site.url])
+    site.status, site.body = status, body
+    assert good is not None
+    assert web.count_requests([site.url]) is None
+
+
+def test_nobody_there_is_no_evidence(site: Site) -> None:
+    """Not even where another replica answers."""
+    assert web.count_requests([site.url, "http://127.0.0.1:1/metrics"]) is None
+
+
+def test_redirects_are_not_followed(site: Site) -> None:
+    """The page is the one that was named."""
+    site.status, site.headers = 302, {"Location": site.url}
+    assert web.count_requests([site.url]) is None
+    assert 1 == len(site.asked)
+
+
+def test_the_time_is_read_off_an_answer(site: Site) -> None:
+    """Whatever its status is."""
+    site.status, site.headers = 404, {"Date": formatdate(0, usegmt=True)}
+    reading = web.read_clock(site.url, "somebody")
+    assert reading is not None
+    assert ("somebody", False) == (reading.whose, reading.is_nats)
+    assert reading.ahead > 1_000_000_000
+    site.headers = {}
+    assert web.read_clock(site.url, "somebody") is None
+    assert web.read_clock("http://127.0.0.1:1/", "nobody") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.7:8080/metrics", "https://pod.ns.svc/metrics?a=b", "http://[::1]:8080/metrics", "http://pod"]
+)
+def test_addresses_of_pages(url: str) -> None:
+    """A pod's is one in the clear: what is read there is no secret."""
+    assert web.is_page(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "pod:8080/metrics",
+        "ftp://pod/metrics",
+        "http://",
+        "http://user:password@pod/metrics",
+        "http://pod/a b",
+        "http://pod/\n",
+        "http://pod:99999/",
+        "http://pod:x/",
+        "http://a:b:c/",
+        "http://[::1",
+        "http://[x]/",
+        "http://[]/",
+        "file:///etc/passwd",
+    ],
+)
+def test_what_is_no_address_of_a_page(url: str) -> None:
+    """Nor one with a password: addresses are shown."""
+    assert not web.is_page(url)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=24) | st.from_regex(r"https?://[a-z0-9.:\[\]@-]{1,16}(/.?)?", fullmatch=True))
+def test_any_text_is_an_address_or_none(text: str) -> None:
+    """What is one can be asked: the library that asks reads a host in it."""
+    assert not web.is_page(text) or parse_url(text).host
