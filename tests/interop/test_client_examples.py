@@ -1,0 +1,80 @@
+"""docs/clients.md: the Python example does what the page says of it, and the page shows the examples as they are."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from k8s.examples.clients.python.client import private_inbox
+from tests.interop.cast import CAST
+from tests.interop.changing_cluster import ChangingCluster
+from tests.interop.environments import BINARIES, Environment, Setting
+from tests.interop.example_clients import EXAMPLES, outlive_changes, outlive_expiries, refuse_a_strange_token
+from tests.pages import ROOT
+
+PAGE = ROOT / "docs/clients.md"
+PYTHON = (sys.executable, str(EXAMPLES / "python/client.py"))
+SETTINGS = (
+    Setting("server", xkey=False, binary=BINARIES[0]),
+    Setting("operator-creds", xkey=True, binary=BINARIES[0]),
+)
+"""Without a sentinel and with one; encryption is no business of clients."""
+CODE = re.compile(r"(?:<!-- from: (\S+) -->\n)?```(python|go|js|yaml|json)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(params=SETTINGS, ids=str)
+def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Environment]:
+    """A server of the test's own, since it is restarted."""
+    folder = tmp_path / "nats"
+    folder.mkdir()
+    with Environment(request.param, folder) as running:
+        yield running
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["responses", "static"])
+async def test_the_python_example_outlives_expiries(environment: Environment, tmp_path: Path, *, static: bool) -> None:
+    """It gets in as soon as its file holds a good token, and each end of a login is followed by another login."""
+    await outlive_expiries(environment, tmp_path, PYTHON, static=static)
+
+
+async def test_the_python_example_outlives_changes(environment: Environment, tmp_path: Path) -> None:
+    """A new signing key, a NATS server and a service that are started anew."""
+    await outlive_changes(environment, tmp_path, PYTHON)
+
+
+def test_the_python_example_refuses_a_strange_token(tmp_path: Path) -> None:
+    """A line says what is wrong, and nothing of what was found."""
+    refuse_a_strange_token(tmp_path, PYTHON)
+
+
+def test_the_private_inbox_is_that_of_the_policy(cluster: ChangingCluster) -> None:
+    """As read from the token's claims."""
+    inboxes = [private_inbox(cluster.token(account.namespace, account.name)) for account in CAST]
+    assert [account.inbox for account in CAST] == inboxes
+
+
+def test_the_page_shows_the_examples_as_they_are() -> None:
+    """Each block of code is a part of the file that it names."""
+    blocks = [(match[1], match[3]) for match in CODE.finditer(PAGE.read_text())]
+    assert [] == [code for source, code in blocks if source is None]
+    assert [] == [code for source, code in blocks if code not in (ROOT / source).read_text()]
+    sources = {source for source, _ in blocks}
+    assert sources >= {str(path.relative_to(ROOT)) for path in (EXAMPLES / "pod.yaml", EXAMPLES / "python/client.py")}
+
+
+def test_the_pod_projects_a_token_that_the_service_takes() -> None:
+    """Audience `nats`, where the examples look for it, and read-only."""
+    pod = yaml.safe_load((EXAMPLES / "pod.yaml").read_text())["spec"]
+    [volume], [container] = pod["volumes"], pod["containers"]
+    [source] = volume["projected"]["sources"]
+    [mount] = container["volumeMounts"]
+    assert {"path": "token", "audience": "nats", "expirationSeconds": 3600} == source["serviceAccountToken"]
+    assert {"name": volume["name"], "mountPath": "/var/run/secrets/nats", "readOnly": True} == mount
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    """Packages come from where the configuration of npm says."""
+    assert [] == re.findall(r'"resolved"|https?:', (EXAMPLES / "node/package-lock.json").read_text())
