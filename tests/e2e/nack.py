@@ -1,0 +1,39 @@
+"""NACK's part in the end-to-end tests: its CRDs in the cluster, and the stand-in that reads its objects."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final, Self
+
+import pytest
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.server_process import ServerProcess
+from tests.pages import ROOT
+
+CRDS: Final = Path(os.environ.get("NACK_CRDS", ROOT.parent / "shared/nack/crds.yml"))
+"""NACK's own file; it is no part of this project."""
+
+
+def install_crds(cluster: Cluster) -> None:
+    """Teach the cluster NACK's objects, and wait until it knows them."""
+    if not CRDS.exists():
+        pytest.skip(f"{CRDS} is not there: set NACK_CRDS to NACK's deploy/crds.yml")
+    cluster.kubectl("apply", "-f", str(CRDS))
+    cluster.kubectl("wait", "--for", "condition=Established", "--timeout", "60s", "-f", str(CRDS))
+
+
+class StandIn:
+    """The stand-in for NACK, within a `with` block; it may start before its credentials and the server are there."""
+
+    def __init__(self, cluster: Cluster, tools: Path, folder: Path, server: str, creds: Path) -> None:
+        self._process = ServerProcess("the stand-in for NACK", folder / "nack.log")
+        words = (tools / "kubectl", cluster.kubectl.kubeconfig, server, creds)
+        self._command = [sys.executable, "-m", "tests.e2e.nack_stand_in", *map(str, words)]
+
+    def __enter__(self) -> Self:
+        self._process.start(self._command, lambda: True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()

