@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 SERVER_LINES := 2.14 2.10
 SERVERS := $(foreach line,$(SERVER_LINES),$(VENV)/nats-servers/$(line)/bin/nats-server)
 
-.PHONY: setup demo test e2e perf lint types contracts docs goldens manifests lock clean
+.PHONY: setup demo test e2e perf lint types contracts docs goldens manifests lock release image-check clean
 
 setup: $(STAMP) $(SERVERS)
 
@@ -58,6 +58,7 @@ docs: $(STAMP)
 
 # What the chart renders: k8s/base, and the variants that its tests keep. Both need helm, which tests/e2e/tools builds.
 manifests goldens: $(STAMP)
+	$(BIN)/python -m tests.monitoring.copies
 	$(BIN)/python -m tests.e2e.chart.$@
 
 # Locked with hashes and without any index address; --universal keeps one file for every platform.
@@ -66,6 +67,24 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 lock:
 	$(LOCK) -o requirements.txt
 	$(LOCK) --extra demo --group dev -o requirements-dev.txt
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
+	  $(subst pyproject.toml,-,$(LOCK)) -c requirements-dev.txt -o requirements-build.txt
+	$(subst pyproject.toml,tests/image/real/requirements.in,$(LOCK)) -o tests/image/real/requirements.txt
+
+# What is published, in dist/: the same bytes from the same commit. HELM names the helm that packs the chart; without
+# it the one in PATH does, and without any there is no package of the chart. docs/release.md says what comes around it.
+release: $(STAMP)
+	@$(BIN)/python -m tools.release $(if $(HELM),--helm '$(HELM)')
+
+# What others say of the image: hadolint, the wheels of both architectures, CycloneDX's schema, and buildah where it is.
+IMAGE_TOOLS := $(VENV)/image-tools
+$(IMAGE_TOOLS)/bin/hadolint: tests/image/real/requirements.txt $(STAMP)
+	rm -rf $(IMAGE_TOOLS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(IMAGE_TOOLS) -r $<
+	@touch $@
+
+image-check: $(STAMP) $(IMAGE_TOOLS)/bin/hadolint
+	$(BIN)/python -m pytest tests/image/real
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -8,6 +8,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 
 SHARED = "shared"
 """How the id of a row begins that shares what its whole session has set up with others of the same id."""
+IMAGE = "tests/image/"
+"""Where the tests are that share what stands for the image; it takes a minute to make."""
 MAX_ID_LENGTH = 60
 _SETTING = re.compile(rf"(?P<shared>{SHARED}-)?(?:server|operator-[a-z-]+)-(?:plain|xkey)-\d+\.\d+")
 _KEY = re.compile(r"[A-Za-z2-7]{40}")
@@ -23,8 +25,10 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def find_group(nodeid: str) -> str:
-    """What has to run in one process, for a test's id: tests that share a running server; all others by themselves."""
+    """What has to run in one process, for a test's id: who shares a server or the image; all others by themselves."""
     module, _, test = nodeid.partition("::")
+    if module.startswith(IMAGE):
+        return IMAGE
     setting = _SETTING.search(test)
     if setting is None:
         return nodeid

@@ -22,6 +22,11 @@ def test_settings_are_groups_of_their_own() -> None:
     assert 2 * len(ENVIRONMENTS) == len(groups)
 
 
+def test_tests_of_the_image_stay_together() -> None:
+    """Whatever their module."""
+    assert find_group("tests/image/test_a.py::test_1") == find_group("tests/image/test_b.py::test_2[plain]")
+
+
 def test_all_others_run_anywhere() -> None:
     """A test without a setting is its own group, whatever its module or row."""
     for nodeid in (f"{A}1", f"{A}1[server]", f"{A}1[plain-2.15]", "tests/test_a.py::test_1[operator]"):
