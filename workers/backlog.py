@@ -63,15 +63,15 @@ class Backlog:
             given_up += 1
         return given_up
 
-    def take(self, decision_s: float) -> Message:
+    def take(self, decision_s: float) -> Request:
         """Return who is next, when a decision takes so long; there has to be somebody."""
         if len(self._requests) * decision_s <= self._in_turn_s:
             return self._take_oldest()
-        message = self._requests.pop().message
-        self._bytes -= len(message.payload)
-        return message
+        request = self._requests.pop()
+        self._bytes -= len(request.message.payload)
+        return request
 
-    def _take_oldest(self) -> Message:
-        message = self._requests.popleft().message
-        self._bytes -= len(message.payload)
-        return message
+    def _take_oldest(self) -> Request:
+        request = self._requests.popleft()
+        self._bytes -= len(request.message.payload)
+        return request

@@ -50,7 +50,7 @@ class WorkerMetrics:
         }
         self._duration = Histogram(
             "nats_auth_request_duration_seconds",
-            "Time from taking up a request to handing its answer over.",
+            "Time from the arrival of a request to its decision, waiting included.",
             buckets=DURATION_BUCKETS,
             registry=registry,
         )

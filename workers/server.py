@@ -24,7 +24,14 @@ from nats.errors import Error as NatsError
 from workers.authorize import Allow, Authorizer, Denied, Outcome
 from workers.backlog import Backlog
 from workers.claims import RequestClaims
-from workers.connection import RECONNECT_WAIT_S, CalloutClient, address_of, describe, make_options
+from workers.connection import (
+    RECONNECT_WAIT_S,
+    CalloutClient,
+    address_of,
+    describe,
+    make_options,
+    tried_address_of,
+)
 from workers.frames import Message
 from workers.keyset import parse_keyset
 from workers.logs import Log
@@ -192,7 +199,9 @@ class CalloutServer:
     async def _work(self) -> None:
         """Decide on what waits, a little at a time, and let the loop turn in between."""
         while True:
-            if not self._backlog:
+            if self._backlog:
+                await asyncio.sleep(0)
+            else:
                 self._arrived.clear()
                 self._idle.set()
                 await self._arrived.wait()
@@ -201,7 +210,6 @@ class CalloutServer:
                     await self._client.send(answers)
             except Exception as error:  # noqa: BLE001  # what befalls some is not to end the others' service
                 await self._on_error(error)
-            await asyncio.sleep(0)
 
     def _take_turn(self) -> list[tuple[bytes, bytes]]:
         """Decide for a while; return the answers, and to which subject each goes."""
@@ -210,12 +218,13 @@ class CalloutServer:
         if expired := self._backlog.expire(now):
             self._dropped[Reason.REQUEST_EXPIRED] += expired
         while self._backlog and now - started < MAX_TURN_S:
-            message = self._backlog.take(self._decision_s)
+            request = self._backlog.take(self._decision_s)
+            message = request.message
             outcome = self._decide(message)
             if isinstance(outcome, Allow | Denied) and message.reply:
                 answers.append((message.reply, outcome.answer))
             taken_up, now = now, time.monotonic()
-            self._metrics.observe_duration(now - taken_up)
+            self._metrics.observe_duration(now - request.arrived_at)
             self._decision_s += (now - taken_up - self._decision_s) * _PACE_WEIGHT
             self._record(outcome)
         return answers
@@ -284,11 +293,11 @@ class CalloutServer:
             self._log.warning("requests dropped", reason=reason, requests=requests)
 
     async def _on_error(self, error: Exception) -> None:
-        text = describe(error)
+        text = describe(error, tried_address_of(self._client))
         if not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
             self._refused.set_result(text)
             return
-        kind = text.partition('"')[0]  # what is quoted may be another each time
+        kind = describe(error).partition('"')[0]  # the server, and what is quoted, may be another each time
         last, logged_at = self._last_error
         if kind != last or time.monotonic() - logged_at > REPEAT_S:
             self._last_error = kind, time.monotonic()

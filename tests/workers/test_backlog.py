@@ -30,7 +30,7 @@ def waiting(*sizes: int, now: float = 0) -> Backlog:
 
 def take_all(backlog: Backlog, decision_s: float) -> list[int]:
     """The numbers of all that wait, in the order in which they are taken."""
-    return [int(backlog.take(decision_s).reply) for _ in range(len(backlog))]
+    return [int(backlog.take(decision_s).message.reply) for _ in range(len(backlog))]
 
 
 def test_first_come_first_served() -> None:
@@ -89,7 +89,7 @@ def test_everything_is_taken_or_given_up_once_and_the_bounds_hold(steps: list[tu
         elif step == "expire":
             given_up += backlog.expire(now)
         elif backlog:
-            taken.add(backlog.take(SLOW if step == "take newest" else QUICK).reply)
+            taken.add(backlog.take(SLOW if step == "take newest" else QUICK).message.reply)
         assert len(backlog) <= MAX_REQUESTS
         assert sum(len(request.message.payload) for request in backlog._requests) == backlog._bytes <= MAX_BYTES
     assert added == len(taken) + given_up + len(backlog)

@@ -1,6 +1,7 @@
 """workers.connection: the promises that nats-py does not keep by itself."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
 from tests.waiting import until
-from workers.connection import CalloutClient, describe
+from workers.connection import CalloutClient, describe, tried_address_of
 
 INFO = b'INFO {"server_id":"x","version":"2.15.1","proto":1,"max_payload":1048576}\r\n'
 DEADLINE_S = 10
@@ -192,16 +193,36 @@ def test_a_client_that_is_closed_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    ("error", "server", "expected"),
     [
-        (TimeoutError(), "the NATS server does not answer; is NATS_URL right?"),
+        (TimeoutError(), "", "the NATS server does not answer; is NATS_URL right?"),
+        (TimeoutError(), "nats:4222", "the NATS server nats:4222 does not answer; is NATS_URL right?"),
         (
             OSError(111, "Connection refused"),
-            "the NATS server cannot be reached (Connection refused); is NATS_URL right?",
+            "nats:4222",
+            "the NATS server nats:4222 cannot be reached (Connection refused); is NATS_URL right?",
         ),
-        (Error("nats: no"), "nats: no"),
+        (Error("nats: no"), "nats:4222", "nats: no"),
     ],
 )
-def test_an_error_says_what_to_look_at(error: Exception, expected: str) -> None:
-    """A bare number of an error helps nobody."""
-    assert describe(error) == expected
+def test_an_error_says_what_to_look_at(error: Exception, server: str, expected: str) -> None:
+    """A bare number of an error helps nobody, nor does an address that is wrong and not shown."""
+    assert describe(error, server) == expected
+
+
+def test_the_server_that_was_tried_is_known_though_it_cannot_be_reached() -> None:
+    """Host and port, and nothing that may stand before them."""
+
+    async def scenario() -> None:
+        client = CalloutClient()
+        assert "" == tried_address_of(client)
+        failed: asyncio.Queue[Exception] = asyncio.Queue()
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        url = f"nats://callout:hunter2@127.0.0.1:{port}"
+        connecting = asyncio.create_task(client.connect(url, max_reconnect_attempts=-1, error_cb=failed.put))
+        assert isinstance(await asyncio.wait_for(failed.get(), DEADLINE_S), OSError)
+        assert f"127.0.0.1:{port}" == tried_address_of(client)
+        connecting.cancel()
+
+    asyncio.run(scenario())

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, values
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.samples import Sample
+from prometheus_client import values
 
+from tests.workers.samples import collect
 from workers.metrics import DURATION_BUCKETS, WorkerMetrics
 from workers.reasons import DROP_REASONS, Reason
 
@@ -40,13 +39,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
         os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     else:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-
-
-def collect(directory: Path) -> list[Sample]:
-    """All samples of all workers."""
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]  # the library has no types there
-    return [sample for metric in registry.collect() for sample in metric.samples]
 
 
 def counted(directory: Path) -> dict[tuple[str, str], float]:

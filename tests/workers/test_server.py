@@ -4,19 +4,21 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.minting import NatsKey, PretendServer
+from tests.workers.samples import collect
 from workers.authorize import Authorizer, LoginTerms
 from workers.frames import Message
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
 from workers.reasons import Reason
 from workers.sa_token import TokenVerifier
-from workers.server import MAX_NAME_LENGTH, MAX_WAIT_S, CalloutServer
+from workers.server import MAX_NAME_LENGTH, MAX_WAIT_S, MAX_WAITING_REQUESTS, CalloutServer
 from workers.settings import WorkerSettings, make_signer
 from workers.snapshot import SnapshotReader, SnapshotWriter
 from workers.status import StatusPage
@@ -25,8 +27,8 @@ from workers.user_jwt import Mode
 ACCOUNT = NatsKey.generate("account")
 
 
-def receive(folder: Path, payload: bytes, waited_s: float = 0) -> tuple[dict[Reason, int], list[dict[str, Any]]]:
-    """What is dropped of a message that has waited so long, and what is logged of it."""
+def try_out(folder: Path, scenario: Callable[[CalloutServer], None]) -> tuple[dict[Reason, int], list[dict[str, Any]]]:
+    """Let `scenario` do something with a server that is not connected; what was dropped then, and what was logged."""
     settings = WorkerSettings(
         worker=1,
         metrics_id=0,
@@ -46,7 +48,7 @@ def receive(folder: Path, payload: bytes, waited_s: float = 0) -> tuple[dict[Rea
     SnapshotWriter(folder).close()  # LMDB opens an environment once in a process
     written = folder / "log"
 
-    async def scenario() -> dict[Reason, int]:
+    async def run() -> dict[Reason, int]:
         tokens = TokenVerifier()
         reader = SnapshotReader(folder)
         log = Log("worker", settings.log_level, os.open(written, os.O_WRONLY | os.O_CREAT))
@@ -60,14 +62,36 @@ def receive(folder: Path, payload: bytes, waited_s: float = 0) -> tuple[dict[Rea
             None,
             log,
         )
-        server._backlog.add(Message(b"1", b"", "", payload), time.monotonic() - waited_s)
-        assert [] == server._take_turn()
+        scenario(server)
         reader.close()
         log.close()
         return dict(server._dropped)
 
-    dropped = asyncio.run(scenario())
+    dropped = asyncio.run(run())
     return dropped, [json.loads(line) for line in written.read_text().splitlines()]
+
+
+def receive(folder: Path, payload: bytes, waited_s: float = 0) -> tuple[dict[Reason, int], list[dict[str, Any]]]:
+    """What is dropped of a message that has waited so long, and what is logged of it."""
+
+    def scenario(server: CalloutServer) -> None:
+        server._backlog.add(Message(b"1", b"", "", payload), time.monotonic() - waited_s)
+        assert [] == server._take_turn()
+
+    return try_out(folder, scenario)
+
+
+def make_request(**changes: Any) -> bytes:
+    """A request of a client whose token is none: it is denied, with an answer."""
+    server = PretendServer(NatsKey.generate("server"))
+    return server.request(ACCOUNT.public, now=time.time(), token="no token", **changes).payload
+
+
+def test_waiting_counts_in_how_long_a_request_took(tmp_path: Path) -> None:
+    """What a client feels is the whole of it; the alert on slow decisions sees a crowd so."""
+    receive(tmp_path, make_request(), waited_s=MAX_WAIT_S / 2)
+    (total,) = (sample.value for sample in collect(tmp_path) if sample.name == "nats_auth_request_duration_seconds_sum")
+    assert MAX_WAIT_S / 2 <= total
 
 
 def test_what_has_waited_too_long_is_not_even_decoded(tmp_path: Path) -> None:
@@ -83,14 +107,48 @@ def test_what_has_just_arrived_is_looked_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["x" * 20_000, "\u0001" * 3_000, "é😀" * 1_000], ids=["long", "control", "wide"])
 def test_no_line_is_longer_than_what_a_true_request_makes(tmp_path: Path, text: str) -> None:
     """Thousands of lines may wait for whoever reads the log: what a forger puts into a request is cut off."""
-    request = PretendServer(NatsKey.generate("server")).request(
-        ACCOUNT.public,
-        now=time.time(),
-        token="no token",
-        server_id={"name": text},
-        client_info={"host": text, "user": ""},
-    )
-    dropped, (line,) = receive(tmp_path, request.payload)
+    payload = make_request(server_id={"name": text}, client_info={"host": text, "user": ""})
+    dropped, (line,) = receive(tmp_path, payload)
     assert dropped == {}
     assert (text[:MAX_NAME_LENGTH], text[:MAX_NAME_LENGTH]) == (line["client"], line["server"])
     assert max(len(value) for value in line.values() if isinstance(value, str)) <= MAX_NAME_LENGTH
+
+
+def test_the_answers_of_a_turn_go_together_each_to_its_own_subject(tmp_path: Path) -> None:
+    """In the order of the requests; who names no subject gets none."""
+
+    def scenario(server: CalloutServer) -> None:
+        replies = [b"x.1", b"", b"x.2"]
+        for reply in replies:
+            server._on_message(Message(b"1", reply, "", make_request()))
+        answers: list[tuple[bytes, bytes]] = []
+        while server._backlog:
+            answers += server._take_turn()
+        assert [b"x.1", b"x.2"] == [subject for subject, _ in answers]
+        assert all(answer.count(b".") == 2 for _, answer in answers)
+
+    _, lines = try_out(tmp_path, scenario)
+    assert ["login denied"] * 3 == [line["event"] for line in lines]
+
+
+def test_the_loop_turns_while_more_waits(tmp_path: Path) -> None:
+    """Answers leave, pings are answered, and what comes meanwhile is read."""
+
+    def scenario(server: CalloutServer) -> None:
+        for _ in range(MAX_WAITING_REQUESTS):
+            server._on_message(Message(b"1", b"", "", b"no request"))
+        server._take_turn()
+        assert 0 < len(server._backlog) < MAX_WAITING_REQUESTS
+
+    try_out(tmp_path, scenario)
+
+
+def test_what_overflows_is_counted(tmp_path: Path) -> None:
+    """More than may wait: the rest is dropped, and nothing of it is lost from sight."""
+
+    def scenario(server: CalloutServer) -> None:
+        for _ in range(MAX_WAITING_REQUESTS + 3):
+            server._on_message(Message(b"1", b"", "", b"no request"))
+        assert MAX_WAITING_REQUESTS == len(server._backlog)
+
+    assert ({Reason.REQUEST_OVERFLOW: 3}, []) == try_out(tmp_path, scenario)
