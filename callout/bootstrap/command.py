@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from callout.bootstrap import folder as disk
+from callout.bootstrap import places
 from callout.bootstrap.choices import OPTIONS, Choices, choose, differences
 from callout.bootstrap.contents import Files, render_first, render_material, render_rest
 from callout.bootstrap.loading import load
@@ -20,9 +21,9 @@ from callout.bootstrap.nsc_commands import list_commands
 from callout.bootstrap.nsc_store import read_store
 from callout.bootstrap.record import Deployment, Record, begin
 from callout.bootstrap.rotation import retire, rotate
-from callout.bootstrap.text import say_made, say_retired, say_rotated, say_unchanged
+from callout.bootstrap.text import say_made, say_retired, say_rotated, say_still_signing, say_unchanged
 from callout.errors import EXIT_WRONG_USAGE, CommandError, print_problems
-from callout.secret import quote
+from callout.secret import Secret, quote
 from workers.nkeys import KeyPair, Kind
 
 _SEED_SIZE: Final = 32  # bytes (RFC 8032)
@@ -108,26 +109,36 @@ def _check(folder: Path, found: Deployment) -> int:
 def _rotate(folder: Path, found: Deployment, name: str) -> int:
     key = draw_key(Kind.ACCOUNT)
     record = _attempt(lambda: rotate(found.record, name, key.public, int(time.time())))
-    _change(folder, found, record, found.material.signing | {key.public: key})
-    return _say(say_rotated(record, name, folder))
+    edited = _change(folder, found, record, found.material.signing | {key.public: key})
+    return _say(say_rotated(record, name, folder, edited))
 
 
 def _retire(folder: Path, found: Deployment, name: str) -> int:
     record, old = _attempt(lambda: retire(found.record, name, int(time.time())))
-    _change(folder, found, record, found.material.signing)
-    return _say(say_retired(record, name, old, folder))
+    seeds = {
+        places.ENVIRONMENT: Secret(places.seed_of(name, old.number)),
+        places.SECRETS: Secret(found.material.signing[old.public].encode_seed()),
+    }
+    for holder in disk.find_holders(folder, seeds):
+        is_new_beside = (folder / (holder + places.NEW)).exists()
+        raise _wrong(say_still_signing(found.record, name, folder / holder, is_new_beside=is_new_beside))
+    edited = _change(folder, found, record, found.material.signing)
+    return _say(say_retired(record, name, old, folder, edited))
 
 
-def _change(folder: Path, found: Deployment, record: Record, signing: dict[str, KeyPair]) -> None:
+def _change(folder: Path, found: Deployment, record: Record, signing: dict[str, KeyPair]) -> list[str]:
+    """Bring the folder to the new record; return the files that were edited and have a new version beside."""
     material = msgspec.structs.replace(found.material, signing=signing)
     beside = disk.change(folder, _render(found, folder), _render(Deployment(record, material), folder))
     print_problems(
         (),
         [
-            f"{folder / name} was edited and was left as it is; carry the edits over to {name}{disk.NEW}, and take that"
+            f"{folder / name} was edited and was left as it is; carry the edits over to {name}{places.NEW}, "
+            "and take that"
             for name in beside
         ],
     )
+    return beside
 
 
 def _render(deployment: Deployment, folder: Path) -> Files:

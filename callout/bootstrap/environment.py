@@ -16,6 +16,7 @@ _HEAD = """\
 # Made by 'callout bootstrap': settings of 'callout serve' for the server of nats.conf. Use it with
 #   set -a; . callout.env; set +a; callout serve
 # Whose tokens are verified is not said here: see K8S_IN_CLUSTER, KUBECONFIG and JWKS_URL in 'callout config --help'.
+# Keep settings of your own in a file beside this one, read after it: this one is made anew when a key is rotated.
 """
 _ALL_ADDRESSES = ("0.0.0.0", "[::]", "::")  # noqa: S104  # compared with, not listened on
 

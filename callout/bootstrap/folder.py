@@ -14,18 +14,16 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from callout.bootstrap import places
 from callout.bootstrap.contents import File, Files
 from callout.bootstrap.loading import MAX_BYTES
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.files import read_bounded, reason_of
-
-NEW: Final = ".new"
+from callout.secret import Secret
 
 
 def is_made(folder: Path) -> bool:
@@ -95,6 +93,16 @@ def compare(folder: Path, files: Files) -> tuple[list[str], list[str]]:
     return missing, changed
 
 
+def find_holders(folder: Path, texts: Mapping[str, Secret]) -> list[str]:
+    """Return the files that hold the text which stands beside their names, comments left out."""
+    holders = []
+    for name, text in texts.items():
+        lines = (_maybe_read(folder / name) or b"").splitlines()
+        if any(text.reveal().encode() in line for line in lines if not line.lstrip().startswith(b"#")):
+            holders.append(name)
+    return holders
+
+
 def restore(folder: Path, files: Files) -> None:
     """Write files that are missing; `CommandError` if that fails."""
     if files:
@@ -113,7 +121,7 @@ def change(folder: Path, before: Files, after: Files) -> list[str]:
     outdated = [name for name in outdated if after[name] != before.get(name)]
     # The record was read as it stands, so whoever edited it sees the edits kept.
     edited = (set(compare(folder, before)[1]) & set(outdated)) - {places.RECORD}
-    targets = {name + NEW if name in edited else name: after[name] for name in missing + outdated}
+    targets = {name + places.NEW if name in edited else name: after[name] for name in missing + outdated}
     for name in targets.keys() - before.keys():
         if os.path.lexists(folder / name):
             raise _wrong(f"{folder / name} is there already; see what it is for, and move it away")

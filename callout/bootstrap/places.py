@@ -19,6 +19,8 @@ SECRETS: Final = "kubernetes/secrets.yaml"
 NATS_VALUES: Final = "helm/nats.yaml"
 CALLOUT_VALUES: Final = "helm/callout.yaml"
 NACK_VALUES: Final = "helm/nack.yaml"
+NEW: Final = ".new"
+"""What the name of a file ends with that is the new version of one which somebody has edited."""
 
 SERVICE_SECRET: Final = "nats-callout"  # noqa: S105  # the name of a Secret
 SYS_SECRET: Final = "nats-sys-creds"  # noqa: S105  # the name of a Secret

@@ -8,7 +8,9 @@ Rules kept here:
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from callout import DISTRIBUTION
 from callout.bootstrap import places
 from callout.bootstrap.choices import Layout, Resolver
 from callout.bootstrap.environment import find_server
@@ -28,6 +30,9 @@ _TREE = (
     ("bootstrap.json", "what was chosen; 'callout bootstrap' reads it back"),
 )
 
+_CEILING: Final = "CHECKOUT/k8s/examples/operator-mode/2-callout.yaml"
+_WHOSE: Final = "# outside of a cluster with your kubeconfig; or SERVICEACCOUNTS_PATH, JWKS_PATH and JWT_ISSUER"
+
 
 def say_made(record: Record, folder: Path) -> list[str]:
     """Say what was made and what to run next."""
@@ -40,7 +45,8 @@ def say_made(record: Record, folder: Path) -> list[str]:
         f"Clients go to {clients.name}, {clients.public}; JetStream is in {find_stream_account(choices)}.",
         "Next:",
         f"  nats-server -c {_quote(folder / places.CONFIG)}",
-        f"  set -a; . {_quote(folder / places.ENVIRONMENT)}; set +a; callout serve",
+        f"  {_WHOSE}",
+        f"  set -a; . {_quote(folder / places.ENVIRONMENT)}; K8S_IN_CLUSTER=false; set +a; callout serve",
         f'  nats --server {_quote(f"nats://{server}")} --token "$TOKEN" pub orders.test hello',
     ]
 
@@ -57,40 +63,57 @@ def say_unchanged(record: Record, folder: Path, restored: Sequence[str]) -> list
     ]
 
 
-def say_rotated(record: Record, name: str, folder: Path) -> list[str]:
-    """Say what to do between the two steps, and in which order."""
+def say_rotated(record: Record, name: str, folder: Path, edited: Sequence[str]) -> list[str]:
+    """Say what to do between the two steps, and in which order; of `edited` files the new version stands beside."""
     old, new = record.account(name).signing
     choices = record.choices
-    lines = [
-        f"{name} has a new signing key, {new.public}; the old one, {old.public}, still verifies.",
-        "In this order:",
-        "  1. let every nats-server learn of it:",
-        *_push(record, name, folder),
-    ]
+    steps = [["let every nats-server learn of it:", *_push(record, name, folder)]]
+    if edited:
+        steps.insert(
+            0, ["carry your edits over and take the new files; these have the old key:", *_take(edited, folder)]
+        )
     if name in (choices.service_account, choices.client_account):
-        lines += [
-            "  2. the service signs with it:",
-            f"       restart callout serve with {_quote(folder / places.ENVIRONMENT)}",
-            f"       or kubectl apply -f {_quote(folder / places.SECRETS)}",
-            "  3. when all that the old key signed has ended (logins last NATS_USER_TTL, an hour unless set):",
+        steps += [
+            [
+                "the service signs with it:",
+                f"restart callout serve with {_quote(folder / places.ENVIRONMENT)}",
+                f"or kubectl apply -f {_quote(folder / places.SECRETS)}",
+            ],
+            ["when all that the old key signed has ended (logins last NATS_USER_TTL, an hour unless set):"],
         ]
     else:
-        lines += ["  2. sign those users again that you made with the old key", "  3. then:"]
-    return [*lines, f"       callout bootstrap {_quote(folder)} --retire {name}"]
+        steps += [["sign those users again that you made with the old key"], ["then:"]]
+    steps[-1].append(f"callout bootstrap {_quote(folder)} --retire {name}")
+    return [
+        f"{name} has a new signing key, {new.public}; the old one, {old.public}, still verifies.",
+        "In this order:",
+        *(
+            line
+            for number, (title, *commands) in enumerate(steps, 1)
+            for line in (f"  {number}. {title}", *_indent(commands))
+        ),
+    ]
 
 
-def say_retired(record: Record, name: str, old: SigningKey, folder: Path) -> list[str]:
-    """Say what ends the old key."""
+def say_retired(record: Record, name: str, old: SigningKey, folder: Path, edited: Sequence[str]) -> list[str]:
+    """Say what ends the old key; of `edited` files the new version stands beside."""
     return [
         f"{name} no longer has the signing key {old.public}; its seed is deleted.",
         "It verifies until every nats-server has learnt of that:",
-        *_push(record, name, folder),
+        *_indent([*_take(edited, folder), *_push(record, name, folder)]),
     ]
+
+
+def say_still_signing(record: Record, name: str, holder: Path, *, is_new_beside: bool) -> str:
+    """Say why the old key of an account stays: a file of the service still has it."""
+    old, new = (Path(places.seed_of(name, key.number)).name for key in record.account(name).signing)
+    first = f"take {holder.name}{places.NEW}, with your edits" if is_new_beside else f"put {new} there"
+    return f"{holder} still has {old}, so the service would go on signing with it; first {first}, and restart it"
 
 
 def render_readme(record: Record) -> str:
     """Write the README of the folder."""
-    choices, image = record.choices, "--set image.repository=IMAGE"
+    choices = record.choices
     lines = [
         "Made by 'callout bootstrap'. Run it again with this folder at any time: it changes nothing.",
         "",
@@ -101,13 +124,17 @@ def render_readme(record: Record) -> str:
         "In Kubernetes, from this folder, in namespaces that exist:",
         f"  kubectl apply -f {places.SECRETS}",
         f"  helm upgrade --install nats nats/nats --namespace {choices.namespace} -f {places.NATS_VALUES}",
-        f"  helm upgrade --install callout CHART --namespace {choices.namespace} -f {places.CALLOUT_VALUES} {image}",
+        f"  helm upgrade --install {DISTRIBUTION} CHECKOUT/k8s/chart --namespace {choices.namespace} \\",
+        f"    -f {places.CALLOUT_VALUES} -f {_CEILING} --set image.repository=IMAGE",
     ]
     if choices.nack is not Layout.NONE:
         lines.append(
             f"  helm upgrade --install nack nats/nack --namespace {choices.nack_namespace} -f {places.NACK_VALUES}"
         )
-    lines.append("CHART is k8s/chart of nats-k8s-oidc-callout, IMAGE where you have pushed its image.")
+    lines += [
+        f"CHECKOUT is a checkout of {DISTRIBUTION}, IMAGE where you have pushed its image. The last values file",
+        "has the ceiling, which bounds what annotations can grant: take one that is yours.",
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -138,15 +165,24 @@ def _push(record: Record, name: str, folder: Path) -> list[str]:
     if choices.resolver is Resolver.MEMORY:
         values = _quote(folder / places.NATS_VALUES)
         return [
-            "       nats-server --signal reload",
-            f"       or helm upgrade nats nats/nats --namespace {choices.namespace} -f {values}",
+            "nats-server --signal reload",
+            f"or helm upgrade nats nats/nats --namespace {choices.namespace} -f {values}",
         ]
     server, creds = _quote(f"nats://{find_server(choices.listen)}"), _quote(folder / places.creds_of(ADMINISTRATOR))
     request = f"request '$SYS.REQ.CLAIMS.UPDATE' \"$(cat {_quote(folder / places.jwt_of(name))})\""
     return [
-        f"       nats --server {server} --creds {creds} {request}",
-        f"       or kubectl exec --namespace {choices.namespace} deploy/nats-box -- nats {request}",
+        f"nats --server {server} --creds {creds} {request}",
+        f"or kubectl exec --namespace {choices.namespace} deploy/nats-box -- nats {request}",
     ]
+
+
+def _take(edited: Sequence[str], folder: Path) -> list[str]:
+    """Say how the new versions of edited files take their places."""
+    return [f"mv {_quote(folder / (name + places.NEW))} {_quote(folder / name)}" for name in edited]
+
+
+def _indent(commands: Sequence[str]) -> list[str]:
+    return [f"       {command}" for command in commands]
 
 
 def _render_tree() -> list[str]:

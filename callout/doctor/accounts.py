@@ -2,6 +2,8 @@
 
 Rules kept here:
 - Pure: JWTs were fetched and are handed in. What no JWT is at hand for is `unknown`, unless the key itself tells.
+- A file that is wrong is likelier than an account that is, and a key that an account trusts stays trusted: to name the
+  right file comes first, and a key of another account is never added to one.
 - nsc is the tool that edits accounts; each command ends with the push without which no server hears of it.
 - What an account is called, nsc leaves to its owner: a name is quoted before it becomes part of a command.
 """
@@ -43,8 +45,11 @@ class Seeds(msgspec.Struct, frozen=True):
 def check_accounts(seeds: Seeds, accounts: Mapping[str, AccountJwt]) -> Iterator[Finding]:
     """Compare the seeds with the accounts, by public key; an account may be missing."""
     callout, target = accounts.get(seeds.callout), accounts.get(seeds.target)
-    yield _check_signing_key(seeds, callout)
-    yield _check_account_signing_key(seeds, target)
+    if _look_swapped(seeds, callout, target):
+        yield from _exchange()
+    else:
+        yield _check_signing_key(seeds, callout, accounts)
+        yield _check_account_signing_key(seeds, target, accounts)
     if callout is None:
         missing = f"the JWT of the callout's account {seeds.callout} is not at hand"
         for check in (Check.ALLOWED_ACCOUNT, Check.AUTH_USERS, Check.XKEY):
@@ -55,7 +60,30 @@ def check_accounts(seeds: Seeds, accounts: Mapping[str, AccountJwt]) -> Iterator
     yield _check_xkey(seeds, callout)
 
 
-def _check_signing_key(seeds: Seeds, callout: AccountJwt | None) -> Finding:
+def _look_swapped(seeds: Seeds, callout: AccountJwt | None, target: AccountJwt | None) -> bool:
+    """Tell whether each of the two signing keys is in the other's place, as far as accounts are at hand."""
+    if seeds.callout == seeds.target:
+        return False
+    callouts, targets = (seeds.callout, callout), (seeds.target, target)
+    if _belongs(seeds.signing, *callouts) or _belongs(seeds.account_signing, *targets):
+        return False
+    crossed = _belongs(seeds.signing, *targets), _belongs(seeds.account_signing, *callouts)
+    return any(crossed) and (crossed[0] or target is None) and (crossed[1] or callout is None)
+
+
+def _belongs(key: str, public: str, account: AccountJwt | None) -> bool:
+    """Tell whether it is that account's key, or a signing key of it; its JWT may be missing."""
+    return key == public or (account is not None and key in account.signing_keys | account.scoped_keys)
+
+
+def _exchange() -> Iterator[Finding]:
+    one, other = "NATS_SIGNING_KEY_FILE", "NATS_ACCOUNT_SIGNING_KEY_FILE"
+    for check in (Check.SIGNING_KEY, Check.ACCOUNT_SIGNING_KEY):
+        what = f"{one} and {other} look swapped: there is a key of one's account in the other"
+        yield wrong(check, what, f"exchange {one} and {other}")
+
+
+def _check_signing_key(seeds: Seeds, callout: AccountJwt | None, accounts: Mapping[str, AccountJwt]) -> Finding:
     check = Check.SIGNING_KEY
     if seeds.signing == seeds.callout:
         return ok(check, f"NATS_SIGNING_KEY_FILE is the key of the callout's account {seeds.callout}")
@@ -64,13 +92,10 @@ def _check_signing_key(seeds: Seeds, callout: AccountJwt | None) -> Finding:
         return unknown(check, what, GIVE_ACCOUNTS)
     if seeds.signing in callout.signing_keys:
         return ok(check, f"NATS_SIGNING_KEY_FILE is a signing key of {_name(callout)}")
-    what = f"NATS_SIGNING_KEY_FILE is {seeds.signing}, neither the key nor a signing key of {_name(callout)}"
-    return wrong(
-        check, what, f"nsc edit account --name {shlex.quote(callout.name)} --sk {seeds.signing} && nsc push -A"
-    )
+    return _refuse_key(check, "NATS_SIGNING_KEY_FILE", seeds.signing, callout, accounts)
 
 
-def _check_account_signing_key(seeds: Seeds, target: AccountJwt | None) -> Finding:
+def _check_account_signing_key(seeds: Seeds, target: AccountJwt | None, accounts: Mapping[str, AccountJwt]) -> Finding:
     check, mine = Check.ACCOUNT_SIGNING_KEY, seeds.account_signing
     if mine == seeds.target:
         return ok(check, f"NATS_ACCOUNT_SIGNING_KEY_FILE is the key of NATS_ACCOUNT {seeds.target}")
@@ -79,15 +104,31 @@ def _check_account_signing_key(seeds: Seeds, target: AccountJwt | None) -> Findi
         return unknown(check, what, GIVE_ACCOUNTS)
     if mine in target.signing_keys:
         return ok(check, f"NATS_ACCOUNT_SIGNING_KEY_FILE is a signing key of {_name(target)}")
-    name = shlex.quote(target.name)
-    mend = f"nsc edit account --name {name} --sk {mine} && nsc push -A"
     if mine in target.scoped_keys:
+        name = shlex.quote(target.name)
         what = (
             f"NATS_ACCOUNT_SIGNING_KEY_FILE is a signing key of {_name(target)} with a scope, which forbids permissions"
         )
-        return wrong(check, what, f"nsc edit account --name {name} --rm-sk {mine} && {mend}")
-    what = f"NATS_ACCOUNT_SIGNING_KEY_FILE is {mine}, neither the key nor a signing key of {_name(target)}"
-    return wrong(check, what, mend)
+        return wrong(check, what, f"nsc edit account --name {name} --rm-sk {mine} && {_add_key(mine, target)}")
+    return _refuse_key(check, "NATS_ACCOUNT_SIGNING_KEY_FILE", mine, target, accounts)
+
+
+def _refuse_key(
+    check: Check, variable: str, mine: str, account: AccountJwt, accounts: Mapping[str, AccountJwt]
+) -> Finding:
+    """Say that a variable's file has a key which that account does not trust."""
+    right = " or ".join([*sorted(account.signing_keys), account.key])
+    mend = f"export {variable}=<file with the seed of {right}>"
+    others = (one for one in accounts.values() if one.key != account.key)
+    owner = next((one for one in others if _belongs(mine, one.key, one)), None)
+    if owner is not None:
+        return wrong(check, f"{variable} is {mine}, a key of {_name(owner)} and none of {_name(account)}", mend)
+    what = f"{variable} is {mine}, neither the key nor a signing key of {_name(account)}"
+    return wrong(check, what, f"{mend}  # or, if the key is meant to be new: {_add_key(mine, account)}")
+
+
+def _add_key(key: str, account: AccountJwt) -> str:
+    return f"nsc edit account --name {shlex.quote(account.name)} --sk {key} && nsc push -A"
 
 
 def _check_allowed(seeds: Seeds, callout: AccountJwt) -> Finding:
@@ -121,6 +162,8 @@ def _check_xkey(seeds: Seeds, callout: AccountJwt) -> Finding:
         return wrong(check, what, "export NATS_XKEY_FILE=<file with the seed of that key>")
     asked = f"has requests sealed for {callout.xkey}" if callout.xkey else "has no xkey, so requests are not sealed"
     mend = f"nsc edit authcallout --account {name} --curve {seeds.xkey} && nsc push -A"
+    if callout.xkey:
+        mend = f"export NATS_XKEY_FILE=<file with the seed of {callout.xkey}>  # or, if ours is meant to be new: {mend}"
     return wrong(check, f"NATS_XKEY_FILE is {seeds.xkey}, and {_name(callout)} {asked}", mend)
 
 

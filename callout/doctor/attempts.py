@@ -122,7 +122,9 @@ def judge_issuer(asked: Sequence[Asked], mode: Mode, expected: str) -> Finding |
             Check.SIGNING_KEY, what, "nsc generate creds --account <that account>  # into NATS_USER_CREDS_FILE"
         )
     what = f"the server takes answers from {other}, and NATS_SIGNING_KEY_FILE is {expected}"
-    return wrong(Check.SIGNING_KEY, what, f"set issuer: {expected} in auth_callout in nats.conf, then {RELOAD}")
+    mend = f"export NATS_SIGNING_KEY_FILE=<file with the seed of {other}>"
+    change = f"set issuer: {expected} in auth_callout in nats.conf, then {RELOAD}"
+    return wrong(Check.SIGNING_KEY, what, f"{mend}  # or, if the key was changed on purpose: {change}")
 
 
 def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | None:
@@ -138,11 +140,12 @@ def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | No
         return ok(check, "requests are not sealed, and NATS_XKEY_FILE is not set")
     if not sealed:
         return wrong(check, f"NATS_XKEY_FILE is {xkey}, and requests are not sealed: the service refuses them", mend)
+    needed = "export NATS_XKEY_FILE=<file with the seed of the server's auth_callout xkey>"
     if not xkey:
-        needed = "export NATS_XKEY_FILE=<file with the seed of the server's auth_callout xkey>"
         return wrong(check, "requests are sealed, and NATS_XKEY_FILE is not set", needed)
     if not readable:
-        return wrong(check, f"requests are sealed for another key than NATS_XKEY_FILE, which is {xkey}", mend)
+        what = f"requests are sealed for another key than NATS_XKEY_FILE, which is {xkey}"
+        return wrong(check, what, f"{needed}  # or, if the key was changed on purpose: {mend}")
     return ok(check, f"requests are sealed for {xkey}, which is NATS_XKEY_FILE")
 
 
@@ -185,7 +188,7 @@ def judge_login(attempt: Attempt, account: str, found_in: str, token: Finding) -
         where = f", into {account}" if found_in else "; into which account only --sys-creds tells"
         return ok(check, f"the client is let in{where}")
     if token.severity is Severity.WRONG:
-        return wrong(check, "the client is refused, since its token is", token.mend)
+        return wrong(check, "the client is refused, since its token is refused, see token above", token.mend)
     counted = attempt.counted or {}
     if counted.get(ALLOWED):
         what = "the service lets the client in, and the server refuses the answer: signing key, account or its name"

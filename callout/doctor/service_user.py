@@ -43,7 +43,13 @@ def judge_refusal(error: LoginError, mode: Mode, user: UserJwt | None, now: floa
         what = f"the server refuses the service's user after {error.seconds:.1f} s: it asks the callout about it"
         return [wrong(check, what, _name_auth_user(mode, user)), _miss_auth_user(mode, user)]
     what = "the server refuses the service's user: wrong password or credentials, or not one of auth_users"
-    return [wrong(check, what, _name_auth_user(mode, user))]
+    return [wrong(check, what, f"{_correct_login(mode, user)}; or, if it is right: {_name_auth_user(mode, user)}")]
+
+
+def _correct_login(mode: Mode, user: UserJwt | None) -> str:
+    if mode is Mode.OPERATOR and user is not None:
+        return f"nsc generate creds --name {shlex.quote(user.name or 'callout')}  # into NATS_USER_CREDS_FILE"
+    return "put user and password into NATS_URL as nats.conf has them"
 
 
 def _miss_auth_user(mode: Mode, user: UserJwt | None) -> Finding:

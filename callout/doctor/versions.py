@@ -16,7 +16,9 @@ Version = tuple[int, int, int]
 
 OLDEST: Final = (2, 10, 0)
 _VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
-_UPGRADE: Final = "kubectl set image statefulset/nats nats=nats:2.15.2-alpine  # or later, in your own way"
+_UPGRADE: Final = (
+    "install nats-server 2.15.2 or later  # in Kubernetes: kubectl set image statefulset/nats nats=nats:2.15.2-alpine"
+)
 
 
 class Limit(msgspec.Struct, frozen=True):

@@ -17,6 +17,18 @@ WALKED = [
     for page in PAGES
     if page.name not in ELSEWHERE and any(block.run == "run: e2e" for block in blocks(page.read_text()))
 ]
+STARTING = [page for page in WALKED if "callout serve) &" in page.read_text()]
+"""Those on which the service is started."""
+
+
+@pytest.mark.parametrize("page", STARTING, ids=lambda page: page.name)
+def test_a_service_that_does_not_start_is_not_waited_for(page: Path, tools: Path, tmp_path: Path) -> None:
+    """One line says why, and the page goes on, here to a kubectl that can do as little with such a kubeconfig."""
+    kubeconfig = tmp_path / "broken"
+    kubeconfig.write_text("{")
+    with Walkthrough(page, tools, tmp_path, kubeconfig) as walk, pytest.raises(AssertionError, match="failed with 1:"):
+        walk.run()
+    assert 1 == (tmp_path / "page.log").read_text().count(f"callout: KUBECONFIG: the kubeconfig {kubeconfig} ")
 
 
 @pytest.mark.parametrize("page", WALKED, ids=lambda page: page.name)

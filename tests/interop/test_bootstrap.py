@@ -110,6 +110,29 @@ async def test_a_signing_key_is_replaced_without_a_refused_login(
             assert not await server.lets_in(token())
 
 
+async def test_an_edited_environment_is_carried_through_a_rotation(tmp_path: Path, cluster: ChangingCluster) -> None:
+    """The old key's seed stays for as long as callout.env names it, and nobody is locked out on the way."""
+    folder = tmp_path / "nats"
+    bootstrap(folder)
+    environment = folder / "callout.env"
+    with environment.open("a") as edited:
+        edited.write("NATS_WORKERS=1\n")
+    with Server(NEWEST.path, folder) as server:
+        bootstrap(folder, "--rotate", "AUTH_ACCOUNT")
+        server.reload()
+        refused = bootstrap(folder, "--retire", "AUTH_ACCOUNT", expected=2)
+        assert "callout.env still has AUTH_ACCOUNT-signing-1.nk" in refused
+        async with serve(server, cluster, read_env(folder)):
+            assert await server.lets_in(cluster.token("orders", "checkout"))
+        environment.write_text((folder / "callout.env.new").read_text() + "NATS_WORKERS=1\n")
+        bootstrap(folder, "--retire", "AUTH_ACCOUNT")
+        server.reload()
+        variables = read_env(folder)
+        assert "1" == variables["NATS_WORKERS"]
+        async with serve(server, cluster, variables):
+            assert await server.lets_in(cluster.token("orders", "checkout"))
+
+
 async def test_a_server_that_was_down_comes_back_with_the_new_key(tmp_path: Path, cluster: ChangingCluster) -> None:
     """A full resolver's folder holds the old account then; what nats.conf preloads is newer."""
     folder = tmp_path / "nats"

@@ -194,6 +194,19 @@ async def sign_users_with_a_strangers_key(patient: Patient) -> None:
     await patient.serve()
 
 
+async def swap_the_signing_keys(patient: Patient) -> None:
+    """Name each of the two files where the other belongs."""
+    names = ("NATS_SIGNING_KEY_FILE", "NATS_ACCOUNT_SIGNING_KEY_FILE")
+    patient.environ |= dict(zip(names, [patient.environ[name] for name in reversed(names)], strict=True))
+    await patient.serve()
+
+
+async def mistype_the_password(patient: Patient) -> None:
+    """Log in as the right user with the wrong password, beside a service that is right."""
+    await patient.serve()
+    patient.environ["NATS_URL"] = patient.environ["NATS_URL"].replace(PASSWORD, "wrong")
+
+
 async def place_clients_elsewhere(patient: Patient) -> None:
     """Place clients where the callout's account may not."""
     patient.environ |= patient.environment.service_env(placement="other")
@@ -315,9 +328,13 @@ async def started(variables: dict[str, str]) -> AsyncIterator[Service]:
 
 Sabotage = Callable[[Patient], Awaitable[None]]
 SABOTAGES: tuple[tuple[Setting, Sabotage, str, str], ...] = (
-    (SERVER, sign_with_a_strangers_key, "signing key", "set issuer: "),
+    (SERVER, sign_with_a_strangers_key, "signing key", "export NATS_SIGNING_KEY_FILE=<file with the seed of A"),
+    (SERVER, sign_with_a_strangers_key, "signing key", "set issuer: A"),
     (OPERATOR, sign_with_a_strangers_key, "signing key", "nsc edit account --name AUTH_SERVICE --sk A"),
     (OPERATOR, sign_users_with_a_strangers_key, "account key", "nsc edit account --name AUTH_ACCOUNT --sk A"),
+    (OPERATOR, swap_the_signing_keys, "signing key", "exchange NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY"),
+    (OPERATOR, swap_the_signing_keys, "account key", "exchange NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY"),
+    (SERVER, mistype_the_password, "service user", "put user and password into NATS_URL as nats.conf has them"),
     (OPERATOR, place_clients_elsewhere, "allowed account", "nsc edit authcallout --account AUTH_SERVICE --allowed-acc"),
     (SERVER, forget_auth_user, "service user", "auth_users"),
     (OPERATOR, forget_auth_user, "auth users", "nsc edit authcallout --account AUTH_SERVICE --auth-user U"),

@@ -104,6 +104,39 @@ def test_a_key_is_rotated_and_retired(run: Run, folder: Path) -> None:
     assert not (folder / "seeds/AUTH_ACCOUNT-signing-1.nk").exists()
 
 
+@pytest.mark.parametrize("name", ["callout.env", "kubernetes/secrets.yaml"])
+def test_a_key_that_is_still_signed_with_is_not_retired(run: Run, folder: Path, name: str) -> None:
+    """Nothing is changed until the edited file has the new key; then the old one goes."""
+    run(folder)
+    with (folder / name).open("a") as edited:
+        edited.write("# mine\n")
+    _, out, _ = run(folder, "--rotate", "AUTH_ACCOUNT")
+    assert f"mv {folder}/{name}.new {folder}/{name}\n" in out
+    first = picture(folder)
+    code, out, err = run(folder, "--retire", "AUTH_ACCOUNT")
+    assert (WRONG_USAGE, "", 1) == (code, out, err.count("\n"))
+    assert f"{folder}/{name} still has AUTH_ACCOUNT-signing-1.nk" in err
+    assert f"first take {Path(name).name}.new, with your edits" in err
+    assert first == picture(folder)
+    (folder / f"{name}.new").rename(folder / name)
+    assert 0 == run(folder, "--retire", "AUTH_ACCOUNT")[0]
+
+
+def test_a_new_file_that_is_gone_is_not_referred_to(run: Run, folder: Path) -> None:
+    """Then the line says which key the edited file has to name, and a comment may go on naming the old one."""
+    run(folder)
+    environment = folder / "callout.env"
+    environment.write_text(environment.read_text() + "# mine\n")
+    run(folder, "--rotate", "AUTH_SERVICE")
+    (folder / "callout.env.new").unlink()
+    code, _, err = run(folder, "--retire", "AUTH_SERVICE")
+    assert WRONG_USAGE == code
+    assert "first put AUTH_SERVICE-signing-2.nk there" in err
+    old, new = (f"seeds/AUTH_SERVICE-signing-{number}.nk" for number in (1, 2))
+    environment.write_text(f"  # was {old}\n{environment.read_text().replace(old, new)}")
+    assert 0 == run(folder, "--retire", "AUTH_SERVICE")[0]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -17,10 +17,20 @@ FRESH = KeyPair(Kind.ACCOUNT, b"f" * 32).public
 def test_three_commands_follow() -> None:
     """They can be pasted, whatever the folder is called."""
     lines = say_made(deploy(listen="0.0.0.0:4333").record, Path("/with blank"))
-    first, second, third = lines[lines.index("Next:") + 1 :]
-    assert ["nats-server", "-c", "/with blank/nats.conf"] == shlex.split(first)
-    assert "/with blank/callout.env;" in shlex.split(second)
-    assert "nats://127.0.0.1:4333" in shlex.split(third)
+    first, second, third = filter(
+        None, (shlex.split(line, comments=True) for line in lines[lines.index("Next:") + 1 :])
+    )
+    assert ["nats-server", "-c", "/with blank/nats.conf"] == first
+    assert "/with blank/callout.env;" in second
+    assert "nats://127.0.0.1:4333" in third
+
+
+def test_the_service_is_started_for_a_machine_outside_of_the_cluster() -> None:
+    """There the commands are pasted; the default is a pod's, and would never get ready."""
+    lines = say_made(deploy().record, FOLDER)
+    serve = next(number for number, line in enumerate(lines) if line.endswith("; callout serve"))
+    assert "; K8S_IN_CLUSTER=false; set +a; " in lines[serve]
+    assert "or SERVICEACCOUNTS_PATH" in lines[serve - 1]
 
 
 def test_what_was_restored_is_named() -> None:
@@ -41,7 +51,7 @@ def test_an_unfinished_rotation_is_named() -> None:
 def test_the_steps_of_a_rotation_are_in_order(resolver: Resolver, name: str) -> None:
     """Servers first, then who signs, then the old key's end."""
     both = rotate(deploy(resolver=resolver).record, name, FRESH, NOW)
-    text = "\n".join(say_rotated(both, name, FOLDER))
+    text = "\n".join(say_rotated(both, name, FOLDER, []))
     way = "$SYS.REQ.CLAIMS.UPDATE" if resolver is Resolver.FULL else "--signal reload"
     steps = [text.index(part) for part in ("1. ", way, "2. ", "3. ", f"--retire {name}")]
     assert sorted(steps) == steps
@@ -49,13 +59,29 @@ def test_the_steps_of_a_rotation_are_in_order(resolver: Resolver, name: str) -> 
     assert {True} == {one.public in text for one in both.account(name).signing}
 
 
+def test_an_edited_file_is_taken_before_anything_else() -> None:
+    """As it stands it names the old key alone, and servers and service would be started with that."""
+    both = rotate(deploy().record, "AUTH_ACCOUNT", FRESH, NOW)
+    lines = say_rotated(both, "AUTH_ACCOUNT", Path("/with blank"), ["callout.env", "nats.conf"])
+    text = "\n".join(lines)
+    moves = [line.split() for line in lines if line.strip().startswith("mv ")]
+    assert [["mv", f"/with blank/{name}.new", f"/with blank/{name}"] for name in ("callout.env", "nats.conf")] == [
+        shlex.split(" ".join(move)) for move in moves
+    ]
+    parts = ("1. carry your edits over", "mv ", "2. let every nats-server", "3. the service signs", "4. when all")
+    steps = [text.index(part) for part in parts]
+    assert sorted(steps) == steps
+
+
 def test_retiring_ends_with_the_servers() -> None:
-    """Until they know, the key verifies."""
+    """Until they know, the key verifies; they read no file that was edited and has its new version beside it."""
     both = rotate(deploy().record, "AUTH_ACCOUNT", FRESH, NOW)
     done, old = retire(both, "AUTH_ACCOUNT", NOW)
-    text = "\n".join(say_retired(done, "AUTH_ACCOUNT", old, FOLDER))
+    text = "\n".join(say_retired(done, "AUTH_ACCOUNT", old, FOLDER, ["nats.conf"]))
     assert old.public in text
-    assert "until every nats-server" in text
+    parts = ("until every nats-server", "mv /srv/nats/nats.conf.new /srv/nats/nats.conf", "--signal reload")
+    steps = [text.index(part) for part in parts]
+    assert sorted(steps) == steps
 
 
 @pytest.mark.parametrize("layout", list(Layout))
@@ -66,13 +92,20 @@ def test_the_readme_explains_the_layout(layout: Layout) -> None:
     assert (layout is not Layout.NONE) == ("nats/nack" in text)
 
 
+def test_the_readme_installs_what_the_guide_does() -> None:
+    """Two releases with two names would be two services on one account; and none is to be without a ceiling."""
+    text = render_readme(deploy().record)
+    assert "helm upgrade --install nats-k8s-oidc-callout CHECKOUT/k8s/chart --namespace nats-system " in text
+    assert "-f helm/callout.yaml -f CHECKOUT/k8s/examples/operator-mode/2-callout.yaml " in text
+
+
 @pytest.mark.parametrize("resolver", list(Resolver))
 def test_an_address_is_quoted(resolver: Resolver) -> None:
     """Brackets are a pattern to a shell."""
     record = deploy(listen="[::1]:4222", resolver=resolver).record
     texts = [
         "\n".join(say_made(record, FOLDER)),
-        "\n".join(say_rotated(rotate(record, "NACK", FRESH, NOW), "NACK", FOLDER)),
+        "\n".join(say_rotated(rotate(record, "NACK", FRESH, NOW), "NACK", FOLDER, [])),
     ]
     for text in texts if resolver is Resolver.FULL else texts[:1]:
         assert "--server 'nats://[::1]:4222'" in text

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from callout.doctor.accounts import Seeds, check_accounts
-from callout.doctor.findings import Check, Severity
+from callout.doctor.findings import Check, Finding, Severity
 from callout.doctor.nats_claims import AccountJwt
 
 SEEDS = Seeds("A-callout", "A-signing", "", "U-service", "A-callout", "A-target")
@@ -31,6 +31,13 @@ def find(seeds: Seeds = SEEDS, target: dict[str, Any] | None = None, **callout: 
     """What is found, with some of the accounts' members changed."""
     changed = msgspec.structs.replace(CALLOUT, **callout), msgspec.structs.replace(TARGET, **(target or {}))
     return {one.check: one.severity for one in check_accounts(seeds, {account.key: account for account in changed})}
+
+
+def judge(other: dict[str, AccountJwt], **seeds: str) -> dict[Check, Finding]:
+    """What is wrong with such seeds, with further accounts at hand."""
+    accounts = {account.key: account for account in (CALLOUT, TARGET)} | other
+    findings = check_accounts(msgspec.structs.replace(SEEDS, **seeds), accounts)
+    return {finding.check: finding for finding in findings if finding.severity is Severity.WRONG}
 
 
 def test_all_is_well() -> None:
@@ -99,4 +106,103 @@ def test_each_command_ends_with_the_push(found: dict[str, str], words: str) -> N
     """Without it no server hears of the change."""
     seeds = msgspec.structs.replace(SEEDS, **found)
     findings = check_accounts(seeds, {account.key: account for account in (CALLOUT, TARGET)})
-    assert [words] == [finding.mend for finding in findings if finding.severity is Severity.WRONG]
+    (mend,) = (finding.mend for finding in findings if finding.severity is Severity.WRONG)
+    assert words == mend.rpartition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "mend"),
+    [
+        (
+            {"signing": "A-third"},
+            "export NATS_SIGNING_KEY_FILE=<file with the seed of A-other or A-callout>  # or, if ",
+        ),
+        (
+            {"account_signing": "A-third"},
+            "export NATS_ACCOUNT_SIGNING_KEY_FILE=<file with the seed of A-signing or A-target>  # or, if ",
+        ),
+    ],
+)
+def test_a_wrong_file_is_put_right_before_an_account_is_changed(seeds: dict[str, str], mend: str) -> None:
+    """The file is the likelier mistake, and a key that an account trusts stays trusted."""
+    (finding,) = judge({}, **seeds).values()
+    assert finding.mend.startswith(mend)
+
+
+@pytest.mark.parametrize("signing", ["A-target", "A-signing"])
+@pytest.mark.parametrize("account_signing", ["A-callout", "A-other"])
+def test_two_files_that_are_swapped(signing: str, account_signing: str) -> None:
+    """They are exchanged; to let each account trust the other's key would mix the two for good."""
+    found = judge({}, signing=signing, account_signing=account_signing)
+    assert {Check.SIGNING_KEY, Check.ACCOUNT_SIGNING_KEY} == found.keys()
+    for finding in found.values():
+        assert "NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY_FILE look swapped" in finding.what
+        assert "exchange NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY_FILE" == finding.mend
+
+
+@pytest.mark.parametrize("account", [CALLOUT, TARGET], ids=lambda account: account.name)
+def test_one_account_is_enough_to_see_that(account: AccountJwt) -> None:
+    """With a memory resolver the server knows the clients' account only once somebody was let in, and nobody is."""
+    swapped = msgspec.structs.replace(SEEDS, signing="A-signing", account_signing="A-other")
+    mends = {one.check: one.mend for one in check_accounts(swapped, {account.key: account})}
+    assert {"exchange NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY_FILE"} == {
+        mends[check] for check in (Check.SIGNING_KEY, Check.ACCOUNT_SIGNING_KEY)
+    }
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        {"signing": "A-signing"},
+        {"account_signing": "A-other"},
+        {"signing": "A-signing", "account_signing": "A-third"},
+        {"signing": "A-third", "account_signing": "A-other"},
+    ],
+)
+def test_one_wrong_file_alone_is_not_swapped(seeds: dict[str, str]) -> None:
+    """Nor are two where only one is in the other's place."""
+    assert not any(finding.mend.startswith("exchange") for finding in judge({}, **seeds).values())
+
+
+def test_a_key_of_both_accounts_belongs_to_either() -> None:
+    """Somebody may have done that."""
+    both = frozenset({"A-shared"})
+    callout, target = (msgspec.structs.replace(one, signing_keys=both) for one in (CALLOUT, TARGET))
+    seeds = {"signing": "A-shared", "account_signing": "A-shared"}
+    assert {} == judge({one.key: one for one in (callout, target)}, **seeds)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "check", "mend"),
+    [
+        (
+            {"signing": "A-signing"},
+            Check.SIGNING_KEY,
+            "export NATS_SIGNING_KEY_FILE=<file with the seed of A-other or A-callout>",
+        ),
+        (
+            {"account_signing": "A-other"},
+            Check.ACCOUNT_SIGNING_KEY,
+            "export NATS_ACCOUNT_SIGNING_KEY_FILE=<file with the seed of A-signing or A-target>",
+        ),
+        (
+            {"account_signing": "A-nack"},
+            Check.ACCOUNT_SIGNING_KEY,
+            "export NATS_ACCOUNT_SIGNING_KEY_FILE=<file with the seed of A-signing or A-target>",
+        ),
+    ],
+)
+def test_another_accounts_key_is_never_trusted(seeds: dict[str, str], check: Check, mend: str) -> None:
+    """Whose it is, is said, and the only mend is the right file."""
+    nack = msgspec.structs.replace(TARGET, key="A-nack", name="NACK", signing_keys=frozenset())
+    (finding,) = judge({nack.key: nack}, **seeds).values()
+    assert (check, mend) == (finding.check, finding.mend)
+    assert "a key of account " in finding.what
+
+
+def test_a_wrong_xkey_is_put_right_before_the_account_is_changed() -> None:
+    """Which one the account names is known."""
+    other = msgspec.structs.replace(CALLOUT, xkey="X-theirs")
+    (finding,) = judge({other.key: other}, xkey="X-ours").values()
+    assert finding.mend.startswith("export NATS_XKEY_FILE=<file with the seed of X-theirs>  # or, if ")
+    assert finding.mend.endswith("nsc edit authcallout --account AUTH_SERVICE --curve X-ours && nsc push -A")

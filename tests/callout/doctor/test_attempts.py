@@ -80,12 +80,24 @@ def test_both_sides_seal_or_none(asked: tuple[Asked, ...], xkey: str, severity: 
     assert severity == finding.severity
 
 
+def test_a_request_for_another_key_is_answered_with_that_one() -> None:
+    """The server may be right, and our file wrong."""
+    sealed = judge_sealing((FOREIGN,), Mode.SERVER, "X")
+    assert sealed is not None
+    assert sealed.mend.startswith(
+        "export NATS_XKEY_FILE=<file with the seed of the server's auth_callout xkey>  # or, if"
+    )
+    assert "set xkey: X in auth_callout in nats.conf" in sealed.mend
+
+
 def test_whom_requests_are_addressed_to() -> None:
     """In server mode that is the configured issuer."""
     same, other = (judge_issuer((OURS,), Mode.SERVER, key) for key in ("A-ours", "A-other"))
     assert same is not None
     assert other is not None
     assert (Severity.OK, Severity.WRONG) == (same.severity, other.severity)
+    assert other.mend.startswith("export NATS_SIGNING_KEY_FILE=<file with the seed of A-ours>  # or, if the key was")
+    assert "set issuer: A-other in auth_callout in nats.conf" in other.mend
     assert judge_issuer((FOREIGN,), Mode.SERVER, "A-ours") is None
 
 
@@ -94,7 +106,7 @@ def test_whom_requests_are_addressed_to() -> None:
     [
         (attempt(0.1, let_in=True), "APP", GOOD, "into APP"),
         (attempt(0.1, let_in=True), "OTHER", GOOD, "into account OTHER instead of APP"),
-        (attempt(0.1, let_in=False), "", BAD, "since its token is"),
+        (attempt(0.1, let_in=False), "", BAD, "since its token is refused, see token above"),
         (attempt(0.1, let_in=False, counted={"allowed": 1}), "", GOOD, "the server refuses the answer"),
         (attempt(0.1, let_in=False, counted={"token_audience": 1}), "", GOOD, "refuses the token (token_audience)"),
         (attempt(2.1, let_in=False), "", GOOD, "nobody answered in time"),

@@ -90,9 +90,22 @@ def test_a_slow_refusal_tells_that_the_callout_was_asked(mode: Mode, user: UserJ
 
 
 def test_a_quick_refusal_has_several_causes() -> None:
-    """They are all named."""
+    """They are all named, the likeliest first, and the mends in the same order."""
     (finding,) = judge_refusal(refuse(), Mode.SERVER, None, NOW)
     assert "wrong password or credentials, or not one of auth_users" in finding.what
+    places = [
+        finding.mend.index(part) for part in ("put user and password", "NATS_URL", "name NATS_URL's user in auth")
+    ]
+    assert sorted(places) == places
+
+
+def test_refused_credentials_are_made_anew() -> None:
+    """Before anybody is added to auth_users."""
+    (finding,) = judge_refusal(refuse(), Mode.OPERATOR, USER, NOW)
+    assert finding.mend.startswith(
+        "nsc generate creds --name callout  # into NATS_USER_CREDS_FILE; or, if it is right: nsc edit"
+    )
+    assert "nsc edit authcallout --account <account A-callout> --auth-user U-1 && nsc push -A" in finding.mend
 
 
 def test_a_name_becomes_no_part_of_a_command() -> None:

@@ -30,6 +30,13 @@ def test_each_version_has_its_limits(version: str, mode: Mode, severity: Severit
     assert words in finding.what
 
 
+@pytest.mark.parametrize("version", ["2.10.29", "2.15.1"])
+def test_a_newer_version_is_named_for_every_kind_of_server(version: str) -> None:
+    """It may run on a laptop; the command is for those in Kubernetes."""
+    mend = check_version(version, Mode.SERVER).mend
+    assert mend.startswith("install nats-server 2.15.2 or later  # in Kubernetes: kubectl set image ")
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_version_or_none(text: str) -> None:
