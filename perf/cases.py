@@ -57,7 +57,7 @@ class Batch:
         self.messages = [accounts.ask(text) for text in self.texts]
         self.requests = [_take_apart(message) for message in self.messages]
         self.tokens = [_take_apart(text.encode()) for text in self.texts]
-        self.answers = [_take_apart(reply) for reply in self._decide_once()]
+        self.answers = [_take_apart(answer) for answer in self._decide_once()]
         self.users = [
             _take_apart(msgspec.json.decode(decode_segment(answer.payload))["nats"]["jwt"].encode())
             for answer in self.answers
@@ -91,7 +91,7 @@ class Batch:
     def bare(self, *, first_seen: bool) -> Step:
         """Do the cryptography of those decisions, and nothing else."""
         signer, server = self.accounts.signer, self.server
-        sign_user, sign_envelope = signer.user.sign, signer.envelope.sign
+        sign_user, sign_response = signer.user.sign, signer.response.sign
         check, convert = _bare_verifier(self.issuer.key)
         work = [
             (
@@ -105,25 +105,25 @@ class Batch:
         ]
 
         def run() -> None:
-            for signed_request, signature, token, user, envelope in work:
+            for signed_request, signature, token, user, response in work:
                 crypto_sign_open(signed_request, server)
                 if first_seen:
                     check(signature, token)
                 sign_user(user)
-                sign_envelope(envelope)
+                sign_response(response)
 
         return Step(run, len(work))
 
     def _decide_once(self) -> list[bytes]:
         decide = self.accounts.decider(self.new_memory()).decide
-        replies = []
+        answers = []
         for message in self.messages:
             with self.reader.view() as view:
                 outcome = decide(message, "", view, NOW, _DRAW)
             if not isinstance(outcome, Allow):
                 raise RuntimeError(f"a request that was to be answered was not: {outcome}")
-            replies.append(outcome.reply)
-        return replies
+            answers.append(outcome.answer)
+        return answers
 
 
 def list_cases(batch: Batch) -> list[Case]:

@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from workers.authorize import AUDIENCE as REQUEST_AUDIENCE
-from workers.authorize import CLAIMS_VERSION, REQUEST_TYPE, Authorizer, Session
+from workers.authorize import CLAIMS_VERSION, REQUEST_TYPE, Authorizer, LoginTerms
 from workers.jose import encode_segment
 from workers.keyset import KeySet, parse_keyset
 from workers.nkeys import KeyPair, Kind
@@ -30,7 +30,7 @@ AUDIENCE: Final = "nats"
 NAMESPACES: Final = 50  # how many the ServiceAccounts are spread over
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 RULES: Final = TokenRules(frozenset({ISSUER}), frozenset({AUDIENCE}))
-SESSION: Final = Session(ttl=3600, jitter=0.2, named=False)
+TERMS: Final = LoginTerms(ttl=3600, jitter=0.2, named=False)
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -117,7 +117,7 @@ class Accounts:
 
     def decider(self, tokens: TokenVerifier) -> Authorizer:
         """Make what decides."""
-        return Authorizer(self.signer, tokens, SESSION, None)
+        return Authorizer(self.signer, tokens, TERMS, None)
 
 
 class ServiceAccounts:

@@ -105,6 +105,8 @@ def render(report: dict[str, Any]) -> list[str]:
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, {machine['python']}",
         ", ".join(f"{name} {number}" for name, number in machine["libraries"].items()),
         f"{report['unit']}",
+        "whole: a decision as a worker makes it; bare: its cryptography alone: to verify the request's signature and",
+        "(first seen) the token's, and to sign the user JWT and the response; ratio: whole / bare",
         f"{report['rounds']} rounds of {report['batch']} requests, {report['serviceaccounts']} ServiceAccounts",
         "",
         f"{'decision':<36}{'whole':>9}{'bare':>9}{'ratio':>8}",
@@ -114,8 +116,9 @@ def render(report: dict[str, Any]) -> list[str]:
         f"{row['whole']:>9.1f}{row['bare']:>9.1f}{row['ratio']:>8.2f}"
         for row in report["decisions"]
     ]
-    lines += ["", "stage"]
+    lines += ["", "stage of a decision"]
     lines += [f"{name:<36}{cost:>9.1f}" for name, cost in report["stages"].items()]
+    lines += ["", "the libraries that could do it"]
     for operation, costs in report["libraries"].items():
         lines += ["", operation]
         lines += [f"  {name:<34}{cost:>9.1f}" for name, cost in costs.items()]

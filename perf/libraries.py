@@ -4,6 +4,7 @@ Each operation is on data like that of the hot path, and is a call without argum
 library that is not installed is left out.
 """
 
+import base64
 import importlib.util
 import json
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from workers.claims import decode_request
+from workers.jose import decode_segment, encode_segment
 
 Operation = Callable[[], object]
 MESSAGE_SIZE = 1200  # bytes: about what a request with a token, or an answer, comes to
@@ -112,6 +114,14 @@ def list_operations(request: bytes) -> dict[str, dict[str, Operation]]:
         "Ed25519 verify": verifying,
         "RSA-2048 verify (RS256)": _verify_rsa(message),
         "P-256 verify (ES256)": _verify_ec(message),
+        "base64url decode a request": {
+            "pybase64": _bind(decode_segment, encode_segment(request)),
+            "base64": _bind(base64.urlsafe_b64decode, base64.urlsafe_b64encode(request)),
+        },
+        "base64url encode a request": {
+            "pybase64": _bind(encode_segment, request),
+            "base64": _bind(base64.urlsafe_b64encode, request),
+        },
         "JSON decode a request": {
             "msgspec, the fields we need": _bind(decode_request, request),
             "msgspec": _bind(msgspec.json.Decoder().decode, request),

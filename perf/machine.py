@@ -12,6 +12,7 @@ LIBRARIES: Final = (
     "cryptography",
     "py-ed25519-zebra-bindings",
     "PyJWT",
+    "pybase64",
     "msgspec",
     "orjson",
     "lmdb",

@@ -1,0 +1,147 @@
+"""All measurements for this machine, one after the other: `make perf`.
+
+Writes the results as JSON and the report as Markdown with plots, named after the day and the machine; what was measured
+before on the same day, and not again now, stays in them. What each script does, its own `--help` says; here each has
+bounds that keep the whole under a quarter of an hour.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from callout.demo.processes import SignalledError
+from callout.errors import CommandError
+from perf import ladder, load, overload, report, scale, simulate, soak, storm
+from perf.command import Progress, Report, add_attempts, collect
+from perf.local import Population
+from perf.machine import describe_machine
+from perf.processes import raise_file_limit
+
+RESULTS: Final = Path("perf/results")
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure all, or what is asked for, and write."""
+    options = _parse(arguments)
+    raise_file_limit()
+    progress = Progress()
+    began = datetime.now(UTC)
+    machine, date = describe_machine(), began.date().isoformat()
+    path = options.out / f"{date}-{name_machine(machine)}.json"
+    population = Population()
+    try:
+        for name in options.only:
+            started = time.monotonic()
+            found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
+            results = _keep(path, {"date": date, "machine": machine, name: found})
+            progress.say(f"{name}: done in {time.monotonic() - started:.0f} s")
+    except CommandError as error:
+        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
+        return error.exit_code
+    except SignalledError as stopped:
+        return 128 + stopped.number
+    print(path)
+    print(report.write(results, path))
+    return 0
+
+
+def _keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Add to the day's results, so that what has been measured is kept whatever comes next; return them all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.exists() else {}
+    results = before | found
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    return results
+
+
+def name_machine(machine: Report) -> str:
+    """Return what a machine is called in a file's name: its processor and how many cores it has."""
+    processor = re.sub(r"[^a-z0-9]+", "-", str(machine["processor"]).lower()).strip("-")
+    return f"{processor or 'unknown'}-{machine['cores']}"
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m perf", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", type=_parse_names, default=list(_SCRIPTS), metavar="NAME,…", help=", ".join(_SCRIPTS))
+    parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder ({RESULTS})")
+    parser.add_argument("--tiny", action="store_true", help="with bounds so small that the figures say nothing")
+    add_attempts(parser)
+    return parser.parse_args(arguments)
+
+
+def _parse_names(text: str) -> list[str]:
+    names = [word.strip() for word in text.split(",")]
+    if not set(names) <= set(_SCRIPTS):
+        raise argparse.ArgumentTypeError(f"measurements are {', '.join(_SCRIPTS)}, separated by commas")
+    return names
+
+
+def _climb(_: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
+    progress.say("ladder: what a decision costs in process")
+    shared = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="nats-perf-", dir=shared) as directory:
+        rounds, batch, serviceaccounts = (1, 2, 10) if tiny else (ladder.DEFAULT_ROUNDS, 200, 10_000)
+        return ladder.climb(Path(directory), rounds, batch, serviceaccounts)
+
+
+def _load(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
+    bounds = "--workers=1 --replicas=1 --windows=4 --seconds=0.2 --serviceaccounts=20 --first-seen=20 --rounds=1"
+    options, _ = load.parse(bounds.split() if tiny else [f"--attempts={attempts}"])
+    return collect(lambda on: load.measure(population, options, on), progress)
+
+
+def _storm(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
+    found: Report = {"rows": []}
+    bounds = ["--clients=10", "--at-once=5", "--workers=1"]
+    few = ["--protocol=ws,mqtt", "--at-once=100", "--clients=1000", "--retry=no"]
+    for arguments in [bounds] if tiny else [[], few]:
+        options, _ = storm.parse([*arguments, f"--attempts={attempts}"])
+        part = collect(lambda on, options=options: storm.measure(population, options, on), progress)  # type: ignore[misc]  # the default binds it
+        found = {**part, "rows": [*found["rows"], *part["rows"]]}
+    return found
+
+
+def _overload(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
+    bounds = "--factors=1,3 --seconds=0.5 --clients=10 --workers=1"
+    options, _ = overload.parse(bounds.split() if tiny else [f"--attempts={attempts}"])
+    return collect(lambda on: overload.measure(population, options, on), progress)
+
+
+def _scale(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
+    bounds = "--serviceaccounts=10,20 --changes=2 --churn=10 --seconds=0.2 --workers=1"
+    options = scale.parse(bounds.split() if tiny else [f"--attempts={attempts}"])
+    return collect(lambda on: scale.measure(population, options, on), progress)
+
+
+def _soak(population: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
+    bounds = "--hours=0 --rate=10 --interval=0.2 --workers=1" if tiny else "--hours=0.0167 --interval=10"
+    options, _ = soak.parse(bounds.split())
+    return collect(lambda on: soak.measure(population, options, on), progress)
+
+
+def _simulate(_: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
+    progress.say("simulate: a million clients over an hour")
+    return simulate.reckon(simulate.parse(["--seconds=100"] if tiny else []))
+
+
+_SCRIPTS: Final[dict[str, Callable[..., Report]]] = {
+    "ladder": _climb,
+    "load": _load,
+    "storm": _storm,
+    "overload": _overload,
+    "scale": _scale,
+    "soak": _soak,
+    "simulate": _simulate,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,298 @@
+"""Requests straight to the subject, through a real nats-server: one thin connection that sends and takes the time.
+
+Rules kept here:
+- What is sent was made before. While the clock runs a request costs the generator a write and an answer a search for
+  its line, so that what is measured is the service; its share is reported all the same.
+- Answers are looked into when the clock has stopped: a denial is no login, and a quick one would look like a success.
+- A request that no answer came to has no time; it is counted, never left out silently.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from math import nan
+from typing import Any, Final, cast
+
+import msgspec
+
+from callout.errors import CommandError
+from perf.requests import ASKING_SUBJECT, INBOX, RequestMaker
+from perf.wire import PING, PONG, Address, Login
+from workers.jose import decode_segment, split
+
+CONNECT_S: Final = 10.0
+SILENCE_S: Final = 3.0  # without any answer: what is open then will not be answered; nobody waits longer than 2 s
+TICK_S: Final = 0.001  # how often an open loop looks what is due
+MAX_BURST: Final = 4096  # requests written at once: more would wait in this process
+MIN_WALL_S: Final = 1e-9  # so that a rate of nothing is 0
+_SUBSCRIPTION: Final = 1
+_UNANSWERED: Final = -1.0
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """What came of requests.
+
+    Attributes:
+        seconds: from sending a request to its answer, of those that were answered, in the order they were sent.
+        unanswered: how many were not.
+        allowed: how many answers let the client in.
+        wall: seconds from the first request to the last answer.
+        behind: seconds that the generator itself was late with each request, of those that had a time of their own.
+    """
+
+    seconds: list[float]
+    unanswered: int
+    allowed: int
+    wall: float
+    behind: list[float]
+
+
+class _Answer(msgspec.Struct):
+    jwt: str = ""
+
+
+class _AnswerClaims(msgspec.Struct):
+    nats: _Answer
+
+
+class Asker(asyncio.Protocol):
+    """A connection as a user who may ask."""
+
+    def __init__(self, login: Login, maker: RequestMaker) -> None:
+        """Take whom to connect as."""
+        self._login = login
+        self._maker = maker
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._greeting: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._prefix = b"%b.%b." % (INBOX.encode(), encode_random())
+        self._on_answer: Callable[[], None] | None = None
+        self._round = 0
+        self._sent: list[float] = []
+        self._took: list[float] = []
+        self._payloads: list[bytes] = []
+        self._behind: list[float] = []
+        self._open = 0
+
+    async def connect(self, address: Address) -> None:
+        """Connect, and subscribe to the answers.
+
+        Raises:
+            CommandError: the server is not there, or does not want us.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await loop.create_connection(lambda: self, address.host, address.port)
+                info = await self._greeting
+                if address.tls is not None:
+                    plain = self._way
+                    self._transport = await loop.start_tls(plain, self, address.tls, server_hostname=address.host)
+                self._way.write(self._login.line(str(info.get("nonce", ""))))
+                self._way.write(b"SUB %b*.* %d\r\n%b" % (self._prefix, _SUBSCRIPTION, PING))
+                await self._ready
+        except (OSError, TimeoutError) as error:
+            raise CommandError(f"NATS cannot be asked: {error or type(error).__name__}") from None
+
+    async def ask_in_window(self, messages: Sequence[bytes], window: int, limit_s: float) -> Answers:
+        """Send all, never more than `window` without an answer; stop sending after `limit_s`."""
+        self._begin(len(messages))
+        end = time.perf_counter() + limit_s
+        position = 0
+        done = asyncio.Event()
+
+        def go_on() -> None:
+            nonlocal position
+            room = window - self._open
+            if time.perf_counter() >= end:
+                room = 0
+            if room > 0 and position < len(messages):
+                last = min(position + room, len(messages))
+                self._send(messages, range(position, last))
+                position = last
+            if self._open == 0:
+                done.set()
+
+        self._on_answer = go_on
+        began = time.perf_counter()
+        go_on()
+        before = -1, -1
+        while not done.is_set() and (position, self._open) != before:
+            before = position, self._open
+            await self._wait(done.wait, SILENCE_S)
+        return self._collect(began)
+
+    async def ask_on_time(
+        self, messages: Sequence[bytes], due: Sequence[float], patience_s: float, began_at: float = 0
+    ) -> Answers:
+        """Send each at its time, whatever has become of those before; take answers for `patience_s` after the last.
+
+        Args:
+            messages: as `RequestMaker.message` makes them.
+            due: seconds after the beginning, ascending.
+            patience_s: as long as anybody waits for an answer.
+            began_at: Unix seconds of the beginning; now if that is past.
+        """
+        self._begin(len(messages))
+        await asyncio.sleep(max(began_at - time.time(), 0))
+        began = time.perf_counter()
+        position = 0
+        while position < len(messages):
+            now = time.perf_counter() - began
+            last = position
+            while last < len(messages) and due[last] <= now and last - position < MAX_BURST:
+                last += 1
+            if last > position:
+                behind = now - due[position]  # of the first of them, which has waited longest
+                self._behind += [behind] * (last - position)
+                self._send(messages, range(position, last))
+                position = last
+                await self._wait(self._writable.wait, CONNECT_S)
+            await asyncio.sleep(TICK_S if last < len(messages) and due[last] > now else 0)
+        end = time.perf_counter() + patience_s
+        while self._open and time.perf_counter() < end:
+            self._raise_failure()
+            await asyncio.sleep(TICK_S)
+        return self._collect(began)
+
+    async def ask(self, message: bytes, patience_s: float = CONNECT_S) -> bytes:
+        """Send one and return its answer, opened; empty if none comes."""
+        self._begin(1)
+        done = asyncio.Event()
+        self._on_answer = lambda: None if self._open else done.set()
+        self._send([message], range(1))
+        await self._wait(done.wait, patience_s)
+        return self._maker.open(self._payloads[0]) if self._payloads[0] else b""
+
+    async def close(self) -> None:
+        """Leave."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the way to the server."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own do not say so
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail whoever waits."""
+        self._fail(str(error or "the server has closed the connection"))
+
+    def pause_writing(self) -> None:
+        """Let an open loop wait until what was written has left."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let it go on."""
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take answers, and whatever else the server says."""
+        now = time.perf_counter()
+        buffer = self._rest + data if self._rest else data
+        start = 0
+        while (end := buffer.find(b"\r\n", start)) >= 0:
+            if buffer.startswith((b"MSG ", b"HMSG "), start):
+                line = buffer[start:end].split(b" ")
+                stop = end + 2 + int(line[-1])
+                if stop + 2 > len(buffer):
+                    break
+                self._take(line, buffer[end + 2 : stop], now)
+                start = stop + 2
+            else:
+                self._hear(buffer[start:end])
+                start = end + 2
+        self._rest = buffer[start:]
+        if self._on_answer is not None:
+            self._on_answer()
+
+    def _take(self, line: list[bytes], payload: bytes, now: float) -> None:
+        *_, number, position = line[1].split(b".")
+        index = int(position)
+        if int(number) != self._round or self._took[index] >= 0:
+            return  # late, of a measurement that is over; or a second answer
+        if len(line) == 5 and line[0] == b"HMSG":
+            payload = payload[int(line[3]) :]
+        self._took[index] = now - self._sent[index]
+        self._payloads[index] = payload
+        self._open -= 1
+
+    def _hear(self, line: bytes) -> None:
+        if line.startswith(b"INFO ") and not self._greeting.done():
+            self._greeting.set_result(msgspec.json.decode(line[5:]))
+        elif line == b"PING":
+            self._way.write(PONG)
+        elif line == b"PONG" and not self._ready.done():
+            self._ready.set_result(None)
+        elif line.startswith(b"-ERR"):
+            self._fail(line.decode(errors="replace"))
+
+    @property
+    def _way(self) -> asyncio.Transport:
+        assert self._transport is not None, "not connected"
+        return self._transport
+
+    def _fail(self, text: str) -> None:
+        for waiting in (self._greeting, self._ready, self._failed):
+            if not waiting.done():
+                waiting.set_exception(ConnectionError(text))
+                waiting.exception()  # nobody may be waiting for this one
+
+    def _raise_failure(self) -> None:
+        if self._failed.done():
+            raise CommandError(f"the connection to NATS has ended: {self._failed.exception()}")
+
+    async def _wait(self, wait: Callable[[], Awaitable[object]], limit_s: float) -> None:
+        waiting = asyncio.ensure_future(wait())
+        try:
+            either: set[asyncio.Future[Any]] = {waiting, self._failed}
+            await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+        self._raise_failure()
+
+    def _begin(self, number: int) -> None:
+        self._raise_failure()
+        self._round += 1
+        self._on_answer = None
+        self._sent = [nan] * number
+        self._took = [_UNANSWERED] * number
+        self._payloads = [b""] * number
+        self._behind = []
+        self._open = 0
+
+    def _send(self, messages: Sequence[bytes], positions: range) -> None:
+        head = b"%b %b %b%d." % (self._maker.verb, ASKING_SUBJECT.encode(), self._prefix, self._round)
+        data = b"".join([b"%b%d%b" % (head, position, messages[position]) for position in positions])
+        # Before the write: the kernel may let server and worker run before it lets us go on.
+        self._sent[positions.start : positions.stop] = [time.perf_counter()] * len(positions)
+        self._way.write(data)
+        self._open += len(positions)
+
+    def _collect(self, began: float) -> Answers:
+        wall = max((sent + took for sent, took in zip(self._sent, self._took, strict=True) if took >= 0), default=began)
+        self._on_answer = None
+        seconds = [took for took in self._took if took >= 0]
+        asked = sum(moment == moment for moment in self._sent)  # noqa: PLR0124  # NaN is not equal to itself
+        allowed = sum(is_allowed(self._maker.open(payload)) for payload in self._payloads if payload)
+        return Answers(seconds, asked - len(seconds), allowed, max(wall - began, MIN_WALL_S), self._behind)
+
+
+def is_allowed(answer: bytes) -> bool:
+    """Tell whether an answer holds a user JWT; its signature is the server's to check."""
+    compact = split(answer)
+    if compact is None:
+        return False
+    try:
+        return bool(msgspec.json.decode(decode_segment(compact.payload), type=_AnswerClaims).nats.jwt)
+    except ValueError:
+        return False
+
+
+def encode_random() -> bytes:
+    """Return some characters that no other connection has."""
+    return f"{time.monotonic_ns():x}".encode()

@@ -1,0 +1,113 @@
+"""The goals, and what was measured of each. Pure.
+
+A goal is a ratio within one run wherever it can be, so that it means the same on another machine.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from perf import load, overload, scale, storm
+from perf.cases import FIRST_SEEN, REMEMBERED
+from perf.command import Report
+from workers.user_jwt import Mode
+
+AT_MOST: Final = "≤"
+AT_LEAST: Final = "≥"
+_LADDER: Final = "decision ÷ bare cryptography in process, RS256"
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """A goal: the figure's name, what it says, and its bound.
+
+    Attributes:
+        figure: the name under which a script's `find_goals` returns it.
+        about: what it is, for a reader.
+        side: `AT_MOST` or `AT_LEAST`.
+        bound: the goal.
+    """
+
+    figure: str
+    about: str
+    side: str
+    bound: float
+
+    def is_reached(self, value: float) -> bool:
+        """Tell whether a value that was measured reaches it."""
+        return value <= self.bound if self.side == AT_MOST else value >= self.bound
+
+
+GOALS: Final = (
+    Goal(f"{_LADDER}, {FIRST_SEEN}", "CPU of a whole decision ÷ bare cryptography, first seen", AT_MOST, 1.25),
+    Goal(f"{_LADDER}, {REMEMBERED}", "the same, token remembered", AT_MOST, 1.30),
+    Goal(
+        f"worker ÷ in process, {FIRST_SEEN}", "CPU of one worker for a request ÷ in process, first seen", AT_MOST, 1.35
+    ),
+    Goal(f"worker ÷ in process, {REMEMBERED}", "the same, token remembered", AT_MOST, 1.35),
+    Goal(
+        f"rate ÷ bare, two workers, {FIRST_SEEN}",
+        "decisions/s, two workers ÷ (1 s ÷ bare cryptography), first seen",
+        AT_LEAST,
+        0.9,
+    ),
+    Goal(f"rate ÷ bare, two workers, {REMEMBERED}", "the same, token remembered", AT_LEAST, 0.9),
+    Goal("service ÷ server CPU, 100 at once", "storm, 100 at once: CPU of the service ÷ of nats-server", AT_MOST, 0.45),
+    Goal(
+        "goodput at 3 times ÷ at 1 times capacity",
+        "overload at the subject, answers within 1.5 s: 3 times ÷ 1 times capacity",
+        AT_LEAST,
+        0.9,
+    ),
+    Goal(
+        "rate, 4,000 at once ÷ 400 at once",
+        "end to end: connections/s, 4,000 clients at once ÷ 400 at once",
+        AT_LEAST,
+        0.8,
+    ),
+    Goal("not in at the end, 4,000 at once with retry", "of these 4,000 not in at the end, with retry", AT_MOST, 0),
+    Goal("100,000: ready after the list, s", "100,000 ServiceAccounts: seconds from the list to ready", AT_MOST, 3),
+    Goal("100,000: supervisor, MiB", "100,000: memory of the supervisor, MiB", AT_MOST, 150),
+    Goal("100,000: snapshot, MiB", "100,000: snapshot, MiB", AT_MOST, 60),
+    Goal("100,000: worker, MiB", "100,000: private memory of a worker, MiB", AT_MOST, 45),
+    Goal(
+        "growth of the worker with ServiceAccounts, MiB",
+        "growth of a worker from the fewest ServiceAccounts to the most, MiB",
+        AT_MOST,
+        1,
+    ),
+    Goal("1,000,000: snapshot ÷ that of 100,000", "1,000,000: snapshot ÷ that of 100,000", AT_MOST, 10.5),
+    Goal(
+        "1,000,000: p50 at half load ÷ that of 100,000",
+        "1,000,000: median latency at half load ÷ that at 100,000",
+        AT_MOST,
+        1.2,
+    ),
+    Goal("change to decision, p99, ms", "change of an annotation → decision that knows it, p99, ms", AT_MOST, 50),
+    Goal("p99 at half load, ms", "decision at half load, through nats-server, p99, ms", AT_MOST, 5),
+)
+"""In the order of the report. Growth "none" is a MiB at most: what an allocator rounds to."""
+
+
+def find_figures(results: Mapping[str, Report]) -> dict[str, float | None]:
+    """Return all that has a goal, from the reports of the scripts that were run."""
+    found: dict[str, float | None] = {}
+    if "ladder" in results:
+        for row in results["ladder"]["decisions"]:
+            if (row["algorithm"], row["mode"]) == ("RS256", Mode.SERVER):
+                found[f"{_LADDER}, {row['token']}"] = row["ratio"]
+    for name, script in (("load", load), ("storm", storm), ("overload", overload), ("scale", scale)):
+        if name in results:
+            found |= script.find_goals(results[name])
+    return found
+
+
+def judge(results: Mapping[str, Report]) -> list[list[object]]:
+    """Return a row for each goal: what it is, the goal, what was measured, and yes, no or nothing."""
+    figures = find_figures(results)
+    rows: list[list[object]] = []
+    for goal in GOALS:
+        value = figures.get(goal.figure)
+        verdict = "" if value is None else "yes" if goal.is_reached(value) else "no"
+        rows.append([goal.about, f"{goal.side} {goal.bound:g}", value, verdict])
+    return rows

@@ -1,0 +1,282 @@
+"""More than can be answered: what still gets through, and how long it takes until all are in.
+
+Open loop: each request, or client, comes at its own time, whatever becomes of those before. Straight at the subject the
+requests have the `exp` that a nats-server gives them, two seconds ahead and cut to whole seconds, and an answer counts
+if it comes within 1.5 s. End to end clients come at so many times the rate that gets in, and come back when they are
+refused, as nats.go does.
+
+Capacity is measured first, on the same set-up: the rate with a window of requests, or of clients, on their way.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from callout.errors import CommandError
+from perf.asking import Answers, Asker
+from perf.cases import REMEMBERED
+from perf.command import Progress, Report, add_attempts, execute, find_least_disturbed, find_shares, make_parser, table
+from perf.crowd import Arrival
+from perf.load import FEW_TOKENS, STEADY_WINDOW, Bench
+from perf.local import Population, run_local
+from perf.processes import OURSELVES, Meter
+from perf.requests import SERVER_WAITS_S, RequestMaker
+from perf.storm import SERVICEACCOUNTS, run_storm
+from perf.summary import ratio, summarize
+from perf.target import SERVER, WORKERS, Target, add_arguments, bounded, find_deployed
+
+IN_TIME_S: Final = 1.5  # of the server's two seconds: what comes later may be too late for the client
+CAPACITY_SECONDS: Final = 2.0
+CAPACITY_CLIENTS: Final = 1500
+CAPACITY_AT_ONCE: Final = 200
+ROOM: Final = 15_000  # clients that may be on their way in an open loop: all of them
+LEAD_S: Final = 0.2  # between the last signature and the first request
+SIGNING_S: Final = 60e-6  # of a request, to begin with; measured from then on
+SIGNING_MARGIN: Final = 1.5  # times that, since something else may run at the same time
+SIGNING_TRIES: Final = 5
+MAX_REQUESTS: Final = 400_000
+SETTLE_S: Final = 2.5  # after an overload: what waits has been dropped by then
+FACTORS: Final = "0.5,1,2,3,4,6,8"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options, deployed = parse(arguments)
+    if deployed is not None:
+        return execute(options, lambda progress: measure_target(deployed, options, progress), render)
+    return execute(options, lambda progress: measure(Population(), options, progress), render)
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
+    """Read the arguments; ends the process with one line if they are wrong."""
+    parser = make_parser("overload", __doc__)
+    parser.add_argument(
+        "--factors", type=parse_factors, default=parse_factors(FACTORS), metavar="F,…", help=f"of capacity ({FACTORS})"
+    )
+    parser.add_argument("--seconds", type=bounded(0.5, 60, float), default=4.0, help="for each, straight (4)")
+    parser.add_argument("--clients", type=bounded(0, ROOM), default=3000, help="for each, end to end; 0: none (3000)")
+    parser.add_argument("--tries", type=bounded(1, 1000), default=30, help="of each client (30)")
+    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    add_attempts(parser)
+    add_arguments(parser, direct=True, connecting=True)
+    options = parser.parse_args(arguments)
+    try:
+        return options, find_deployed(options, direct=True)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def parse_factors(text: str) -> list[float]:
+    """Read factors from 0.1 to 20, separated by commas.
+
+    Raises:
+        argparse.ArgumentTypeError: they are none.
+    """
+    try:
+        factors = [float(word) for word in text.split(",")]
+    except ValueError:
+        factors = []
+    if not factors or not all(0.1 <= factor <= 20 for factor in factors):
+        raise argparse.ArgumentTypeError("factors from 0.1 to 20 are wanted, separated by commas")
+    return factors
+
+
+async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
+    """Measure a set-up that is started here; the report is what `--json` prints."""
+    tokens = max(options.clients, FEW_TOKENS)
+    async with run_local(population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=tokens) as local:
+        return {"workers": options.workers, **await measure_target(local.target, options, progress)}
+
+
+async def measure_target(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+    """Measure what is there."""
+    straight = await _overload_subject(target, options, progress)
+    connected = await _overload_server(target, options, progress) if options.clients else {}
+    return {"straight": straight, "end_to_end": connected}
+
+
+async def _overload_subject(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+    progress.say("overload: capacity, straight at the subject")
+    bench = await Bench.open(target, {}, options.attempts)
+    await bench.warm_up(options.workers)
+    capacity = (await bench.run_window(REMEMBERED, STEADY_WINDOW, CAPACITY_SECONDS, series="capacity"))["rate"]
+    await bench.close()
+    if not capacity or target.login is None:
+        raise CommandError("nothing is answered at all, so there is nothing to be overloaded")
+    maker = target.maker()
+    asker = Asker(target.login, maker)
+    await asker.connect(target.addresses["nats"])
+    steps = []
+    signing = SIGNING_S
+    for factor in options.factors:
+        rate = min(factor * capacity, MAX_REQUESTS / options.seconds)
+        progress.say(f"overload: {factor:g} times {capacity:.0f} requests/s")
+        due = [position / rate for position in range(int(rate * options.seconds))]
+
+        async def ask(rate: float = rate, due: Sequence[float] = due) -> Report:
+            nonlocal signing
+            messages, began, signing = _sign_ahead(maker, target.tokens[:FEW_TOKENS], due, signing)
+            meter = Meter(target.find_processes())
+            answers = await asker.ask_on_time(messages, due, SETTLE_S, began)
+            return describe(answers, rate, options.seconds, meter.read())
+
+        steps.append({"factor": factor, **await find_least_disturbed(ask, options.attempts)})
+    await asker.close()
+    return {"capacity": capacity, "steps": steps}
+
+
+async def _overload_server(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+    progress.say("overload: capacity, end to end")
+
+    async def come(number: int, arrival: Arrival) -> Report:
+        return await find_least_disturbed(lambda: run_storm(target, "nats", number, arrival), options.attempts)
+
+    capacity = (await come(CAPACITY_CLIENTS, Arrival(CAPACITY_AT_ONCE)))["rate"]
+    if not capacity:
+        raise CommandError("nobody gets in at all, so there is nothing to be overloaded")
+    steps = []
+    for factor in options.factors:
+        progress.say(f"overload: {options.clients} clients at {factor:g} times {capacity:.0f} connections/s")
+        arrival = Arrival(ROOM, rate=factor * capacity, tries=options.tries)
+        found = await come(options.clients, arrival)
+        steps.append({"factor": factor, "offered": round(arrival.rate, 1), **found})
+    return {"capacity": capacity, "steps": steps}
+
+
+def _sign_ahead(
+    maker: RequestMaker, tokens: Sequence[str], due: Sequence[float], signing: float
+) -> tuple[list[bytes], float, float]:
+    """Sign all before the first is due; return them, when that is, and the seconds that each of them took."""
+    for _ in range(SIGNING_TRIES):
+        began = time.time() + len(due) * signing * SIGNING_MARGIN + LEAD_S
+        messages, took = sign_on_time(maker, tokens, due, began)
+        signing = took / len(due)
+        if time.time() <= began:
+            return messages, began, signing
+    raise CommandError("signing the requests takes longer each time: this machine is too busy to measure anything")
+
+
+def sign_on_time(
+    maker: RequestMaker, tokens: Sequence[str], due: Sequence[float], began: float
+) -> tuple[list[bytes], float]:
+    """Sign requests that are sent at `began` (Unix seconds) and so much later; return them and the seconds it took."""
+    started = time.perf_counter()
+    messages = [
+        maker.message(tokens[position % len(tokens)], int(began + moment + SERVER_WAITS_S))
+        for position, moment in enumerate(due)
+    ]
+    return messages, time.perf_counter() - started
+
+
+def describe(answers: Answers, offered: float, seconds: float, cpu: dict[str, float]) -> Report:
+    """Sum up what became of requests.
+
+    Goodput is answers in time, for each second from the first request to the last answer: what has piled up while
+    requests were sent, and is worked off afterwards, took time as well.
+    """
+    in_time = sum(took <= IN_TIME_S for took in answers.seconds)
+    return {
+        "offered": round(offered, 1),
+        "goodput": round(in_time / max(answers.wall, seconds), 1),
+        "in_time": in_time,
+        "late": len(answers.seconds) - in_time,
+        "unanswered": answers.unanswered,
+        "allowed": answers.allowed,
+        "latency_ms": msgspec.to_builtins(summarize(answers.seconds)),
+        "generator_behind_ms": msgspec.to_builtins(summarize(answers.behind)),
+        "cpu_s": cpu,
+        **find_shares(cpu),
+    }
+
+
+def find_goals(report: Report) -> dict[str, float | None]:
+    """Return the figures that have a goal, as far as the report holds them."""
+    straight = {step["factor"]: step["goodput"] for step in report["straight"]["steps"]}
+    return {"goodput at 3 times ÷ at 1 times capacity": ratio(straight.get(3.0), straight.get(1.0))}
+
+
+def render(report: Report) -> list[str]:
+    """Return the report as lines of tables."""
+    straight, connected = report["straight"], report["end_to_end"]
+    lines = [f"straight at the subject: capacity {straight['capacity']:,.0f} requests/s", ""]
+    columns = (
+        "times",
+        "offered/s",
+        "in time/s",
+        "late",
+        "unanswered",
+        "p50 ms",
+        "p99 ms",
+        "server s",
+        "workers s",
+        "generator s",
+        "its share",
+        "others' share",
+    )
+    lines += table(columns, [_straight_row(step) for step in straight["steps"]])
+    if connected:
+        lines += ["", f"end to end, with retry: capacity {connected['capacity']:,.0f} connections/s", ""]
+        heads = (
+            "times",
+            "offered/s",
+            "in/s",
+            "in",
+            "lost",
+            "tries",
+            "all in s",
+            "p50 ms",
+            "p99 ms",
+            "server s",
+            "workers s",
+            "generator s",
+            "its share",
+            "others' share",
+        )
+        lines += table(heads, [_connected_row(step) for step in connected["steps"]])
+    return [*lines, "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+
+
+def _straight_row(step: Report) -> list[object]:
+    cpu, latency = step["cpu_s"], step["latency_ms"]
+    return [
+        f"{step['factor']:g}",
+        step["offered"],
+        step["goodput"],
+        step["late"],
+        step["unanswered"],
+        latency["p50"],
+        latency["p99"],
+        cpu.get(SERVER),
+        cpu.get(WORKERS),
+        cpu[OURSELVES],
+        step["generator_share"],
+        step["others_share"],
+    ]
+
+
+def _connected_row(step: Report) -> list[object]:
+    cpu, waited = step["cpu_s"], step["time_to_admitted_ms"]
+    return [
+        f"{step['factor']:g}",
+        step["offered"],
+        step["rate"],
+        step["admitted"],
+        step["refused"],
+        step["tries"],
+        step["seconds_until_all_in"],
+        waited["p50"],
+        waited["p99"],
+        cpu.get(SERVER),
+        cpu.get(WORKERS),
+        cpu[OURSELVES],
+        step["generator_share"],
+        step["others_share"],
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

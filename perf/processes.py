@@ -1,0 +1,111 @@
+"""What processes cost: CPU and memory, as Linux accounts for them (proc(5)).
+
+A process that has ended, or is not ours to look into, costs nothing that is known: it counts as zero from then on.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+OURSELVES: Final = "generator"
+OTHERS: Final = "others"
+WALL: Final = "wall"
+_TICKS: Final = os.sysconf("SC_CLK_TCK")  # in a second
+_KIB: Final = 1024
+_BUSY: Final = "busy"
+_STAT: Final = Path("/proc/stat")
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Bytes of a process: those that nobody shares with it, and those that are not memory shared by name (tmpfs)."""
+
+    private: int
+    own: int
+
+
+class Meter:
+    """Takes the CPU time of groups of processes, of this one (`generator`) and of all `others`, between two moments.
+
+    What others take tells how far a rate can be believed. Time that a hypervisor has given to somebody else is theirs.
+
+    Args:
+        groups: process ids by what they are called.
+    """
+
+    def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
+        """Begin."""
+        self._groups = {name: list(pids) for name, pids in groups.items()}
+        self._began_at = time.monotonic()
+        self._before = self._read()
+
+    def read(self) -> dict[str, float]:
+        """Return the seconds of CPU that each group has taken since the beginning, and the time itself as `wall`."""
+        spent = {name: round(now - self._before[name], 3) for name, now in self._read().items()}
+        all_busy = spent.pop(_BUSY)
+        others = max(round(all_busy - sum(spent.values()), 3), 0.0)
+        return {**spent, OTHERS: others, WALL: round(time.monotonic() - self._began_at, 3)}
+
+    def _read(self) -> dict[str, float]:
+        found = {name: sum(read_cpu(pid) for pid in pids) for name, pids in self._groups.items()}
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        return {**found, OURSELVES: own.ru_utime + own.ru_stime, _BUSY: _read_busy()}
+
+
+def read_cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process has taken, in itself and in the system."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    fields = text.rpartition(")")[2].split()  # the name in brackets may hold anything
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def read_memory(pid: int) -> Memory:
+    """Return what memory a process has."""
+    try:
+        rollup = _read_sizes(Path(f"/proc/{pid}/smaps_rollup"))
+        status = _read_sizes(Path(f"/proc/{pid}/status"))
+    except OSError:
+        return Memory(0, 0)
+    private = rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0)
+    return Memory(private, status.get("VmRSS", 0) - status.get("RssShmem", 0))
+
+
+def list_children(pid: int) -> list[int]:
+    """Return the processes that this one has started and that still are there."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def raise_file_limit() -> int:
+    """Let this process, and those it starts from now on, open as many files as the system lets it; return how many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+def _read_busy() -> float:
+    """Return the seconds that all CPUs have not been idle: all of the first line but idle, iowait and guests."""
+    try:
+        user, nice, system, _, _, *rest = _STAT.read_text().partition("\n")[0].split()[1:9]
+    except (OSError, ValueError):
+        return 0.0
+    return sum(int(ticks) for ticks in (user, nice, system, *rest)) / _TICKS
+
+
+def _read_sizes(path: Path) -> dict[str, int]:
+    """Read lines such as `VmRSS:  123 kB`, in bytes."""
+    found = {}
+    for line in path.read_text().splitlines():
+        name, _, value = line.partition(":")
+        if value.endswith(" kB"):
+            found[name] = int(value.split()[0]) * _KIB
+    return found

@@ -1,0 +1,145 @@
+"""Hours at a chosen load: does memory grow, do decisions get slower, do connections break?
+
+A steady stream of requests, each at its own time. At each interval one line: how many were answered, how long it took,
+memory of supervisor and workers, what was logged as a warning, workers that were started anew. In the end the slope of
+memory (MiB an hour) and the drift of the latency, from the straight line that fits best.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from perf.cases import REMEMBERED
+from perf.command import Progress, Report, execute, make_parser, table
+from perf.load import FEW_TOKENS, Bench
+from perf.local import Local, Population, read_metric, run_local
+from perf.processes import read_memory
+from perf.summary import slope
+from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded, find_deployed
+
+MIB: Final = 1 << 20
+HOUR_S: Final = 3600
+MAX_INTERVAL_S: Final = 50.0  # within what requests are good for
+SERVICEACCOUNTS: Final = 1000
+RECONNECTED: Final = "reconnected to NATS"
+RESTARTS: Final = "nats_auth_worker_restarts_total"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options, deployed = parse(arguments)
+    if deployed is not None:
+        return execute(options, lambda progress: measure_target(deployed, None, options, progress), render)
+    return execute(options, lambda progress: measure(Population(), options, progress), render)
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
+    """Read the arguments; ends the process with one line if they are wrong."""
+    parser = make_parser("soak", __doc__)
+    parser.add_argument("--hours", type=bounded(0, 24 * 31, float), default=2.0, help="how long (2)")
+    parser.add_argument("--rate", type=bounded(1, 20_000), default=500, help="requests a second (500)")
+    parser.add_argument("--interval", type=bounded(0.2, MAX_INTERVAL_S, float), default=30.0, help="seconds (30)")
+    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    add_arguments(parser, direct=True, connecting=False)
+    options = parser.parse_args(arguments)
+    try:
+        return options, find_deployed(options, direct=True)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
+    """Measure a set-up that is started here; the report is what `--json` prints."""
+    async with run_local(
+        population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=FEW_TOKENS
+    ) as local:
+        return await measure_target(local.target, local, options, progress)
+
+
+async def measure_target(
+    target: Target, local: Local | None, options: argparse.Namespace, progress: Progress
+) -> Report:
+    """Measure what is there; of a deployed one (no `local`) memory and log are not to be had."""
+    bench = await Bench.open(target, {})
+    await bench.warm_up(options.workers)
+    rows: list[Report] = []
+    began = time.monotonic()
+    while not rows or time.monotonic() - began < options.hours * HOUR_S:
+        point = await bench.run_at(REMEMBERED, options.rate, options.interval)
+        row = {
+            "hours": round((time.monotonic() - began) / HOUR_S, 4),
+            "answered": point["answered"],
+            "not_let_in": point["answered"] - point["allowed"],
+            "unanswered": point["unanswered"],
+            "latency_ms": point["latency_ms"],
+            "generator_share": point["generator_share"],
+            **(await _look(local) if local else {}),
+        }
+        rows.append(row)
+        progress.say(
+            f"soak: {row['hours']:.2f} of {options.hours:g} hours, {row['answered']} answered,"
+            f" p99 {row['latency_ms']['p99']} ms, workers {row.get('workers_mib', '-')} MiB"
+        )
+    await bench.close()
+    return {"rate": options.rate, "rows": rows, "slopes": find_slopes(rows)}
+
+
+def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
+    """Return growth by the hour of memory (MiB) and of the median latency (ms); None for what was not measured."""
+    found = {}
+    for name in ("supervisor_mib", "workers_mib"):
+        points = [(row["hours"], row[name]) for row in rows if name in row]
+        found[f"{name}_per_hour"] = slope(points)
+    medians = [(row["hours"], row["latency_ms"]["p50"]) for row in rows if row["latency_ms"]["p50"] is not None]
+    return {**found, "p50_ms_per_hour": slope(medians)}
+
+
+def render(report: Report) -> list[str]:
+    """Return the report as lines of tables."""
+    columns = (
+        "hours",
+        "answered",
+        "not let in",
+        "unanswered",
+        "p50 ms",
+        "p99 ms",
+        "supervisor MiB",
+        "workers MiB",
+        "reconnects",
+        "restarts",
+    )
+    rows = [
+        [
+            f"{row['hours']:.3f}",
+            row["answered"],
+            row["not_let_in"],
+            row["unanswered"],
+            row["latency_ms"]["p50"],
+            row["latency_ms"]["p99"],
+            row.get("supervisor_mib"),
+            row.get("workers_mib"),
+            row.get("reconnects"),
+            row.get("restarts"),
+        ]
+        for row in report["rows"]
+    ]
+    return [*table(columns, rows), "", *table(("growth by the hour", "is"), list(report["slopes"].items()))]
+
+
+async def _look(local: Local) -> Report:
+    """Return what the processes take, and what has gone wrong since the last look."""
+    groups = local.target.find_processes()
+    lines = [line for service in local.services for line in service.log.read()]
+    return {
+        "supervisor_mib": round(sum(read_memory(pid).own for pid in groups[SUPERVISOR]) / MIB, 2),
+        "workers_mib": round(sum(read_memory(pid).private for pid in groups[WORKERS]) / MIB, 2),
+        "reconnects": sum(line["event"] == RECONNECTED for line in lines),
+        "warnings": sum(line["level"] in {"warning", "error"} for line in lines),
+        "restarts": round(sum([await read_metric(service, RESTARTS) for service in local.services])),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Real connections with real tokens: how many get in a second, how long each waits, and who spends the CPU.
+
+So many clients are on their way at once; whoever is in stays. Each has a token that the service has not seen before.
+Without retry a client that is refused is lost; with retry it comes back as nats.go does, after 2 s. With retry is
+measured where somebody was refused without. Each row is a set-up of its own.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from perf.command import Progress, Report, add_attempts, execute, find_least_disturbed, find_shares, make_parser, table
+from perf.crowd import Arrival, Crowd, Outcome, make_client
+from perf.local import Population, run_local
+from perf.processes import OURSELVES, Meter
+from perf.summary import ratio, summarize
+from perf.target import (
+    PROTOCOLS,
+    SERVER,
+    SUPERVISOR,
+    WORKERS,
+    Target,
+    add_arguments,
+    bounded,
+    find_deployed,
+    parse_numbers,
+)
+
+MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
+SERVICEACCOUNTS: Final = 1000
+RETRY: Final = ("no", "yes", "both")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options, deployed = parse(arguments)
+    if deployed is not None:
+        return execute(options, lambda progress: measure_deployed(deployed, options, progress), render)
+    return execute(options, lambda progress: measure(Population(), options, progress), render)
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
+    """Read the arguments; ends the process with one line if they are wrong."""
+    parser = make_parser("storm", __doc__)
+    parser.add_argument(
+        "--at-once", type=parse_numbers, default=[100, 400, 4000], metavar="N,…", help="on their way (100,400,4000)"
+    )
+    parser.add_argument(
+        "--clients", type=bounded(1, MAX_CLIENTS), default=2000, help="in all, or as many as come at once (2000)"
+    )
+    parser.add_argument("--protocol", type=parse_protocols, default=["nats"], metavar="P,…", help="nats, ws, mqtt")
+    parser.add_argument("--retry", choices=RETRY, default="both", help="whether who is refused comes back (both)")
+    parser.add_argument("--tries", type=bounded(2, 1000), default=20, help="with retry, of each client (20)")
+    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    add_attempts(parser)
+    add_arguments(parser, direct=False, connecting=True)
+    options = parser.parse_args(arguments)
+    if max(options.at_once) > MAX_CLIENTS:
+        parser.error(f"--at-once is {MAX_CLIENTS} at most: there are no more files and ports")
+    try:
+        deployed = find_deployed(options, direct=False)
+        if deployed is not None:
+            missing = [protocol for protocol in options.protocol if protocol not in deployed.addresses]
+            if missing:
+                raise ValueError(f"--protocol {missing[0]} needs --{missing[0]}-url")
+    except ValueError as error:
+        parser.error(str(error))
+    return options, deployed
+
+
+def parse_protocols(text: str) -> list[str]:
+    """Read the names of protocols, separated by commas.
+
+    Raises:
+        argparse.ArgumentTypeError: there is another one.
+    """
+    names = [word.strip() for word in text.split(",")]
+    if not set(names) <= set(PROTOCOLS):
+        raise argparse.ArgumentTypeError(f"protocols are {', '.join(PROTOCOLS)}, separated by commas")
+    return names
+
+
+async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
+    """Measure set-ups that are started here; the report is what `--json` prints."""
+    rows: list[Report] = []
+    for protocol in options.protocol:
+        for at_once in options.at_once:
+            clients = max(options.clients, at_once)
+            for tries in list_tries(options):
+                if tries > 1 and options.retry == "both" and rows[-1]["refused"] == 0:
+                    continue
+                progress.say(f"storm: {protocol}, {clients} clients, {at_once} at once, {_say_tries(tries)}")
+
+                async def come(
+                    protocol: str = protocol, clients: int = clients, at_once: int = at_once, tries: int = tries
+                ) -> Report:
+                    setup = run_local(
+                        population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients
+                    )
+                    async with setup as local:
+                        return await run_storm(local.target, protocol, clients, Arrival(at_once, tries=tries))
+
+                rows.append(await find_least_disturbed(come, options.attempts))
+    return {"workers": options.workers, "rows": rows}
+
+
+async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+    """Measure what is deployed."""
+    rows: list[Report] = []
+    for protocol in options.protocol:
+        for at_once in options.at_once:
+            clients = max(options.clients, at_once)
+            for tries in list_tries(options):
+                progress.say(f"storm: {protocol}, {clients} clients, {at_once} at once, {_say_tries(tries)}")
+                rows.append(await run_storm(target, protocol, clients, Arrival(at_once, tries=tries)))
+    return {"rows": rows}
+
+
+def list_tries(options: argparse.Namespace) -> list[int]:
+    """Return how often clients may try: in one measurement, or first in one and then in the other."""
+    return {"no": [1], "yes": [options.tries], "both": [1, options.tries]}[options.retry]
+
+
+async def run_storm(target: Target, protocol: str, number: int, arrival: Arrival) -> Report:
+    """Let clients come, and return what became of them and who took the CPU for it."""
+    address = target.addresses[protocol]
+    tokens = target.tokens
+    clients = [
+        make_client(protocol, tokens[position % len(tokens)], position, target.sentinel, address)
+        for position in range(number)
+    ]
+    async with Crowd(address, protocol) as crowd:
+        meter = Meter(target.find_processes())
+        outcomes = await crowd.arrive(clients, arrival)
+        cpu = meter.read()
+    return {"protocol": protocol, "at_once": arrival.at_once, **describe(outcomes, arrival.tries, cpu)}
+
+
+def describe(outcomes: Sequence[Outcome], tries: int, cpu: dict[str, float]) -> Report:
+    """Sum up what became of clients."""
+    admitted = [(outcome.began_at, outcome.admitted_at) for outcome in outcomes if outcome.admitted_at is not None]
+    last = max((at for _, at in admitted), default=0.0)
+    return {
+        "clients": len(outcomes),
+        "tries_at_most": tries,
+        "admitted": len(admitted),
+        "refused": len(outcomes) - len(admitted),
+        "tries": sum(outcome.tries for outcome in outcomes),
+        "rate": round(len(admitted) / last, 1) if last else 0.0,
+        "seconds_until_all_in": round(last, 3) if len(admitted) == len(outcomes) else None,
+        "time_to_admitted_ms": msgspec.to_builtins(summarize([at - began for began, at in admitted])),
+        "cpu_s": cpu,
+        "service_cpu_by_server": ratio(cpu.get(WORKERS, 0.0) + cpu.get(SUPERVISOR, 0.0), cpu.get(SERVER)),
+        **find_shares(cpu),
+    }
+
+
+def find_goals(report: Report) -> dict[str, float | None]:
+    """Return the figures that have a goal, as far as the report holds them."""
+    rows = [row for row in report["rows"] if row["protocol"] == "nats"]
+    once = {row["at_once"]: row for row in rows if row["tries_at_most"] == 1}
+    many, few = once.get(4000, {}), once.get(400, {})
+    again = [row for row in rows if row["at_once"] == 4000 and row["tries_at_most"] > 1]
+    left = min((row["refused"] for row in again), default=many.get("refused"))
+    return {
+        "service ÷ server CPU, 100 at once": once.get(100, {}).get("service_cpu_by_server"),
+        "rate, 4,000 at once ÷ 400 at once": ratio(many.get("rate"), few.get("rate")),
+        "not in at the end, 4,000 at once with retry": left,
+    }
+
+
+def render(report: Report) -> list[str]:
+    """Return the report as lines of tables."""
+    columns = (
+        "clients",
+        "connections/s",
+        "in",
+        "refused",
+        "tries",
+        "p50 ms",
+        "p99 ms",
+        "all in s",
+        "server s",
+        "service s",
+        "generator s",
+        "its share",
+        "others' share",
+    )
+    rows = [_row(row) for row in report["rows"]]
+    return [*table(columns, rows), "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+
+
+def _row(row: Report) -> list[object]:
+    cpu, waited = row["cpu_s"], row["time_to_admitted_ms"]
+    service = cpu[WORKERS] + cpu[SUPERVISOR] if WORKERS in cpu else None
+    return [
+        f"{row['protocol']}, {row['clients']}, {row['at_once']} at once, {_say_tries(row['tries_at_most'])}",
+        row["rate"],
+        row["admitted"],
+        row["refused"],
+        row["tries"],
+        waited["p50"],
+        waited["p99"],
+        row["seconds_until_all_in"],
+        cpu.get(SERVER),
+        service,
+        cpu[OURSELVES],
+        row["generator_share"],
+        row["others_share"],
+    ]
+
+
+def _say_tries(tries: int) -> str:
+    return "no retry" if tries == 1 else "with retry"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

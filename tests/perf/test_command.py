@@ -1,0 +1,121 @@
+"""What the measuring commands have in common: a clean end, one line for what went wrong, tables that line up."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from callout.errors import EXIT_FAILED, CommandError
+from perf.__main__ import name_machine
+from perf.command import Progress, Report, execute, find_least_disturbed, find_shares, show, table
+from perf.goals import GOALS, judge
+
+
+def execute_quietly(measure: Any) -> int:
+    """Execute a measurement as a command does."""
+    return execute(argparse.Namespace(json=True, quiet=True), measure, lambda _: [])
+
+
+def test_a_report_says_what_it_was_made_on(capfd: pytest.CaptureFixture[str]) -> None:
+    """Beside what was measured; and standard output holds nothing else."""
+
+    async def measure(progress: Progress) -> Report:
+        progress.say("not to be heard")
+        return {"rows": [1]}
+
+    assert 0 == execute_quietly(measure)
+    out, err = capfd.readouterr()
+    assert {"machine", "rows"} == set(json.loads(out))
+    assert "" == err
+
+
+def test_what_goes_wrong_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """On standard error, with an exit code of its own."""
+
+    async def measure(_: Progress) -> Report:
+        raise CommandError("there is no server")
+
+    assert EXIT_FAILED == execute_quietly(measure)
+    assert ("", "error: there is no server\n") == tuple(capfd.readouterr())
+
+
+def test_a_signal_ends_a_measurement_that_cleans_up(capfd: pytest.CaptureFixture[str]) -> None:
+    """And the exit code says which one it was."""
+    cleaned = []
+
+    async def measure(_: Progress) -> Report:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never done
+        finally:
+            cleaned.append(True)
+
+    assert 128 + signal.SIGTERM == execute_quietly(measure)
+    assert ([True], "") == (cleaned, capfd.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("shares", "attempts", "expected", "used"),
+    [
+        ([0.5, 0.05, 0.01], 3, 0.05, 2),
+        ([0.5, 0.3, 0.4], 3, 0.3, 3),
+        ([0.5, 0.3, 0.4], 1, 0.5, 1),
+        ([0.1, 0.0], 5, 0.1, 1),
+    ],
+)
+def test_what_others_have_disturbed_least_counts(
+    shares: list[float], attempts: int, expected: float, used: int
+) -> None:
+    """It is measured again until they leave the machine alone, and so often at most."""
+    left = list(shares)
+
+    async def measure() -> Report:
+        return {"others_share": left.pop(0)}
+
+    assert {"others_share": expected} == asyncio.run(find_least_disturbed(measure, attempts))
+    assert used == len(shares) - len(left)
+
+
+def test_shares_are_of_the_whole_machine() -> None:
+    """All of its cores for all of the time; of no time there is no share."""
+    cores = os.cpu_count() or 1
+    found = find_shares({"generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
+    assert {"generator_share": 0.5, "others_share": 0.25} == found
+    assert {0.0} == set(find_shares({"generator": 1.0, "others": 1.0, "wall": 0.0}).values())
+
+
+def test_columns_line_up() -> None:
+    """Names to the left, numbers to the right."""
+    assert ["name    s", "a       1", "longer  -"] == table(("name", "s"), [("a", 1), ("longer", None)])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "-"), (1234, "1,234"), (0.123456, "0.123"), (12345.6, "12,346"), (2, "2"), ("text", "text")],
+)
+def test_values_are_written_for_a_reader(value: object, expected: str) -> None:
+    """As many digits as tell something."""
+    assert expected == show(value)
+
+
+def test_a_file_is_named_after_the_machine() -> None:
+    """With nothing in it that a path cannot hold, and no host's name."""
+    assert "amd-epyc-9r14-2" == name_machine({"processor": "AMD EPYC (9R14)", "cores": 2})
+    assert "unknown-1" == name_machine({"processor": "", "cores": 1})
+
+
+def test_what_was_not_measured_reaches_no_goal() -> None:
+    """And misses none."""
+    assert {(None, "")} == {(row[2], row[3]) for row in judge({})}
+
+
+def test_goals_are_bounds() -> None:
+    """The bound itself reaches it, from whichever side."""
+    for goal in GOALS:
+        assert goal.is_reached(goal.bound)
+        assert goal.is_reached(goal.bound - 1) is (goal.side == "≤")
+        assert goal.is_reached(goal.bound + 1) is (goal.side == "≥")

@@ -1,0 +1,68 @@
+"""What processes cost, read where Linux keeps it."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+
+from perf.processes import (
+    OTHERS,
+    OURSELVES,
+    WALL,
+    Memory,
+    Meter,
+    list_children,
+    raise_file_limit,
+    read_cpu,
+    read_memory,
+)
+from tests.waiting import PATIENCE_SECONDS, until_sync
+
+BURN = "import time\nwhile time.process_time() < 0.2: pass\nprint('done', flush=True)\nimport sys; sys.stdin.read()"
+NOBODY = 2**22 + 1  # more than Linux gives to any process
+
+
+def test_a_child_is_known_and_its_cpu_is_counted() -> None:
+    """In a group of its own, apart from ours."""
+    with subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        meter = Meter({"child": [child.pid]})
+        assert b"done\n" == child.stdout.readline()
+        spent = meter.read()
+        assert child.pid in list_children(os.getpid())
+        assert read_memory(child.pid).own >= read_memory(child.pid).private > 0
+        child.stdin.close()
+    assert read_cpu(NOBODY) == 0
+    assert {"child", OURSELVES, OTHERS, WALL} == set(spent)
+    assert spent["child"] > 0.05
+
+
+def test_what_is_gone_costs_nothing_that_is_known() -> None:
+    """No error: processes come and go."""
+    assert (0.0, Memory(0, 0), []) == (read_cpu(NOBODY), read_memory(NOBODY), list_children(NOBODY))
+
+
+def test_what_nobody_knows_is_others_work() -> None:
+    """A child that is in no group."""
+    with subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        meter = Meter({})
+        assert b"done\n" == child.stdout.readline()
+        assert meter.read()[OTHERS] > 0.05
+        child.communicate()
+
+
+def test_our_own_work_is_the_generators() -> None:
+    """Whatever this process does while it measures."""
+    meter = Meter({})
+    end = time.process_time() + 0.05
+    until_sync(lambda: time.process_time() > end or sum(range(10_000)) < 0, PATIENCE_SECONDS, "some work is done")
+    assert meter.read()[OURSELVES] > 0
+
+
+def test_files_are_as_many_as_the_system_allows() -> None:
+    """Thousands of connections need them; children inherit it."""
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == raise_file_limit()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == raise_file_limit()

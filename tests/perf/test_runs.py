@@ -1,0 +1,172 @@
+"""One short run of everything: real nats-server, real service, bounds so small that no figure says anything.
+
+No figure is asserted: what is counted has to add up.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from perf import load, overload, soak, storm
+from perf.command import Progress
+from perf.crowd import Arrival
+from perf.goals import GOALS, find_figures
+from perf.local import Local, Population, run_local
+from perf.report import BEGIN, END, publish
+from perf.target import PROTOCOLS, Target
+
+ROOT = Path(__file__).parents[2]
+QUIET = Progress(silent=True)
+TOKENS = 12
+
+
+def check_load(report: dict[str, Any]) -> None:
+    """Straight at the subject: all are let in, and both kinds of tokens were there."""
+    assert {"first seen", "remembered"} == {point["tokens"] for point in report["points"]}
+    for point in report["points"]:
+        assert point["answered"] == point["allowed"] == point["latency_ms"]["count"] > 0
+        assert {"server", "supervisor", "workers", "generator", "others", "wall"} == set(point["cpu_s"])
+
+
+def check_storm(rows: list[dict[str, Any]]) -> None:
+    """Every client is in or refused."""
+    for row in rows:
+        assert row["clients"] == row["admitted"] + row["refused"]
+        assert row["admitted"] == row["time_to_admitted_ms"]["count"]
+        assert row["tries"] >= row["clients"]
+
+
+def check_overload(report: dict[str, Any]) -> None:
+    """Every request was answered in time, late or not at all."""
+    steps = report["straight"]["steps"]
+    assert [1.0, 3.0] == [step["factor"] for step in steps]
+    for step in steps:
+        asked = step["in_time"] + step["late"] + step["unanswered"]
+        assert pytest.approx(step["offered"] * 0.5, abs=2) == asked
+    check_storm(report["end_to_end"]["steps"])
+
+
+def check_scale(report: dict[str, Any]) -> None:
+    """Changes arrive, and memory is known, for each number of ServiceAccounts."""
+    assert [10, 20] == [row["serviceaccounts"] for row in report["rows"]]
+    for row in report["rows"]:
+        assert 2 == row["change_ms"]["count"]
+        assert min(row["supervisor_mib"], row["snapshot_mib"], row["worker_mib"]) > 0
+
+
+def check_soak(report: dict[str, Any]) -> None:
+    """Nothing goes wrong in so short a time."""
+    for row in report["rows"]:
+        assert (0, 0, 0) == (row["not_let_in"], row["reconnects"], row["restarts"])
+
+
+def check_page(page: Path) -> None:
+    """The report has all sections, and every plot that it shows is there."""
+    text = page.read_text()
+    plots = [line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert len(plots) >= 8
+    assert [] == [plot for plot in plots if not (page.parent / plot).exists()]
+    for heading in ("Goals", "Storms", "Overload", "ServiceAccounts", "Soak", "A million clients"):
+        assert f"### {heading}" in text
+
+
+def check_publishing(results: dict[str, Any], page: Path) -> None:
+    """What is published stands between the marks, and nothing else of the page changes, however often."""
+    page.write_text(f"# Head\n\n{BEGIN}\nold\n{END}\n\n## Tried, and left out\n")
+    for _ in range(2):
+        publish(results, page)
+        text = page.read_text()
+        assert text.startswith(f"# Head\n\n{BEGIN}\n")
+        assert text.endswith(f"{END}\n\n## Tried, and left out\n")
+        assert "old" not in text
+    assert (page.parent / "images/stages.svg").exists()
+    page.write_text("# Head\n")
+    with pytest.raises(ValueError, match="lacks the marks"):
+        publish(results, page)
+
+
+CHECKS: dict[str, Callable[[Any], None]] = {
+    "load": check_load,
+    "storm": lambda report: check_storm(report["rows"]),
+    "overload": check_overload,
+    "scale": check_scale,
+    "soak": check_soak,
+}
+
+
+def test_one_run_of_everything_adds_up(tmp_path: Path) -> None:
+    """`python -m perf` measures all and writes a report; a part that is measured again is replaced, the rest stays."""
+    command = [sys.executable, "-m", "perf", "--tiny", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    assert all(f"{name}: done" in done.stderr for name in CHECKS)
+    data, page = (Path(line) for line in done.stdout.splitlines())
+    results = json.loads(data.read_text())
+    for name, check in CHECKS.items():
+        check(results[name])
+    check_page(page)
+    assert {goal.figure for goal in GOALS} & set(find_figures(results))
+    check_publishing(results, tmp_path / "performance.md")
+    subprocess.run([*command, "--only=simulate"], cwd=ROOT, capture_output=True, check=True)
+    assert results == json.loads(data.read_text())
+
+
+def test_a_deployed_set_up_is_measured_by_its_addresses(tmp_path: Path) -> None:
+    """Addresses, a user and tokens are all that is known of it; its processes are not looked at."""
+    tokens = tmp_path / "tokens"
+
+    def argue(target: Target, *more: str) -> list[str]:
+        tokens.write_text("\n".join(target.tokens))
+        address, login = target.addresses["nats"], target.login
+        assert login is not None
+        url = f"nats://{login.members['user']}:{login.members['pass']}@{address.host}:{address.port}"
+        return [f"--nats-url={url}", f"--tokens={tokens}", *more]
+
+    async def scenario() -> None:
+        async with run_local(Population(), workers=1, serviceaccounts=TOKENS, tokens=TOKENS) as local:
+            await ask_straight(local)
+            await connect(local)
+
+    async def ask_straight(local: Local) -> None:
+        account = f"--callout-account={local.target.callout_account}"
+        options, target = load.parse(argue(local.target, account, "--windows=4", "--seconds=0.2"))
+        assert target is not None
+        points = (await load.measure_deployed(target, options, QUIET))["points"]
+        assert points[0]["answered"] == points[0]["allowed"] > 0
+        assert {"generator", "others", "wall"} == set(points[0]["cpu_s"])
+        assert load.render({"points": points})
+        options, target = overload.parse(argue(local.target, account, "--factors=1", "--seconds=0.5", "--clients=5"))
+        assert target is not None
+        report = await overload.measure_target(target, options, QUIET)
+        assert 5 == report["end_to_end"]["steps"][0]["admitted"]
+        assert overload.render(report)
+        options, target = soak.parse(argue(local.target, account, "--hours=0", "--rate=10", "--interval=0.2"))
+        assert target is not None
+        report = await soak.measure_target(target, None, options, QUIET)
+        assert 1 == len(report["rows"])
+        assert soak.render(report)
+
+    async def connect(local: Local) -> None:
+        places = [
+            f"--{protocol}-url={protocol}://127.0.0.1:{local.target.addresses[protocol].port}"
+            for protocol in PROTOCOLS[1:]
+        ]
+        more = ("--protocol=nats,ws,mqtt", "--at-once=3", f"--clients={TOKENS}", "--tries=2")
+        options, target = storm.parse(argue(local.target, *places, *more))
+        assert target is not None
+        report = await storm.measure_deployed(target, options, QUIET)
+        assert [TOKENS] * 6 == [row["admitted"] for row in report["rows"]]
+        assert [None] * 6 == [row["service_cpu_by_server"] for row in report["rows"]]
+        assert storm.render(report)
+        strangers = msgspec.structs.replace(target, tokens=["a.b.c"])
+        found = await storm.run_storm(strangers, "nats", TOKENS, Arrival(4))
+        assert (0, TOKENS, 0.0) == (found["admitted"], found["refused"], found["rate"])
+
+    asyncio.run(scenario())
