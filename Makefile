@@ -14,6 +14,7 @@ setup: $(STAMP) $(SERVERS)
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or later is needed, and $(PYTHON) is older or not there: run 'make $(MAKECMDGOALS) PYTHON=python3.12', say." >&2; exit 2; }
+	@echo "Fetching packages into $(VENV), once: that takes a minute or more, depending on the line."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -81,7 +81,12 @@ def _run(arguments: list[str]) -> int:
             module: Any = importlib.import_module(COMMANDS[name][0])
             module.add_arguments(command)
     try:
-        args = parser.parse_args(arguments)
+        args, strange = parser.parse_known_args(arguments)
+        if strange:
+            # Whoever has named a command wants the help of that one, unless it was named too late.
+            before = arguments[: arguments.index(args.command)]
+            speaker = parser if strange[0] in before else commands.choices[args.command]
+            speaker.error(f"unrecognized arguments: {' '.join(strange)}")
     except SystemExit as end:  # --help, --version, or a command line that cannot be read
         return end.code if isinstance(end.code, int) else 0
     result: int = module.run(args)

@@ -8,8 +8,9 @@ import signal
 import traceback
 from typing import Any
 
+from callout.config.combinations import NO_POD
 from callout.config.credentials import CredentialError
-from callout.config.loading import load
+from callout.config.loading import ConfigError, load
 from callout.config.table import Settings
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.preflight.checks import check
@@ -27,7 +28,13 @@ def run(_: argparse.Namespace) -> int:
     """Run the command."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the signing keys
     settings, warnings = load(os.environ)
-    warnings += check(settings).warnings
+    try:
+        warnings += check(settings).warnings
+    except ConfigError as error:
+        raise ConfigError(*error.lines, warnings=(*warnings, *error.warnings)) from None
+    if NO_POD in warnings:  # and will not be one: the kubelet sets that variable, or nobody does
+        warnings.remove(NO_POD)
+        raise ConfigError(NO_POD, warnings=tuple(warnings))
     log = Log("supervisor", settings.log_level)
     try:
         for warning in warnings:

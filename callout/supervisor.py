@@ -23,12 +23,13 @@ from callout.config.expiry import find_ends
 from callout.config.policy_rules import read_rules
 from callout.config.table import Settings
 from callout.directory import Directory
-from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
+from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.file_following import FileFollower
 from callout.http.metrics import MetricsPage
 from callout.http.server import HttpServer
 from callout.keys.reader import FoundKeys
 from callout.policy.decision import Rules
+from callout.pool.ending import explain_end
 from callout.pool.lifecycle import Lifecycle
 from callout.pool.processes import WorkerPool
 from callout.pool.settings import make_worker_settings
@@ -36,7 +37,7 @@ from callout.readiness import START_PATIENCE_S, Need, Readiness, describe
 from callout.service_pages import ServicePages
 from callout.sources import make_client, make_key_source, make_source
 from callout.workspace import Workspace
-from workers.exits import EXPLANATIONS, Exit
+from workers.exits import Exit
 from workers.logs import Log
 from workers.settings import WorkerSettings
 from workers.snapshot import SnapshotWriter
@@ -100,7 +101,11 @@ class Supervisor:
         )
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Serve until `stop` is set and the workers have drained; return the process's exit code."""
+        """Serve until `stop` is set and the workers have drained; return the process's exit code.
+
+        Raises:
+            CommandError: no worker can start, and trying again would end the same way.
+        """
         async with HttpServer(self._pages, self._settings.http_host, self._settings.port) as http:
             self._log.info("http listening", port=http.port)
             helpers = [
@@ -194,8 +199,8 @@ class Supervisor:
         if ended is Exit.DRAINED:
             self._log.info("stopped")
             return 0
-        self._log.error("stopping: no worker can start", why=EXPLANATIONS[ended])
-        return EXIT_WRONG_USAGE
+        self._log.error("stopping: no worker can start")
+        raise CommandError(explain_end(self._settings, ended), exit_code=EXIT_WRONG_USAGE)
 
 
 def _failure(task: asyncio.Task[Any]) -> str:

@@ -80,6 +80,12 @@ class CalloutClient(Client):
         self._listening: list[Any] = []  # subscriptions
         self._ps = CuttingParser(self, self._takers)
 
+    @property
+    def tried_address(self) -> str:
+        """Host and port of the server that was tried last, whether it can be reached or not; "" if none was."""
+        tried = [(one.last_attempt, one.uri.netloc) for one in self._server_pool if one.last_attempt is not None]
+        return max(tried)[1].rpartition("@")[2] if tried else ""
+
     async def listen(self, subject: str, queue: str, on_message: OnMessage) -> None:
         """Subscribe; each message is handed to `on_message` as it is read, which is not to wait for anything."""
         self._takers[b"%d" % (self._sid + 1)] = on_message  # the next number, before the server knows of it
@@ -103,7 +109,8 @@ class CalloutClient(Client):
         if not self.is_connected and self._pending_data_size + len(command) > self._max_pending_size:
             raise errors.OutboundBufferLimitError
         await self._send_command(command)
-        await self._flush_pending()
+        if self.is_connected:
+            await self._write_waiting()
         if len(fitting) < len(messages):
             raise errors.MaxPayloadError
 
@@ -116,6 +123,19 @@ class CalloutClient(Client):
         """
         await super().flush(timeout)
         await super().flush(timeout)
+
+    async def _write_waiting(self) -> None:
+        """Write what waits, and wait while the server reads too slowly.
+
+        nats-py's flusher does the same with a future, a queue and two turns of the loop for each time.
+        """
+        waiting, self._pending, self._pending_data_size = self._pending, [], 0
+        assert self._transport is not None  # it is connected
+        self._transport.writelines(waiting)
+        try:
+            await self._transport.drain()  # type: ignore[no-untyped-call]  # the library has no types there
+        except OSError as error:
+            await self._process_op_err(error)
 
     def _connect_command(self) -> bytes:
         # The last moment before credentials are sent. The server's INFO says whether TLS is to follow, in the clear:
@@ -179,12 +199,13 @@ def make_options(settings: WorkerSettings, context: ssl.SSLContext | None) -> di
     return options
 
 
-def describe(error: Exception) -> str:
-    """Say in a line what went wrong."""
+def describe(error: Exception, server: str = "") -> str:
+    """Say in a line what went wrong, with host and port of the server if they are known."""
+    where = f"the NATS server {server}".rstrip()
     if isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error):
-        return "the NATS server does not answer; is NATS_URL right?"
+        return f"{where} does not answer; is NATS_URL right?"
     if isinstance(error, OSError):
-        return f"the NATS server cannot be reached ({error.strerror or error}); is NATS_URL right?"
+        return f"{where} cannot be reached ({error.strerror or error}); is NATS_URL right?"
     return str(error) or type(error).__name__
 
 

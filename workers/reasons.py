@@ -160,12 +160,15 @@ class Reason(Explained):
     SERVICEACCOUNT_UNKNOWN = (
         "serviceaccount_unknown",
         "There is no such ServiceAccount.",
-        "It was deleted, or K8S_NAMESPACE leaves its namespace out.",
+        "It was deleted, its name is misspelt, or K8S_NAMESPACE leaves its namespace out.",
     )
     SERVICEACCOUNT_RECREATED = (
         "serviceaccount_recreated",
         "The ServiceAccount was made again since the token was issued.",
-        "Restart the client's pod, so that it gets a token of the new ServiceAccount.",
+        (
+            "Restart the client's pod, so that it gets a token of the new ServiceAccount. "
+            "With SERVICEACCOUNTS_PATH the YAML needs the uid that the cluster gave it, as metadata.uid."
+        ),
     )
     # Ourselves.
     INTERNAL_ERROR = (

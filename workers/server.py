@@ -24,14 +24,7 @@ from nats.errors import Error as NatsError
 from workers.authorize import Allow, Authorizer, Denied, Outcome
 from workers.backlog import Backlog
 from workers.claims import RequestClaims
-from workers.connection import (
-    RECONNECT_WAIT_S,
-    CalloutClient,
-    address_of,
-    describe,
-    make_options,
-    tried_address_of,
-)
+from workers.connection import RECONNECT_WAIT_S, CalloutClient, address_of, describe, make_options
 from workers.frames import Message
 from workers.keyset import parse_keyset
 from workers.logs import Log
@@ -293,7 +286,7 @@ class CalloutServer:
             self._log.warning("requests dropped", reason=reason, requests=requests)
 
     async def _on_error(self, error: Exception) -> None:
-        text = describe(error, tried_address_of(self._client))
+        text = describe(error, self._client.tried_address)
         if not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
             self._refused.set_result(text)
             return

@@ -21,6 +21,11 @@ Values = Mapping[str, Any]
 
 EXCLUSIVE = (("nats_user_creds_file", "nats_token"), ("jwks_url", "jwks_path"))
 TOGETHER = ("nats_tls_cert_file", "nats_tls_key_file")
+NO_POD = (
+    "K8S_IN_CLUSTER: is true, but KUBERNETES_SERVICE_HOST is not set, so this is no pod; outside of a cluster set "
+    "K8S_IN_CLUSTER=false and KUBECONFIG, or SERVICEACCOUNTS_PATH"
+)
+"""A warning, since settings are also looked at where they are not for; the service cannot start with it."""
 
 
 def is_required(required: Required, values: Values) -> bool:
@@ -105,10 +110,7 @@ def warn_of_values(values: Values, environ: Mapping[str, str]) -> list[str]:
         )
     asks_cluster = values["k8s_in_cluster"] and values["serviceaccounts_path"] is None
     if asks_cluster and not environ.get("KUBERNETES_SERVICE_HOST"):
-        warnings.append(
-            "K8S_IN_CLUSTER: is true, but KUBERNETES_SERVICE_HOST is not set, so this is hardly a pod; outside of a "
-            "cluster set K8S_IN_CLUSTER=false and KUBECONFIG, or SERVICEACCOUNTS_PATH"
-        )
+        warnings.append(NO_POD)
     return warnings
 
 

@@ -8,11 +8,16 @@ Rules kept here:
 import textwrap
 from typing import Final
 
+import msgspec
+
+from callout.config.combinations import Values, is_required
 from callout.config.nats_url import NATS_ADDRESSES, redact
 from callout.config.table import ALIASES, IGNORED, TABLE, Setting, Settings, say_required
 from callout.secret import HIDDEN, Secret
 
 WIDTH: Final = 100  # columns of the plain text
+WRONG, MISSING = "(wrong)", "(missing)"
+"""In place of a value that there is not."""
 
 
 def describe() -> str:
@@ -41,7 +46,12 @@ def markdown_table() -> str:
 
 def show(settings: Settings) -> dict[str, str]:
     """Write each setting as its variable would hold it; secrets hidden, and "" for what is not set."""
-    return {setting.name: _show(getattr(settings, setting.field), setting) for setting in TABLE}
+    return show_values(msgspec.structs.asdict(settings))
+
+
+def show_values(values: Values) -> dict[str, str]:
+    """Write what was understood of settings that may be wrong, and mark those that are."""
+    return {setting.name: _mark(setting, values) or _show(values[setting.field], setting) for setting in TABLE}
 
 
 def _standing(setting: Setting) -> str:
@@ -49,6 +59,12 @@ def _standing(setting: Setting) -> str:
     required = say_required(setting) if setting.required else ""
     default = f"default {setting.default}" if setting.default is not None else setting.default_note
     return ", ".join(part for part in (required, default) if part) or "not set"
+
+
+def _mark(setting: Setting, values: Values) -> str:
+    if setting.field not in values:
+        return WRONG
+    return MISSING if values[setting.field] is None and is_required(setting.required, values) else ""
 
 
 def _show(value: object, setting: Setting) -> str:

@@ -12,7 +12,7 @@ Rules kept here:
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from callout.config.combinations import check_together, is_required, warn_of_names, warn_of_values
+from callout.config.combinations import Values, check_together, is_required, warn_of_names, warn_of_values
 from callout.config.cpus import usable_cpus
 from callout.config.table import ALIASES, IGNORED, MAX_WORKERS, TABLE, Setting, Settings, say_required
 from callout.errors import EXIT_WRONG_USAGE, CommandError
@@ -20,10 +20,15 @@ from callout.secret import looks_secret, quote
 
 
 class ConfigError(CommandError):
-    """The settings are wrong; `lines` holds a line for each thing that is."""
+    """The settings are wrong; `lines` holds a line for each thing that is.
 
-    def __init__(self, *lines: str, warnings: tuple[str, ...] = ()) -> None:
+    Attributes:
+        values: what was understood of them, if not all was; by their names in `Settings`.
+    """
+
+    def __init__(self, *lines: str, warnings: tuple[str, ...] = (), values: Values | None = None) -> None:
         super().__init__(*lines, exit_code=EXIT_WRONG_USAGE, warnings=warnings)
+        self.values = values or {}
 
 
 _NAMES = frozenset(setting.name for setting in TABLE)
@@ -64,7 +69,7 @@ def load(
     ]
     problems += [line for line in (*missing, *check_together(values)) if line.partition(":")[0] in used]
     if problems:
-        raise ConfigError(*problems, warnings=tuple(warnings))
+        raise ConfigError(*problems, warnings=tuple(warnings), values=values)
     values["nats_workers"] = values["nats_workers"] or min(count_cpus(), MAX_WORKERS)
     values["jwt_issuer"] = values["jwt_issuer"] or ()
     values["nats_account"] = values["nats_account"] or ""

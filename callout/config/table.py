@@ -224,7 +224,7 @@ TABLE = (
     Setting(
         "NATS_USER_TTL",
         duration(MIN_USER_TTL, MAX_USER_TTL),
-        "The longest that a login lasts; it never outlasts the client's token.",
+        "The longest that a login lasts; it ends at most 60 s after the client's token.",
         default="1h",
     ),
     Setting(

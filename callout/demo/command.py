@@ -144,7 +144,7 @@ class Demo:
         facts = (
             ("NATS server", f"{server.version} on {server.url}"),
             ("accounts", f"{', '.join(plan.accounts.values())} {where} ({self._mode} mode)"),
-            ("encryption", "on, by xkey" if self._sealed else "off (--xkey turns it on)"),
+            ("encryption", "on, by xkey" if self._sealed else "off (make demo XKEY=1, or --xkey, turns it on)"),
             ("ServiceAccounts", f"{len(tokens.uids)} from {self._serviceaccounts}"),
             ("service", f"{WORKERS} workers, ready after {service.seconds:.1f} s"),
         )

@@ -29,19 +29,25 @@ def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str]
         example: the ServiceAccount, `<namespace>/<name>`, that is worth explaining.
     """
     environment = folder / "settings.env"
-    exports = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
-    write_private(environment, Secret("".join(exports)))
+    lines = (f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+    write_private(environment, Secret("".join(lines)))
+    with_settings = f"(set -a; . {shlex.quote(str(environment))}\n  {_own_command()}"
     return [
         _talk(folder, url, tokens, INVOICER, "sub orders.created"),
         _talk(folder, url, tokens, CHECKOUT, "pub orders.created hello"),
-        f"(. {shlex.quote(str(environment))}\n  {_own_command()} explain --serviceaccount {example})",
+        f"{with_settings} explain --serviceaccount {example})",
+        f"{with_settings} doctor --live --token {shlex.quote(str(_token_of(folder, CHECKOUT)))})",
         f"tail {' '.join(shlex.quote(str(folder / name)) for name in _WORTH_READING)}",
     ]
 
 
 def _talk(folder: Path, url: str, tokens: Tokens, who: str, action: str) -> str:
-    file = write_private(folder / f"{who.rpartition('/')[2]}.token", tokens.mint(who, lifetime=DAY))
+    file = write_private(_token_of(folder, who), tokens.mint(who, lifetime=DAY))
     return f'nats --server {url} \\\n  --token "$(cat {shlex.quote(file)})" {action}'
+
+
+def _token_of(folder: Path, who: str) -> Path:
+    return folder / f"{who.rpartition('/')[2]}.token"
 
 
 def _own_command() -> str:

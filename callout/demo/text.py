@@ -18,6 +18,12 @@ _TIME_WIDTH: Final = 10
 _SIDES: Final = {"pub": "publish", "sub": "subscribe"}
 _ABOUT_REFUSALS: Final = "Whoever is refused sees 'Authorization Violation'; the reasons are from the service's log."
 _ABOUT_MISTAKES: Final = "The table goes by the ServiceAccounts of k8s/examples/serviceaccounts as they were delivered."
+_CHANGES: Final = {
+    "ServiceAccount added": "added; its clients can log in from now on",
+    "ServiceAccount made again": "made again; tokens of the one before are refused from now on",
+    "permissions changed": "permissions changed; logins from now on get the new ones",
+    "ServiceAccount removed": "removed; logins are refused from now on",
+}
 _SENTENCES: Final = frozenset(("problem", "error", "why"))
 _COMMON_FIELDS: Final = frozenset(("ts", "level", "component", "event", "worker", "namespace", "serviceaccount"))
 
@@ -127,20 +133,16 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
 def _say(line: Mapping[str, Any]) -> str | None:
     name = str(line.get("serviceaccount", ""))
     who = f"{line.get('namespace', '')}/{name}" if name else f"a client from {line.get('client', 'somewhere')}"
+    if line["event"] in _CHANGES:
+        return f"{who}: {_CHANGES[line['event']]}"
     match line["event"]:
         case "login allowed":
             return f"{who} logged in"
         case "login denied":
             reason = str(line["reason"])
             return f"{who} refused: {reason}. {_meaning(Reason, reason)}"
-        case "ServiceAccount added":
-            return f"{who}: added; its clients can log in from now on"
-        case "ServiceAccount made again":
-            return f"{who}: made again; tokens of the one before are refused from now on"
-        case "permissions changed":
-            return f"{who}: permissions changed; logins from now on get the new ones"
-        case "ServiceAccount removed":
-            return f"{who}: removed; logins are refused from now on"
+        case "ServiceAccount files are in order again":
+            return "nothing is wrong with the ServiceAccount files any more"
         case "subject dropped from permissions":
             side = _SIDES.get(str(line["side"]), "")
             reason = str(line["reason"])

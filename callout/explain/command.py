@@ -5,6 +5,7 @@ service nor NATS. Exit code 0: a login would succeed. 1: it would be refused, or
 """
 
 import argparse
+import difflib
 import os
 import sys
 import time
@@ -46,6 +47,9 @@ _FOR_PERMISSIONS: Final = frozenset(
 )
 _FOR_TOKENS: Final = _FOR_PERMISSIONS | {"JWKS_URL", "JWKS_PATH", "JWT_ISSUER", "JWT_AUDIENCE"}
 _IF_SET: Final = "NATS_ACCOUNT"
+
+# Similarity as difflib counts it, from 0 to 1: a letter or two off. Two of one namespace have much in common anyway.
+LIKELY: Final = 0.8
 
 MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has, so that one which is too long is seen to be
 
@@ -123,7 +127,11 @@ class _Cluster:
         if problems and not accounts:
             raise CommandError(*problems)
         self._notes += problems
-        return next((one for one in accounts if (one.namespace, one.name) == (namespace, name)), None)
+        known = {f"{one.namespace}/{one.name}": one for one in accounts}
+        who = f"{namespace}/{name}"
+        if who not in known and (close := difflib.get_close_matches(who, known, n=1, cutoff=LIKELY)):
+            self._notes.append(f"SERVICEACCOUNTS_PATH has no {who}; was {close[0]} meant?")
+        return known.get(who)
 
     def describe(self) -> Situation:
         """Tell the rest that counts, with all the notes made on the way here."""

@@ -172,7 +172,7 @@ def explain_token(
             serviceaccount=show(who),
             uid=found.uid if found else "",
             uid_is_derived=found is not None and _is_derived(found),
-            refusal=Why.of(reason),
+            refusal=_explain_refusal(reason, outcome, found),
             steps=steps,
             notes=situation.notes,
         )
@@ -194,6 +194,17 @@ def bound_login(token_expires_at: float, terms: LoginTerms, now: float) -> Span:
     """Return when a login ends at the earliest and at the latest, as the jitter may be drawn."""
     earliest, latest = (terms.end(token_expires_at, now, draw) for draw in (1, 0))
     return Span(terms.ttl, terms.jitter, earliest, latest)
+
+
+def _explain_refusal(reason: Reason, outcome: Identity | Refusal, found: ServiceAccount | None) -> Why:
+    """Say why a token is refused. A manifest without a uid is no ServiceAccount that was made again: it needs one."""
+    if found is None or not isinstance(outcome, Identity) or not _is_derived(found):
+        return Why.of(reason)
+    return Why(
+        reason.value,
+        "The YAML has no metadata.uid, so one is derived from the name, and the token has another.",
+        f"Put the token's there: metadata.uid should be {show(outcome.uid)}.",
+    )
 
 
 def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:

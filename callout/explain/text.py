@@ -8,6 +8,7 @@ from callout.explain.explanation import Explanation, Grant, NotGranted, Permissi
 from callout.explain.moments import format_moment, format_seconds
 from callout.explain.verification import Step
 from callout.policy.verdict import Side
+from workers.sa_token import LEEWAY_S
 
 WIDTH: Final = 100  # columns
 _INDENT: Final = "  "
@@ -115,7 +116,7 @@ def _say_rest(permissions: Permissions, ends: Span) -> list[str]:
     share = f"{ends.jitter:.0%}"
     limits = f"NATS_USER_TTL is {format_seconds(ends.ttl)}, less a random share of up to {share}"
     if ends.earliest is None or ends.latest is None:
-        end = f"A login ends with its token, or sooner: {limits}."
+        end = f"A login ends with its token, at most {LEEWAY_S} s after it, or sooner: {limits}."
     elif ends.earliest == ends.latest:
         end = f"A login now ends at {format_moment(ends.latest)}."
     else:

@@ -138,7 +138,10 @@ def _describe_expiry(claims: TokenClaims, now: float) -> str:
     if begins > now + LEEWAY_S:
         return f"not valid before {format_moment(begins)}"
     distance = format_seconds(abs(claims.exp - now))
-    return f"{format_moment(claims.exp)}, {f'in {distance}' if claims.exp > now else f'{distance} ago'}"
+    if claims.exp > now:
+        return f"{format_moment(claims.exp)}, in {distance}"
+    leeway = f", within the {LEEWAY_S} s of leeway" if claims.exp + LEEWAY_S > now else ""
+    return f"{format_moment(claims.exp)}, {distance} ago{leeway}"
 
 
 def _list(words: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from callout.serviceaccounts import ServiceAccount
 
 MAX_FILE_SIZE: Final = 4 << 20  # bytes: about 25,000 ServiceAccounts, read in 2 s; a ConfigMap holds a quarter of it
 MAX_FILES: Final = 256
+MAX_NAMED: Final = 5  # ServiceAccounts in a line of the log
 SUFFIXES: Final = (".yaml", ".yml")
 
 # What tells one content from another: device, inode, size, and both times in ns. The change time sees what the other
@@ -165,5 +166,7 @@ def _retain(now: Manifest, before: Manifest) -> Manifest:
     """Add to what can be read now what could be read before and may only have become unreadable."""
     seen = {(found.namespace, found.name) for found in now.service_accounts}
     kept = [found for found in before.service_accounts if (found.namespace, found.name) not in seen]
-    note = f"ServiceAccounts of its earlier content that still count: {len(kept)}"
+    named = [f"{found.namespace}/{found.name}" for found in kept[:MAX_NAMED]]
+    more = [f"and {len(kept) - MAX_NAMED} more"] if len(kept) > MAX_NAMED else []
+    note = f"ServiceAccounts of its earlier content that still count: {', '.join([*named, *more])}"
     return Manifest((*now.service_accounts, *kept), (*now.problems, note) if kept else now.problems, is_whole=False)

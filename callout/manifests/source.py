@@ -43,6 +43,7 @@ class FolderSource:
         self._log = log
         self._state: FolderState | None = None
         self._delivered = True
+        self._had_problems = False
         self.connected = False
 
     def list_anew(self) -> None:
@@ -64,6 +65,9 @@ class FolderSource:
     def _take(self, state: FolderState) -> None:
         for problem in state.problems:
             self._log.warning("problem with a ServiceAccount file", problem=problem)
+        if self._had_problems and not state.problems:
+            self._log.info("ServiceAccount files are in order again")
+        self._had_problems = bool(state.problems)
         self.connected = self.connected and state.is_readable
         if not state.is_readable:
             return

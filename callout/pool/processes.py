@@ -150,10 +150,11 @@ class WorkerPool:
         ended.page.close()
         self._on_exit()
         asked = self._lifecycle.is_draining(number)
-        (self._log.info if asked else self._log.warning)("worker ended", worker=number, exit_code=code)
         self._given_up = self._given_up or self._lifecycle.on_exit(number, code, self._clock.now(), _draw())
-        if code in EXPLANATIONS:
-            self._log.error("worker could not start", worker=number, why=EXPLANATIONS[Exit(code)])
+        if self._given_up is None:  # otherwise the service ends, says why itself, and has ended the others
+            (self._log.info if asked else self._log.warning)("worker ended", worker=number, exit_code=code)
+            if code in EXPLANATIONS:
+                self._log.error("worker could not start", worker=number, why=EXPLANATIONS[Exit(code)])
         self._wake.set()
 
     def _observe(self) -> None:

@@ -8,8 +8,10 @@ Secrets are hidden.
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 
-from callout.config.help import describe, markdown_table, show
+from callout.config.combinations import NO_POD
+from callout.config.help import MISSING, WRONG, describe, markdown_table, show, show_values
 from callout.config.loading import ConfigError, load
 from callout.errors import EXIT_WRONG_USAGE, print_problems
 from callout.preflight.checks import check
@@ -19,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; its help holds every setting."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = "Show the settings in force, secrets hidden, and say whether they are valid (exit code 2: no)."
-    parser.epilog = f"Settings, all taken from the environment:\n\n{describe()}"
+    parser.epilog = (
+        "Settings, all taken from the environment. A name that looks like one of them and is none, such as a misspelt "
+        f"one,\nis warned of and has no effect: what it was meant for is not set.\n\n{describe()}"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the README's table of settings instead")
 
 
@@ -33,20 +38,26 @@ def run(args: argparse.Namespace) -> int:
     notes: list[str] = []
     try:
         settings, warnings = load(os.environ)
-        values = show(settings)
-        width = max(len(name) for name in values)
-        for name, value in values.items():
-            origin = "" if os.environ.get(name, "").strip() else "  (default)"
-            sys.stdout.write(f"{name:{width}}  {value or '-'}{origin if value else ''}\n")
-        sys.stdout.write("\n")
+        _print_values(show(settings))
         report = check(settings)
         warnings += report.warnings
         notes = [*report.facts, *report.notes]
     except ConfigError as error:
+        if error.values:
+            _print_values(show_values(error.values))
         warnings += error.warnings
         problems = error.lines
     sys.stdout.writelines(f"{note}\n" for note in notes)
     sys.stdout.flush()  # so that the lines of both streams stand in order where they end in one place
     print_problems(problems, warnings)
-    sys.stdout.write(f"The settings are {'not valid' if problems else 'valid'}.\n")
+    verdict = "valid in a pod, and this is none" if NO_POD in warnings else "valid"
+    sys.stdout.write(f"The settings are {'not valid' if problems else verdict}.\n")
     return EXIT_WRONG_USAGE if problems else 0
+
+
+def _print_values(values: Mapping[str, str]) -> None:
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        is_default = not os.environ.get(name, "").strip() and value not in ("", WRONG, MISSING)
+        sys.stdout.write(f"{name:{width}}  {value or '-'}{'  (default)' if is_default else ''}\n")
+    sys.stdout.write("\n")

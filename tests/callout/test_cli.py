@@ -90,8 +90,8 @@ def test_ctrl_c_ends_a_command_without_a_word(command: str, capsys: pytest.Captu
         (["nope"], "callout: argument COMMAND: invalid choice: 'nope' (choose from "),
         ([], "callout: the following arguments are required: COMMAND; 'callout --help' says more"),
         (["--nope"], "callout: the following arguments are required: COMMAND; 'callout --help' says more"),
-        (["config", "--nope"], "callout: unrecognized arguments: --nope; 'callout --help' says more"),
-        (["config", "a\nb"], "callout: unrecognized arguments: a b; 'callout --help' says more"),
+        (["config", "--nope"], "callout: unrecognized arguments: --nope; 'callout config --help' says more"),
+        (["config", "a\nb"], "callout: unrecognized arguments: a b; 'callout config --help' says more"),
         (["--port=1", "config"], "callout: unrecognized arguments: --port=1; 'callout --help' says more"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
 from tests.waiting import until
-from workers.connection import CalloutClient, describe, tried_address_of
+from workers.connection import CalloutClient, describe
 
 INFO = b'INFO {"server_id":"x","version":"2.15.1","proto":1,"max_payload":1048576}\r\n'
 DEADLINE_S = 10
@@ -215,14 +215,14 @@ def test_the_server_that_was_tried_is_known_though_it_cannot_be_reached() -> Non
 
     async def scenario() -> None:
         client = CalloutClient()
-        assert "" == tried_address_of(client)
+        assert "" == client.tried_address
         failed: asyncio.Queue[Exception] = asyncio.Queue()
         with socket.create_server(("127.0.0.1", 0)) as nobody:
             port = nobody.getsockname()[1]
         url = f"nats://callout:hunter2@127.0.0.1:{port}"
         connecting = asyncio.create_task(client.connect(url, max_reconnect_attempts=-1, error_cb=failed.put))
         assert isinstance(await asyncio.wait_for(failed.get(), DEADLINE_S), OSError)
-        assert f"127.0.0.1:{port}" == tried_address_of(client)
+        assert f"127.0.0.1:{port}" == client.tried_address
         connecting.cancel()
 
     asyncio.run(scenario())

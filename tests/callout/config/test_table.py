@@ -11,6 +11,7 @@ from callout.config.table import TABLE, UNLIMITED, File, Settings, list_files, p
 from callout.config.values import FILES, FOLDER
 from tests.callout.config.samples import OPERATOR, POD, YAML, read
 from workers.nkeys import Kind
+from workers.sa_token import LEEWAY_S
 
 
 def test_the_table_and_the_settings_have_the_same_names() -> None:
@@ -27,6 +28,12 @@ def test_every_value_has_the_type_that_is_declared(environ: dict[str, str]) -> N
         if declared == tuple[str, ...]:
             kinds = (tuple,)
         assert isinstance(getattr(loaded, name), kinds), name
+
+
+def test_the_leeway_that_is_told_is_the_one_that_is_kept() -> None:
+    """A login may outlast its token by that: workers decide it, and the table has it in words."""
+    (ttl,) = (setting for setting in TABLE if setting.name == "NATS_USER_TTL")
+    assert f"at most {LEEWAY_S} s after the client's token" in ttl.about
 
 
 def test_every_path_is_known_to_be_a_file() -> None:

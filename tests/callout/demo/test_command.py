@@ -127,7 +127,7 @@ def test_everything_is_as_expected(start: Start, mode: str, xkey: bool) -> None:
         assert scenario.deed in text
     for reason in ("token_expired", "token_audience", "serviceaccount_unknown", "serviceaccount_recreated"):
         assert f"refused: {reason}" in text
-    assert f"{'on, by xkey' if xkey else 'off'}" in text
+    assert ("on, by xkey" if xkey else "off (make demo XKEY=1, or --xkey, turns it on)") in text
     assert f"({mode} mode)" in text
     assert max(map(len, demo.lines)) <= WIDTH
     assert "\x1b" not in text
@@ -166,7 +166,7 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
 
     # A stand-in for the nats CLI that says what it was called with; tokens are known by their beginning.
     shell = 'nats() { case "$4" in eyJ*.eyJ*.*) echo "$1 $2 $3 TOKEN $5 $6 $7";; esac; }\n'
-    commands = "\n".join(re.findall(r"^  (?:nats --server|\(\.) .*\n .*$", text, re.MULTILINE))
+    commands = "\n".join(re.findall(r"^  (?:nats --server|\(set -a; \.) .*\n .*$", text, re.MULTILINE))
     done = subprocess.run(
         ["bash", "-c", shell + commands],
         cwd=demo.temporary,
@@ -182,6 +182,7 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
         f"--server {url[0]} --token TOKEN pub orders.created hello",
     ] == done.stdout.splitlines()[:2]
     assert done.stdout.splitlines()[2].startswith("billing/legacy-import would be let in")
+    assert re.search(r"^(All well|Nothing wrong was found)", done.stdout, re.MULTILINE)
 
     (named,) = re.findall(r"^  tail (.*)$", text, re.MULTILINE)
     assert ["service.log", "nats.log", "nats.conf"] == [
@@ -203,6 +204,13 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
         "warehouse/default: removed",
     ):
         until_sync(lambda line=line: demo.shows(line), DEADLINE_S, line)  # type: ignore[misc]
+    whole = orders.read_text()
+    orders.write_text(f"{whole}  - : broken\n")
+    until_sync(lambda: demo.shows("broken YAML"), DEADLINE_S, "the fault is told")
+    orders.write_text(whole)
+    until_sync(
+        lambda: demo.shows("nothing is wrong with the ServiceAccount files any more"), DEADLINE_S, "so is its end"
+    )
     demo.process.send_signal(signal.SIGINT)
     assert (0, "Ended; nothing is left behind.") == (demo.end(), demo.lines[-1])
 

@@ -39,8 +39,9 @@ def test_the_settings_come_back_as_they_were(tmp_path: Path, tokens: Tokens) -> 
     settings = {"NATS_URL": "nats://callout:p'a $(false) \"x@127.0.0.1", "JWT_ISSUER": "https://issuer"}
     command = hand_out(folder, URL, tokens, settings, "orders/checkout")[2]
     source = command.partition("\n")[0].removeprefix("(")
+    assert source.startswith("set -a; . ")  # as for every file of settings
     done = subprocess.run(
-        ["bash", "-c", f'{source}\nprintf "%s\\n" "$NATS_URL" "$JWT_ISSUER"'],
+        ["bash", "-c", f"{source}\nprintenv NATS_URL JWT_ISSUER"],
         capture_output=True,
         text=True,
         check=True,
@@ -56,3 +57,11 @@ def test_the_example_is_explained(tmp_path: Path, tokens: Tokens) -> None:
     words = shlex.split(command.splitlines()[1].removesuffix(")"))
     assert ["explain", "--serviceaccount", "billing/legacy-import"] == words[1:]
     assert Path(words[0]).is_absolute()
+
+
+def test_the_doctor_is_a_client_with_a_token_that_is_there(tmp_path: Path, tokens: Tokens) -> None:
+    """So it works at once, on a deployment in which nothing is wrong."""
+    command = hand_out(tmp_path, URL, tokens, {}, "billing/legacy-import")[3]
+    words = shlex.split(command.splitlines()[1].removesuffix(")"))
+    assert ["doctor", "--live", "--token", str(tmp_path / "checkout.token")] == words[1:]
+    assert Path(words[-1]).is_file()

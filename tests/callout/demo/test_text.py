@@ -103,6 +103,10 @@ def test_commands_keep_their_lines() -> None:
             {"event": "ServiceAccount made again"},
             "orders/checkout: made again; tokens of the one before are refused from now on",
         ),
+        (
+            {"event": "ServiceAccount files are in order again", "serviceaccount": ""},
+            "nothing is wrong with the ServiceAccount files any more",
+        ),
         ({"event": "ServiceAccount removed"}, "orders/checkout: removed; logins are refused from now on"),
         (
             {"event": "subject dropped from permissions", "side": "sub", "subject": "$SYS.>", "reason": "system_space"},

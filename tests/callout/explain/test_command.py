@@ -129,6 +129,14 @@ def test_the_serviceaccount_counts(  # fixtures
     assert f"  {reason}" in out.splitlines()
 
 
+def test_a_manifest_without_a_uid_is_told_with_the_uid_to_put_there(run: Run, write_token: Callable[..., Path]) -> None:
+    """Restarting a pod would not help: its token's uid is the right one."""
+    code, out, _ = run("--token", write_token("u-0"))
+    assert 1 == code
+    assert "  Put the token's there: metadata.uid should be u-0." in out.splitlines()
+    assert "Restart" not in out
+
+
 def test_a_serviceaccount_is_explained_without_keys(run: Run) -> None:
     """The key set is not asked for."""
     code, out, _ = run("--serviceaccount", "orders/checkout", JWKS_PATH="/nowhere")
@@ -160,6 +168,19 @@ def test_a_serviceaccount_that_is_not_there_is_refused(run: Run) -> None:
     code, out, _ = run("--serviceaccount", "orders/nobody")
     assert 1 == code
     assert "  serviceaccount_unknown" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("orders/chekcout", ["  SERVICEACCOUNTS_PATH has no orders/chekcout; was orders/checkout meant?"]),
+        ("orders/nobody", []),
+    ],
+)
+def test_a_name_that_is_misspelt_is_told_with_the_one_that_is_meant(run: Run, name: str, note: list[str]) -> None:
+    """The manifests say which names there are; nothing is guessed that is not close."""
+    _, out, _ = run("--serviceaccount", name)
+    assert note == [line for line in out.splitlines() if "meant" in line]
 
 
 @pytest.mark.parametrize("what", ["--serviceaccount", "--token"])

@@ -17,6 +17,7 @@ from callout.explain.explanation import (
     explain_token,
 )
 from callout.explain.verification import Trust
+from callout.manifests.manifest import derive_uid
 from callout.policy.decision import Rules, decide
 from callout.policy.verdict import DropReason, Side
 from callout.serviceaccounts import ServiceAccount
@@ -142,6 +143,17 @@ def test_a_refused_token_gets_nothing_but_the_reason(outcome: Any, found: Any, r
         explanation.permissions,
         explanation.ends,
     )
+
+
+def test_a_manifest_without_a_uid_has_a_remedy_of_its_own() -> None:
+    """Nobody was made again: the uid was derived, and the token's is the one to be written down."""
+    found = account(derive_uid("orders", "check.out"))
+    expected = Why(
+        Reason.SERVICEACCOUNT_RECREATED.value,
+        "The YAML has no metadata.uid, so one is derived from the name, and the token has another.",
+        "Put the token's there: metadata.uid should be u-1.",
+    )
+    assert expected == explain_token("x", IDENTITY, found, TRUST, SITUATION).refusal
 
 
 @settings(max_examples=200, deadline=None)

@@ -50,7 +50,8 @@ def test_what_is_granted_is_told() -> None:
         "                (nats-server then allows stock.> too)",
         "",
         "Set the client's inbox prefix to _INBOX_o_c, so that nobody else can read its replies.",
-        "A login ends with its token, or sooner: NATS_USER_TTL is 1 h, less a random share of up to 20%.",
+        "A login ends with its token, at most 60 s after it, or sooner: NATS_USER_TTL is 1 h, less a random",
+        "share of up to 20%.",
     ] == render(explain("events", "stock.*"))
 
 

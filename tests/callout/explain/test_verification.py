@@ -16,7 +16,7 @@ from tests.minting import ABSENT, Issuer
 from workers.jose import encode_segment
 from workers.keyset import parse_keyset
 from workers.reasons import Reason
-from workers.sa_token import MAX_TOKEN_LENGTH, Identity, Refusal, TokenRules, TokenVerifier
+from workers.sa_token import LEEWAY_S, MAX_TOKEN_LENGTH, Identity, Refusal, TokenRules, TokenVerifier
 
 NOW = 1_700_000_000.0
 ISSUER = Issuer.generate("EdDSA", "k1")
@@ -126,6 +126,17 @@ def test_what_failed_is_told_beside_what_is_taken(flaw: str, told: str) -> None:
 def test_other_ways_to_fail_by_time(changes: dict[str, Any], told: str) -> None:
     """A token without an end, and one from the future."""
     assert told == detail(explain(mint(**changes)), "expiry")
+
+
+def test_a_token_within_its_leeway_is_told_as_such() -> None:
+    """It has expired and is honoured all the same: without a word that would look like a mistake."""
+    (step,) = (step for step in explain(mint(ttl=-16)) if step.name == "expiry")
+    assert ("passed", "2023-11-14 22:13:04Z, 16 s ago, within the 60 s of leeway") == (step.state, step.detail)
+
+
+def test_a_token_beyond_its_leeway_is_told_without_it() -> None:
+    """The leeway has not helped it."""
+    assert "2023-11-14 22:12:20Z, 1 min ago" == detail(explain(mint(ttl=-LEEWAY_S)), "expiry")
 
 
 def test_a_serviceaccount_that_is_gone_fails_its_step() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from callout.manifests.folder import MAX_FILE_SIZE, MAX_FILES, Folder, FolderState, read_folder
+from callout.manifests.folder import MAX_FILE_SIZE, MAX_FILES, MAX_NAMED, Folder, FolderState, read_folder
 from callout.manifests.manifest import derive_uid
 from callout.serviceaccounts import ServiceAccount
 
@@ -110,7 +110,10 @@ def test_a_file_that_breaks_keeps_its_last_good_content(tmp_path: Path, content:
     state = folder.poll()
     assert names(state) == ["a1", "a2", "b"]
     assert state is not None
-    assert list(state.problems) == [problem, "a.yaml: ServiceAccounts of its earlier content that still count: 2"]
+    assert list(state.problems) == [
+        problem,
+        "a.yaml: ServiceAccounts of its earlier content that still count: shop/a1, shop/a2",
+    ]
     assert folder.poll() is None
     write(tmp_path / "a.yaml", content + content)  # type: ignore[operator]
     assert names(folder.poll()) == ["a1", "a2", "b"]
@@ -118,6 +121,18 @@ def test_a_file_that_breaks_keeps_its_last_good_content(tmp_path: Path, content:
     state = folder.poll()
     assert state is not None
     assert (names(state), state.problems) == (["b"], ())
+
+
+def test_of_many_that_still_count_the_first_are_named(tmp_path: Path) -> None:
+    """A line of the log has room for a few; the others are counted."""
+    folder = Folder(tmp_path, PREFIX)
+    write(tmp_path / "a.yaml", describe(*(f"a{number}" for number in range(MAX_NAMED + 2))))
+    folder.poll()
+    write(tmp_path / "a.yaml", BROKEN)
+    state = folder.poll()
+    assert state is not None
+    named = ", ".join(f"shop/a{number}" for number in range(MAX_NAMED))
+    assert state.problems[-1].endswith(f"that still count: {named}, and 2 more")
 
 
 def test_what_can_be_read_of_a_broken_file_counts(tmp_path: Path) -> None:

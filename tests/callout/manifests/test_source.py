@@ -76,7 +76,7 @@ class Sink:
 @asynccontextmanager
 async def following(path: Path, sink: Sink, fd: int = 2) -> AsyncIterator[FolderSource]:
     """A source that runs within the block, and logs to `fd`."""
-    log = Log("supervisor", "error" if fd == 2 else "warning", fd)
+    log = Log("supervisor", "error" if fd == 2 else "info", fd)
     source = FolderSource(path, "nats.io/", sink, log)
     task = asyncio.create_task(source.run())
     try:
@@ -188,6 +188,29 @@ def test_a_list_that_is_asked_for_in_the_middle_of_another_comes_whole(tmp_path:
         assert [names, names] == sink.lists
 
     asyncio.run(scenario())
+
+
+def test_the_end_of_a_fault_is_said(tmp_path: Path) -> None:
+    """Once, when nothing is wrong with any file any more; whoever has mended it waits for that."""
+    folder, log = tmp_path / "serviceaccounts", tmp_path / "log"
+    folder.mkdir()
+    fd = os.open(log, os.O_CREAT | os.O_WRONLY)
+
+    async def scenario() -> None:
+        sink = Sink()
+        for name, text in (("a", MANIFEST.format("a")), ("b", "a: b: c"), ("c", "a: b: c")):
+            (folder / f"{name}.yaml").write_text(text)
+        async with following(folder, sink, fd):
+            for lists, name in enumerate("bcd", start=2):
+                await until(lambda lists=lists: len(sink.lists) == lists - 1, DEADLINE_S, "a list")  # type: ignore[misc]
+                (tmp_path / "draft").write_text(MANIFEST.format(name))
+                (tmp_path / "draft").rename(folder / f"{name}.yaml")  # in one step: an empty file is a fault, too
+            await until(lambda: sink.lists[-1:] == [["a", "b", "c", "d"]], DEADLINE_S, "the last list")
+
+    asyncio.run(scenario())
+    os.close(fd)
+    said = [msgspec.json.decode(line)["event"] for line in log.read_bytes().splitlines()]
+    assert ["problem with a ServiceAccount file"] * 3 + ["ServiceAccount files are in order again"] == said
 
 
 def test_a_folder_without_serviceaccounts_is_believed_and_said_aloud(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from callout.config.combinations import NO_POD
 from callout.config.help import markdown_table
 from callout.config.table import TABLE
 from tests.minting import Issuer
@@ -62,12 +63,40 @@ def test_wrong_settings_are_called_not_valid(environ: dict[str, str]) -> None:
     """Exit code 2, and a line for each mistake and each warning on standard error."""
     done = run(environ | {"PORT": "x", "NATS_WORKERS": "x", "LOGLEVEL": "debug"})
     assert done.returncode == 2
-    assert "The settings are not valid.\n" == done.stdout
+    assert "The settings are not valid." == done.stdout.splitlines()[-1]
     assert [
         "callout: warning: LOGLEVEL: is no setting of this service; was LOG_LEVEL meant?",
         "callout: NATS_WORKERS: 'x' is not right; give a whole number from 1 to 256",
         "callout: PORT: 'x' is not right; give a whole number from 0 to 65535",
     ] == done.stderr.splitlines()
+
+
+def test_what_was_understood_of_wrong_settings_is_shown(environ: dict[str, str]) -> None:
+    """Each setting has its line, and those that are wrong or missing are marked."""
+    yaml = {"SERVICEACCOUNTS_PATH": "/accounts", "JWKS_PATH": "/jwks.json"}
+    done = run(environ | yaml | {"PORT": "http", "NATS_TOKEN": "s3cr3t", "NATS_URL": "nats://u:hunter2@nats:4222"})
+    lines = done.stdout.splitlines()
+    shown = {line.split()[0]: line.split()[1:] for line in lines[: lines.index("")]}
+    assert [setting.name for setting in TABLE] == list(shown)
+    assert (["(wrong)"], ["(missing)"]) == (shown["PORT"], shown["JWT_ISSUER"])
+    assert (["nats://***@nats:4222"], ["/jwks.json"]) == (shown["NATS_URL"], shown["JWKS_PATH"])
+    assert (["info", "(default)"], ["-"]) == (shown["LOG_LEVEL"], shown["NATS_XKEY_FILE"])
+    assert not [secret for secret in ("s3cr3t", "hunter2", SEED) if secret in done.stdout + done.stderr]
+
+
+def test_settings_that_need_a_pod_are_called_so_outside_of_one(environ: dict[str, str]) -> None:
+    """They may be meant for a pod, and checked elsewhere; the service itself cannot run, and says so in a line."""
+    del environ["KUBERNETES_SERVICE_HOST"]
+    asked, served = (run(environ, command=command) for command in ("config", "serve"))
+    assert "The settings are valid in a pod, and this is none." == asked.stdout.splitlines()[-1]
+    assert (0, f"callout: warning: {NO_POD}\n") == (asked.returncode, asked.stderr)
+    assert (2, f"callout: {NO_POD}\n") == (served.returncode, served.stderr)
+
+
+def test_a_misspelt_name_is_told_before_what_comes_of_it(environ: dict[str, str]) -> None:
+    """By the service, too: the warning may explain what is wrong."""
+    done = run(environ | {"NATS_XKEYFILE": "/xkey", "JWKS_PATH": "/nowhere"}, command="serve")
+    assert ["warning", "JWKS_PATH"] == [line.split(": ")[1] for line in done.stderr.splitlines()]
 
 
 def test_wrong_files_are_called_not_valid(environ: dict[str, str]) -> None:
@@ -120,6 +149,7 @@ def test_the_help_holds_every_setting() -> None:
     assert not done.stderr
     for setting in TABLE:
         assert f"{setting.name} (" in done.stdout
+    assert "A name that looks like one of them and is none" in done.stdout
 
 
 def test_the_table_for_the_readme_is_printed() -> None:
