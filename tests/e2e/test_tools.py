@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.tools.parts import ASSETS, ETCD_PIN, GO_PARTS, HERE, NAMES, GoPart
+from tests.e2e.tools.parts import ASSETS, ETCD_PIN, GO_PARTS, HERE, NAMES, SCHEMAS, GoPart
 
 BUILD = (sys.executable, str(HERE / "build.py"))
 VERSION_WORDS = {
@@ -16,6 +16,7 @@ VERSION_WORDS = {
     "helm": ("version", "--short"),
     "kube-apiserver": ("--version",),
     "kubectl": ("version", "--client"),
+    **{f"schemas-{version}": ("--version",) for version in SCHEMAS},
 }
 
 FAKE_GO = """#!/bin/sh
@@ -52,6 +53,16 @@ def test_a_part_bears_its_pinned_version(tools: Path, tmp_path: Path, part: GoPa
     command = [str(tools / part.name), *VERSION_WORDS[part.name]]
     said = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True).stdout
     assert part.version().removeprefix("v") in said
+
+
+@pytest.mark.parametrize("version", SCHEMAS)
+def test_a_folder_of_schemas_is_of_the_kubernetes_that_it_is_named_after(version: str) -> None:
+    """Its modules' v0.x.y are Kubernetes' v1.x.y, both of one release; and the program is the same for all."""
+    folder = HERE / "schemas" / version
+    parts = [GoPart("a", folder, ".", f"k8s.io/{name}") for name in ("api", "apimachinery")]
+    assert 1 == len({part.version() for part in parts})
+    assert version.partition(".")[2] == parts[0].version().split(".")[1]
+    assert (HERE / "schemas/main.go").read_text() == parts[0].read("main.go")
 
 
 def test_a_digest_changes_with_what_made_the_part(tmp_path: Path) -> None:
@@ -129,7 +140,7 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "pin", [ETCD_PIN, *sorted(HERE.glob("*/go.*"))], ids=lambda path: f"{path.parent.name}-{path.name}"
+    "pin", [ETCD_PIN, *sorted(HERE.rglob("go.*"))], ids=lambda path: f"{path.parent.name}-{path.name}"
 )
 def test_a_pin_names_no_registry(pin: Path) -> None:
     """Where things are downloaded from is the matter of whoever builds."""

@@ -3,8 +3,8 @@
     python -m tests.e2e.tools.build
 
 They are kept in `${XDG_CACHE_HOME:-~/.cache}/nats-k8s-oidc-callout/bin`. The first time takes many minutes and Go;
-after that it is instant. KUBEBUILDER_ASSETS names a folder whose etcd, kube-apiserver and kubectl (and nats and helm,
-if it has them) are taken as they are.
+after that it is instant. KUBEBUILDER_ASSETS names a folder whose etcd, kube-apiserver and kubectl (and any of the
+others, if it has them) are taken as they are.
 
 Rules kept here:
 - The name of a built file contains a digest of all that made it (parts.py). A changed pin is another file.
@@ -28,7 +28,7 @@ from pathlib import Path
 if __package__ in {None, ""}:  # run by its path
     sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from tests.e2e.tools.parts import ASSETS, ETCD_BINARY, ETCD_PIN, GO_PARTS, NAMES, GoPart, digest
+from tests.e2e.tools.parts import ASSETS, ETCD_BINARY, ETCD_PIN, GO_PARTS, HERE, NAMES, GoPart, digest
 from tests.e2e.tools.running import GO_ENVIRONMENT, BuildError, last_line, run, say
 
 
@@ -85,7 +85,8 @@ def _compile(part: GoPart, cache: Path) -> Path:
     if go is None:
         raise BuildError(
             f"Go is needed to build {part.name}: install it (https://go.dev/dl, the version that "
-            f"{part.folder.name}/go.mod names or later), or set KUBEBUILDER_ASSETS to a folder with {', '.join(NAMES)}"
+            f"{part.folder.relative_to(HERE)}/go.mod names or later), "
+            f"or set KUBEBUILDER_ASSETS to a folder with {', '.join(NAMES)}"
         )
     built = cache / f"{part.name}-{part.digest(_toolchain(go, part))}"
     if not built.exists():

