@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import resource
 import signal
 import traceback
 from typing import Any
@@ -16,6 +15,7 @@ from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.preflight.checks import check
 from callout.supervisor import Supervisor
 from callout.workspace import Workspace
+from workers.dumps import forbid_dumps
 from workers.logs import Log
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Run the command."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the signing keys
+    forbid_dumps()  # before there are keys in memory
     settings, warnings = load(os.environ)
     try:
         warnings += check(settings).warnings

@@ -4,11 +4,14 @@ Rules kept here:
 - One service a folder: a lock that the kernel frees when its holder dies, however it dies.
 - Mode 0700: what stands there decides who may log in. A folder of somebody else's is refused, for its owner could
   put another snapshot in the place of ours; root's is taken, for that is what Kubernetes mounts.
+- A link is refused, too: in a place that all users share any of them can have made it, and what it leads to would be
+  emptied.
 - A folder that we made is removed at the end; one that was given (SNAPSHOT_DIR) is emptied of what is ours and kept.
 - It is meant to be memory: on a disk every change of a ServiceAccount would be one of files. That works, and is said.
 - What killed services of this user have left in shared memory is removed at the next start: it is memory.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -47,7 +50,7 @@ class Workspace:
                 self.root, self._lock = make_locked(SHARED_MEMORY, PREFIX)
             else:
                 self.root = given
-                given.mkdir(mode=0o700, exist_ok=True)
+                _make_unless_there(given)
                 _check_owner(given)
                 self._lock = lock_folder(given)
             for part in _PARTS:
@@ -105,8 +108,20 @@ class Workspace:
         os.close(self._lock)
 
 
+def _make_unless_there(folder: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # whatever it is that is there
+        folder.mkdir(mode=0o700)
+
+
 def _check_owner(folder: Path) -> None:
-    status = folder.stat()
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, which others may have made")
+    # Opened as what it is now: a link that has taken its place since is none.
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(opened)
+    finally:
+        os.close(opened)
     if status.st_uid not in (os.geteuid(), 0):
         raise PermissionError(errno.EPERM, "it belongs to another user")
     if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.geteuid() != 0:

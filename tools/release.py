@@ -3,9 +3,12 @@
 In dist/: wheel, sdist, the chart's package where helm is at hand, the bill of materials, and SHA256SUMS of them all.
 
 Rules kept here:
-- The same tree makes the same bytes, wherever and whenever it is built. Times are SOURCE_DATE_EPOCH
+- What is committed is released and nothing else: a forgotten key beside the source stays here, whether git ignores it
+  or not. The files come out of the last commit (`git archive`), never out of the folder.
+- The same commit makes the same bytes, wherever and whenever it is built. Times are SOURCE_DATE_EPOCH
   (reproducible-builds.org/docs/source-date-epoch), which is the last commit's if it is not set.
 - All or nothing: what is in dist/ at the end belongs together. What went wrong is one line.
+- What was there before is replaced if every file is one that its SHA256SUMS names, and left alone otherwise.
 - Nothing is published, tagged or signed here: docs/release.md says who does what.
 """
 
@@ -54,10 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     helm = options.helm or shutil.which("helm")
     try:
         make(root, to, helm)
+        changed = list_changes(root)
     except ReleaseError as error:
         print(f"release: {error}", file=sys.stderr)  # noqa: T201  # a command talks to its user
         return 2
     print((to / SUMS).read_text(), end="")  # noqa: T201  # the same
+    if changed:
+        print(  # noqa: T201  # the same
+            "release: made of the last commit; what 'git status' shows beside it is not in it", file=sys.stderr
+        )
     if helm is None:
         print(  # noqa: T201  # the same
             "release: no chart package, since there is no helm in PATH; name one with HELM=…", file=sys.stderr
@@ -66,32 +74,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make(root: Path, to: Path, helm: str | None) -> None:
-    """Make the files of a release of the tree `root` in the folder `to`, the chart's with `helm` if there is one.
+    """Make a release of the last commit of `root` in the folder `to`, the chart's package by `helm` if there is one.
 
     Raises:
-        ReleaseError: the tree's versions differ, a package that is pinned is not installed, a step failed, or `to` has
-            something else in it than an earlier release.
+        ReleaseError: there is no commit, its versions differ, a package that is pinned is not installed, a step failed,
+            or `to` has something else in it than an earlier release.
     """
-    if to.exists() and any(to.iterdir()) and not (to / SUMS).exists():
-        raise ReleaseError(f"{to} holds something else than a release: empty it, or name another folder")
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    check_versions(root, project["version"])
+    check_replaceable(to)
     moment = find_moment(root)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as draft:
-        made = Path(draft) / "made"
-        made.mkdir()
-        _run(sys.executable, "-m", "hatchling", "build", "-d", str(made), folder=root, moment=moment)
+        source, made = Path(draft) / "source", Path(draft) / "made"
+        for folder in (source, made):
+            folder.mkdir()
+        take_commit(root, source)
+        project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+        check_versions(source, project["version"])
+        _run("hatchling", sys.executable, "-m", "hatchling", "build", "-d", str(made), folder=source, moment=moment)
         if helm is not None:
-            _run(helm, "package", str(root / CHART), "--destination", str(made), folder=root, moment=moment)
+            packing = (helm, "package", str(source / CHART), "--destination", str(made))
+            _run("helm package", *packing, folder=root, moment=moment)
             # helm names its package as hatchling names no file: with the chart's name and a .tgz.
             for package in made.glob("*.tgz"):
                 package.write_bytes(make_reproducible(package.read_bytes(), moment))
-        (made / f"{project['name']}-{project['version']}.cdx.json").write_bytes(_make_bill(root, project))
+        (made / f"{project['name']}-{project['version']}.cdx.json").write_bytes(_make_bill(source, project))
         sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())]
         (made / SUMS).write_text("".join(sums))
-        shutil.rmtree(to, ignore_errors=True)
+        check_replaceable(to)  # building takes seconds
+        if to.exists():
+            to.rename(Path(draft) / "earlier")
         made.rename(to)
+
+
+def check_replaceable(to: Path) -> None:
+    """Check that a folder is not there, is empty, or has an earlier release and nothing else; `ReleaseError` if not."""
+    if not os.path.lexists(to):
+        return
+    if to.is_symlink() or not to.is_dir():
+        raise ReleaseError(f"{to} is no folder: name another one")
+    sums = to / SUMS
+    lines = sums.read_text(errors="replace").splitlines() if sums.is_file() else []
+    ours = {SUMS, *(line.partition("  ")[2] for line in lines)}
+    others = sorted(path.name for path in to.iterdir() if path.name not in ours or path.is_dir())
+    if others:
+        raise ReleaseError(f"{to} holds something else than a release ({others[0]}): empty it, or name another folder")
+
+
+def take_commit(root: Path, to: Path) -> None:
+    """Put the files of the last commit in an empty folder; `ReleaseError` if there is no commit."""
+    archive = to.with_name("source.tar")
+    _run("git archive", "git", "archive", "--output", str(archive), "HEAD", folder=root)
+    _run("tar", "tar", "--extract", "--file", str(archive), folder=to)
+
+
+def list_changes(root: Path) -> list[str]:
+    """List what in the tree is not as in the last commit, a line each; `ReleaseError` if git cannot tell."""
+    return _run("git status", "git", "status", "--porcelain", ".", folder=root).splitlines()
 
 
 def check_versions(root: Path, version: str) -> None:
@@ -161,20 +199,24 @@ def _make_bill(root: Path, project: dict[str, Any]) -> bytes:
     return make_document(product, requirements, facts)
 
 
-def _run(*command: str, folder: Path, moment: int) -> None:
-    done = subprocess.run(  # noqa: S603  # programs of ours, and the helm that the caller names
-        command,
-        cwd=folder,
-        env=os.environ | {EPOCH: str(moment)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COMMAND_SECONDS,
-    )
+def _run(what: str, *command: str, folder: Path, moment: int | None = None) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # programs of ours, git and tar, and the helm that the caller names
+            command,
+            cwd=folder,
+            env=os.environ | ({} if moment is None else {EPOCH: str(moment)}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
+    except OSError as error:
+        raise ReleaseError(f"{command[0]} cannot be run: {error.strerror}") from None
     if done.returncode:
         last = next(reversed(f"{done.stdout}{done.stderr}".strip().splitlines()), "no word")
-        raise ReleaseError(f"{' '.join(command[:3])} failed: {last}")
+        raise ReleaseError(f"{what} failed: {last}")
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import asyncio
 import gc
 import logging
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ import uvloop
 
 from workers.authorize import Authorizer, LoginTerms
 from workers.connection import make_tls_context
+from workers.dumps import forbid_dumps
 from workers.exits import Exit
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
@@ -29,6 +29,7 @@ from workers.status import StatusPage
 
 def main() -> Exit:
     """Run one worker; the supervisor starts it as `python -P -m workers`."""
+    forbid_dumps()  # before there are keys in memory
     try:
         settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSettings)
     except msgspec.MsgspecError:
@@ -36,7 +37,6 @@ def main() -> Exit:
         return Exit.BAD_SETTINGS
     log = Log("worker", settings.log_level, worker=settings.worker)
     logging.basicConfig(handlers=[_LibraryLog(log)], level=logging.WARNING)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the signing keys
     try:
         return uvloop.run(_serve(settings, log))
     finally:

@@ -47,7 +47,7 @@ def say_made(record: Record, folder: Path) -> list[str]:
         f"  nats-server -c {_quote(folder / places.CONFIG)}",
         f"  {_WHOSE}",
         f"  set -a; . {_quote(folder / places.ENVIRONMENT)}; K8S_IN_CLUSTER=false; set +a; callout serve",
-        f'  nats --server {_quote(f"nats://{server}")} --token "$TOKEN" pub orders.test hello',
+        f'  NATS_TOKEN="$(cat token)" nats --server {_quote(f"nats://{server}")} pub orders.test hello',
     ]
 
 

@@ -74,13 +74,16 @@ def _check_snapshot(settings: Settings) -> Iterator[str]:
     if folder is None:
         return
     try:
+        is_link = folder.is_symlink()
         mode = _maybe_read_mode(folder)
         above = folder.parent.is_dir()
     except OSError as error:
         remedy = "give a folder in memory (tmpfs) that this user may write to"
         yield f"SNAPSHOT_DIR: {folder} cannot be used: {reason_of(error)}; {remedy}"
         return
-    if mode is None and not above:
+    if is_link:
+        yield f"SNAPSHOT_DIR: {folder} is a link, which others may have made; give the path of the folder itself"
+    elif mode is None and not above:
         yield f"SNAPSHOT_DIR: {folder} is not there, nor is the folder above it; make it first"
     elif mode is not None and not stat.S_ISDIR(mode):
         yield f"SNAPSHOT_DIR: {folder} is no folder; give the path of one in memory, such as /dev/shm/callout"

@@ -1,7 +1,7 @@
 """What the demo's user gets to try: tokens and settings as files, and commands that use them, ready to paste.
 
-A token stands in a file, as it does in a pod, and the command reads it from there: so no token is printed, and a
-command stays short enough to be read before it is pasted.
+A token stands in a file, as it does in a pod, and the command reads it from there into its environment: so no token is
+printed, none shows in the list of processes, and a command stays short enough to be read before it is pasted.
 """
 
 import shlex
@@ -43,7 +43,7 @@ def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str]
 
 def _talk(folder: Path, url: str, tokens: Tokens, who: str, action: str) -> str:
     file = write_private(_token_of(folder, who), tokens.mint(who, lifetime=DAY))
-    return f'nats --server {url} \\\n  --token "$(cat {shlex.quote(file)})" {action}'
+    return f'NATS_TOKEN="$(cat {shlex.quote(file)})" \\\n  nats --server {url} {action}'
 
 
 def _token_of(folder: Path, who: str) -> Path:

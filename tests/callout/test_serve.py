@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from callout.serve import _report_fault
 from tests.idle_service import make_variables
 from tests.service import Service
+from workers.dumps import CORE_BYTES
 from workers.logs import Log
 
 
@@ -22,18 +24,12 @@ def test_it_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
             await service.logged("http listening")
             problems = [line["problem"] for line in service.log_lines("setting")]
             assert 1 == sum("NATS_ACOUNT" in problem for problem in problems)
-            assert ["0", "0"] == find_core_limits(service.pid)
+            pids = [service.pid, *service.worker_pids()]
+            assert {(CORE_BYTES, CORE_BYTES)} == {resource.prlimit(pid, resource.RLIMIT_CORE) for pid in pids}
             assert 0 == await service.stop()
         assert [] == service.plain_lines
 
     asyncio.run(scenario())
-
-
-def find_core_limits(pid: int) -> list[str]:
-    """How large a core file of a process may be: soft and hard limit (from Linux's /proc)."""
-    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
-    (core,) = (line for line in lines if line.startswith("Max core file size"))
-    return core.split()[4:6]
 
 
 @pytest.mark.parametrize("with_error", [True, False])

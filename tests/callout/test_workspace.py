@@ -86,6 +86,30 @@ def test_a_folder_that_cannot_be_made_is_one_line() -> None:
         Workspace(Path("/proc/nothing/here"))
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_refused(tmp_path: Path, there: bool) -> None:
+    """Whoever made it says what would be emptied; one that leads nowhere is followed no more than another."""
+    precious = tmp_path / "theirs" / "snapshot" / "precious"
+    if there:
+        precious.parent.mkdir(parents=True)
+        precious.touch()
+    planted = tmp_path / "callout"
+    planted.symlink_to(tmp_path / "theirs")
+    with pytest.raises(CommandError, match=r"^SNAPSHOT_DIR: [^\n]* it is a link, [^\n]*; give a folder [^\n]*$"):
+        Workspace(planted)
+    assert there == precious.exists()
+    assert there == (tmp_path / "theirs").exists()
+    assert not list(tmp_path.rglob("lock"))
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """It is left alone."""
+    (tmp_path / "callout").write_text("theirs")
+    with pytest.raises(CommandError, match=r"^SNAPSHOT_DIR: [^\n]* cannot be used: not a directory; give a folder"):
+        Workspace(tmp_path / "callout")
+    assert "theirs" == (tmp_path / "callout").read_text()
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child only opens the folder and leaves
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders of other users")
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ def test_a_release_lives_and_goes(cluster: Cluster, namespace: str, helm: Helm, 
         after["replicas"],
         after["template"]["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"],
     )
+    assert {"release/revision": "2"} == after["template"]["metadata"]["annotations"]
     assert f"networkpolicy.networking.k8s.io/{RELEASE}" in find_of_release(cluster, namespace)
 
     helm("rollback", RELEASE, "1", *here)

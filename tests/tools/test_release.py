@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.pages import ROOT
 from tests.test_packaging import DISTRIBUTION, VERSION
-from tools.release import EPOCH, SUMS, ReleaseError, check_versions, find_moment, main
+from tools.release import EPOCH, SUMS, ReleaseError, check_replaceable, check_versions, find_moment, main
 
 MOMENT = "1700000000"
 RELEASE_SECONDS = 300
@@ -31,7 +34,16 @@ def copy_source(to: Path) -> Path:
             shutil.copytree(source, to / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
         else:
             shutil.copy(source, to / name)
+    commit(to)
     return to
+
+
+def commit(tree: Path, message: str = "first") -> None:
+    """Commit all that is in a tree, in a repository of its own."""
+    who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com", "-c", "commit.gpgSign=false")
+    dated = os.environ | {"GIT_COMMITTER_DATE": f"{MOMENT} +0000"}
+    for words in (("init", "--quiet"), ("add", "--all"), (*who, "commit", "--quiet", "-m", message)):
+        subprocess.run(["git", "-C", str(tree), *words], check=True, env=dated)
 
 
 @pytest.fixture
@@ -92,18 +104,73 @@ def test_two_releases_of_one_tree_are_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("moment")
 def test_an_earlier_release_is_replaced_and_nothing_else_is(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder with other things in it is left alone."""
+    """A folder with anything in it that SHA256SUMS does not name is left alone, whatever else it holds."""
     precious = tree / "dist/precious"
     precious.parent.mkdir()
     precious.write_text("mine\n")
-    assert 2 == main(["--root", str(tree)])
-    expected = f"release: {tree}/dist holds something else than a release: empty it, or name another folder\n"
-    assert expected == capsys.readouterr().err
-    assert "mine\n" == precious.read_text()
-    (precious.parent / SUMS).write_text("")
+    expected = (
+        f"release: {tree}/dist holds something else than a release (precious): empty it, or name another folder\n"
+    )
+    for sums in (None, "", f"{'0' * 64}  another\n"):
+        if sums is not None:
+            (tree / "dist" / SUMS).write_text(sums)
+        assert 2 == main(["--root", str(tree)])
+        assert expected == capsys.readouterr().err
+        assert "mine\n" == precious.read_text()
+    (tree / "dist" / SUMS).write_text(f"{'0' * 64}  precious\n")
     assert 0 == main(["--root", str(tree)])
     assert not precious.exists()
-    assert sorted(precious.parent.iterdir()) == sorted((tree / "dist").iterdir())
+    made = sorted(line.partition("  ")[2] for line in (tree / "dist" / SUMS).read_text().splitlines())
+    assert sorted([SUMS, *made]) == sorted(path.name for path in (tree / "dist").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda to: to.write_text("mine"), "is no folder: name another one"),
+        (lambda to: to.symlink_to("k8s"), "is no folder: name another one"),
+        (lambda to: (to / SUMS).mkdir(parents=True), rf"something else than a release \({SUMS}\)"),
+        (Path.exists, ""),
+        (lambda to: to.mkdir(), ""),
+    ],
+    ids=["file", "link", "folder in it", "nothing", "empty"],
+)
+def test_what_is_no_folder_of_a_release_is_not_replaced(
+    tmp_path: Path, make: Callable[[Path], object], complaint: str
+) -> None:
+    """The line says so, before anything is built."""
+    (tmp_path / "k8s").mkdir()
+    make(tmp_path / "to")
+    with pytest.raises(ReleaseError, match=complaint) if complaint else nullcontext():
+        check_replaceable(tmp_path / "to")
+
+
+@pytest.mark.usefixtures("moment")
+def test_what_is_not_committed_is_not_released(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not a key forgotten among the source, not one that git ignores here alone, not a change; a line says so."""
+    (tree / ".git/info/exclude").write_text("ignored.seed\n")
+    for name in ("k8s/forgotten.seed", "k8s/ignored.seed", "callout/forgotten.seed", "callout/ignored.seed"):
+        (tree / name).write_text("a-seed\n")
+    (tree / "callout/errors.py").write_text("a-change\n")
+    assert 0 == main(["--root", str(tree)])
+    said = "release: made of the last commit; what 'git status' shows beside it is not in it\n"
+    assert capsys.readouterr().err.startswith(said)
+    with tarfile.open(next((tree / "dist").glob("*.tar.gz"))) as archive:
+        source = {member.name.partition("/")[2]: archive.extractfile(member) for member in archive if member.isfile()}
+        assert [] == [name for name in source if name.endswith(".seed")]
+        change = source["callout/errors.py"]
+        assert change is not None
+        assert b"a-change" not in change.read()
+    with zipfile.ZipFile(next((tree / "dist").glob("*.whl"))) as wheel:
+        assert [] == [name for name in wheel.namelist() if name.endswith(".seed")]
+
+
+@pytest.mark.usefixtures("moment")
+def test_a_release_needs_a_commit(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder of files alone does not say which of them are meant."""
+    (tree / ".git").rename(tree.parent / "elsewhere")
+    assert 2 == main(["--root", str(tree)])
+    assert capsys.readouterr().err.startswith("release: git archive failed: fatal: not a git repository")
 
 
 @pytest.mark.parametrize(
@@ -130,9 +197,11 @@ def test_what_is_locked_has_to_be_installed(tree: Path, capsys: pytest.CaptureFi
     requirements = tree / "requirements.txt"
     text = requirements.read_text()
     requirements.write_text(text.replace("\nurllib3==", "\nurllib3==0."))
+    commit(tree, "another version")
     assert 2 == main(["--root", str(tree)])
     assert "release: urllib3 is " in capsys.readouterr().err
     requirements.write_text(text.replace("\nurllib3==", "\nurllib9==0."))
+    commit(tree, "another name")
     assert 2 == main(["--root", str(tree)])
     assert "release: urllib9 is not installed here: run 'make setup'\n" == capsys.readouterr().err
     assert not (tree / "dist").exists()
@@ -142,7 +211,7 @@ def test_what_is_locked_has_to_be_installed(tree: Path, capsys: pytest.CaptureFi
 def test_a_step_that_fails_is_one_line(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And leaves nothing behind."""
     assert 2 == main(["--root", str(tree), "--helm", "false"])
-    assert f"release: false package {tree}/k8s/chart failed: no word\n" == capsys.readouterr().err
+    assert "release: helm package failed: no word\n" == capsys.readouterr().err
     assert [] == [path.name for path in tree.iterdir() if "dist" in path.name]
 
 
@@ -150,11 +219,7 @@ def test_the_time_is_the_last_commits(tree: Path, monkeypatch: pytest.MonkeyPatc
     """Unless SOURCE_DATE_EPOCH says another one; without either there is no release."""
     monkeypatch.delenv(EPOCH, raising=False)
     with pytest.raises(ReleaseError, match=f"{EPOCH} is not set, and git knows no last commit"):
-        find_moment(tree)
-    who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com")
-    for words in (("init", "--quiet"), (*who, "commit", "--quiet", "--allow-empty", "-m", "first")):
-        dated = os.environ | {"GIT_COMMITTER_DATE": f"{MOMENT} +0000"}
-        subprocess.run(["git", "-C", str(tree), *words], check=True, env=dated)
+        find_moment(tree.parent)
     assert int(MOMENT) == find_moment(tree)
     monkeypatch.setenv(EPOCH, "1")
     assert 1 == find_moment(tree)

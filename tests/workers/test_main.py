@@ -1,6 +1,7 @@
 """workers.main: a worker as a process; what it reads, and by which exit code it says why it ended."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from tests.minting import NatsKey
+from workers.dumps import CORE_BYTES
 from workers.exits import Exit
 from workers.settings import WorkerSettings
 from workers.snapshot import LAYOUT_VERSION, SnapshotWriter
@@ -104,6 +106,14 @@ def test_a_snapshot_of_another_version_ends_it_for_good(tmp_path: Path) -> None:
         (line,) = read_lines(process)
         assert f"layout {LAYOUT_VERSION + 1}" in line["error"]
         assert Exit.LAYOUT == process.returncode
+
+
+def test_it_is_never_dumped(tmp_path: Path) -> None:
+    """It holds the signing keys, however it was started."""
+    with worker(tmp_path) as process:
+        assert process.stderr is not None
+        assert "NATS error" == json.loads(process.stderr.readline())["event"]  # so it runs by now
+        assert (CORE_BYTES, CORE_BYTES) == resource.prlimit(process.pid, resource.RLIMIT_CORE)
 
 
 @pytest.mark.parametrize("way", ["signal", "end of input"])

@@ -172,6 +172,17 @@ def test_the_snapshot_needs_a_folder(valid: Settings, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("target", ["folder", "nowhere"])
+def test_the_snapshot_is_not_behind_a_link(valid: Settings, tmp_path: Path, target: str) -> None:
+    """In a place that all users share, any of them may have made it."""
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    assert [
+        f"SNAPSHOT_DIR: {link} is a link, which others may have made; give the path of the folder itself"
+    ] == refuse(msgspec.structs.replace(valid, snapshot_dir=link))
+
+
 def test_the_snapshot_in_a_circle_of_links_is_refused(valid: Settings, tmp_path: Path) -> None:
     """Whatever keeps the folder from being looked at is said."""
     circle = tmp_path / "circle"

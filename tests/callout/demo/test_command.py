@@ -165,8 +165,8 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
     text = "\n".join(demo.lines)
 
     # A stand-in for the nats CLI that says what it was called with; tokens are known by their beginning.
-    shell = 'nats() { case "$4" in eyJ*.eyJ*.*) echo "$1 $2 $3 TOKEN $5 $6 $7";; esac; }\n'
-    commands = "\n".join(re.findall(r"^  (?:nats --server|\(set -a; \.) .*\n .*$", text, re.MULTILINE))
+    shell = 'nats() { case "$NATS_TOKEN" in eyJ*.eyJ*.*) echo "$@";; esac; }\n'
+    commands = "\n".join(re.findall(r"^  (?:NATS_TOKEN=|\(set -a; \.).*\n .*$", text, re.MULTILINE))
     done = subprocess.run(
         ["bash", "-c", shell + commands],
         cwd=demo.temporary,
@@ -178,8 +178,8 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
     url = re.search(r"nats://127\.0\.0\.1:\d+", text)
     assert url is not None
     assert [
-        f"--server {url[0]} --token TOKEN sub orders.created ",
-        f"--server {url[0]} --token TOKEN pub orders.created hello",
+        f"--server {url[0]} sub orders.created",
+        f"--server {url[0]} pub orders.created hello",
     ] == done.stdout.splitlines()[:2]
     assert done.stdout.splitlines()[2].startswith("billing/legacy-import would be let in")
     assert re.search(r"^(All well|Nothing wrong was found)", done.stdout, re.MULTILINE)

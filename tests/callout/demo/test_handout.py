@@ -22,14 +22,15 @@ def tokens() -> Tokens:
 
 
 def test_tokens_stand_in_private_files(tmp_path: Path, tokens: Tokens) -> None:
-    """A command reads them from there, as a pod does; none is printed."""
+    """A command reads them from there, as a pod does; none is printed, and none becomes an argument."""
     commands = hand_out(tmp_path, URL, tokens, {}, "orders/checkout")
     for name in ("checkout", "invoicer"):
         file = tmp_path / f"{name}.token"
         assert 0o600 == file.stat().st_mode & 0o777
         assert file.read_text().startswith("eyJ")
-        assert any(f'--token "$(cat {file})"' in command for command in commands)
+        assert any(f'NATS_TOKEN="$(cat {file})" ' in command for command in commands)
     assert "eyJ" not in "".join(commands)
+    assert '--token "' not in "".join(commands)
 
 
 def test_the_settings_come_back_as_they_were(tmp_path: Path, tokens: Tokens) -> None:

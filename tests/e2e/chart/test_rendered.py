@@ -51,6 +51,8 @@ NOT_OURS_TO_SET: Final = {
 """Settings without a value in the chart, and why."""
 MIB: Final = 1 << 20
 TEN: Final = ",".join(f"payments.requests.v{one}.>" for one in range(10))
+WORDS: Final = ("aHVudGVyMg==", "aHVudGVyMw==")
+"""Two secrets, in base64 as `secretVolume` has to be."""
 SAMPLE: Final = 2_000
 """ServiceAccounts that are written to weigh them: enough that a page of LMDB more or less does not show."""
 
@@ -176,9 +178,29 @@ def test_pods_are_replaced_for_variables_and_not_for_files(helm: Helm, tmp_path:
     """Variables are read at the start alone, files are watched."""
     before = pod_of(render(helm, tmp_path, "created-secrets", {}))
     other_key = pod_of(render(helm, tmp_path, "created-secrets", {"nats": {"signingKey": {"content": "another"}}}))
-    other_url = pod_of(render(helm, tmp_path, "created-secrets", {"nats": {"url": "nats://a:b@nats:4222"}}))
     assert before == other_key
-    assert before["metadata"]["annotations"] != other_url["metadata"]["annotations"]
+    assert {"release/revision": "1"} == before["metadata"]["annotations"]  # tests/e2e/test_chart.py sees it rise
+    assert "annotations" not in pod_of(render(helm, tmp_path, "server-mode", {}))["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("created-secrets", [{"nats": {"url": f"nats://callout:{word}@nats:4222"}} for word in WORDS]),
+        ("created-secrets", [{"nats": {"signingKey": {"content": word}}} for word in WORDS]),
+        ("one-namespace", [{"nats": {"token": word}} for word in WORDS]),
+        ("go-service", [{"secretEnv": {"NATS_URL": f"nats://{word}@nats:4222"}} for word in WORDS]),
+        ("go-service", [{"secretVolume": {"token": word}} for word in WORDS]),
+    ],
+    ids=["password", "key", "token", "secretEnv", "secretVolume"],
+)
+def test_what_many_may_read_does_not_depend_on_a_secret(
+    helm: Helm, tmp_path: Path, name: str, values: list[dict[str, Any]]
+) -> None:
+    """From a digest a weak password could be guessed, by whoever may read a Deployment and no Secret."""
+    one, other = (render(helm, tmp_path, name, changed) for changed in values)
+    assert one != other
+    assert [] == [each for each in one if each["kind"] != "Secret" and each not in other]
 
 
 def test_the_token_is_for_the_api_server_alone(helm: Helm, tmp_path: Path) -> None:

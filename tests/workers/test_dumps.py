@@ -1,0 +1,58 @@
+"""workers.dumps: a process that crashes leaves nothing of its memory behind."""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.dumps import CORE_BYTES, forbid_dumps
+
+GET_DUMPABLE, SET_DUMPABLE = 3, 4  # of linux/prctl.h
+ALLOW = "import os, resource as r; most = r.getrlimit(r.RLIMIT_CORE)[1]; r.setrlimit(r.RLIMIT_CORE, (most, most)); "
+FORBID = "from workers.dumps import forbid_dumps; forbid_dumps(); "
+SOMEBODY = 1002
+
+
+def crash(folder: Path, code: str) -> bool:
+    """Let a process crash in a folder; tell whether Linux has dumped its memory, wherever to."""
+    process = subprocess.Popen([sys.executable, "-c", f"{ALLOW}{code}os.chdir({str(folder)!r}); os.abort()"])
+    _, status = os.waitpid(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert -signal.SIGABRT == process.returncode
+    return os.WCOREDUMP(status)
+
+
+def test_a_crash_leaves_no_file(tmp_path: Path) -> None:
+    """Where one would be left otherwise."""
+    if not crash(tmp_path, ""):
+        pytest.skip("here no process ever leaves one")
+    for left in tmp_path.iterdir():
+        left.unlink()
+    assert not crash(tmp_path, FORBID)
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child only asks and leaves
+@pytest.mark.skipif(os.geteuid() != 0, reason="root may set limits, and become somebody who may not")
+@pytest.mark.parametrize(
+    ("most", "limit", "dumpable"),
+    [(resource.RLIM_INFINITY, CORE_BYTES, 1), (CORE_BYTES, CORE_BYTES, 1), (0, 0, 0)],
+)
+def test_a_limit_that_may_not_be_raised_does_not_matter(most: int, limit: int, dumpable: int) -> None:
+    """A pipe asks for no limit but that of one byte: the process is marked then as one that is not dumped."""
+    child = os.fork()
+    if child == 0:
+        prctl = ctypes.CDLL(None).prctl
+        resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+        os.setuid(SOMEBODY)
+        prctl(SET_DUMPABLE, 1, 0, 0, 0)  # which a change of users has taken away
+        forbid_dumps()
+        seen = resource.getrlimit(resource.RLIMIT_CORE), prctl(GET_DUMPABLE, 0, 0, 0, 0)
+        os._exit(0 if seen == ((limit, limit), dumpable) else 1)
+    _, status = os.waitpid(child, 0)
+    assert 0 == os.waitstatus_to_exitcode(status)
