@@ -3,6 +3,10 @@
 Rules kept here:
 - `flush` returns when the server has seen what was sent.
 - Where TLS was asked for, nothing is sent in the clear, whatever the server's first line says.
+- Nobody is logged in to but the servers that were given. A server names others (`connect_urls`), and does so before TLS
+  begins: whoever stands in between could name his own, with a certificate that is good for it.
+- Whatever a server says, or does not read, the client tries again: what it cannot understand is an error like any
+  other, and no wait for the end of a connection is without an end (`workers.transport`).
 - No message can end the reading. Those of `listen` are cut out by `workers.frames` and handed over as they are read:
   nats-py's parser, queue and task would cost a sixth of a decision more for each (docs/performance.md).
 - What is sent together is written together.
@@ -16,12 +20,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from nats import errors
-from nats.aio.client import Client
-from nats.protocol.parser import Parser
+from nats.aio.client import Client, Srv
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
-from workers.frames import Cutter, Message
+from workers.frames import Cutter, Message, OversizeError
 from workers.nkeys import decode_seed
 from workers.settings import WorkerSettings
+from workers.transport import make_transport
 
 CONNECT_TIMEOUT_S: Final = 2
 PING_INTERVAL_S: Final = 5  # with MAX_PINGS, a dead connection is noticed within 15 s
@@ -29,6 +34,7 @@ MAX_PINGS: Final = 2
 RECONNECT_WAIT_S: Final = 0.25
 FLUSH_TIMEOUT_S: Final = 5
 _ENCRYPTED: Final = ("tls", "wss")
+_INFO: Final = b"INFO"
 
 
 OnMessage = Callable[[Message], None]
@@ -36,6 +42,8 @@ OnMessage = Callable[[Message], None]
 
 class CuttingParser(Parser):
     """nats-py's parser, but for the messages of some subscriptions, which it never sees.
+
+    Nor does it see an INFO after the first: all that it would learn from that are servers that nobody has named.
 
     Args:
         client: whose bytes it parses.
@@ -54,15 +62,30 @@ class CuttingParser(Parser):
         self._cutter = Cutter(self._takers)
 
     async def parse(self, data: bytes = b"") -> None:
-        """Take what was read."""
+        """Take what was read.
+
+        Raises:
+            nats.errors.ProtocolError: no server says that.
+        """
+        try:
+            await self._parse(data)
+        except OversizeError as error:
+            await self.nc._error_cb(error)  # noqa: SLF001  # nats-py says nothing of what it meets while it reads
+            raise errors.ProtocolError from error
+
+    async def _parse(self, data: bytes) -> None:
         cutter = self._cutter
         for piece in cutter.feed(data):
             if isinstance(piece, Message):
                 self._takers[piece.sid](piece)
                 continue
+            if piece.startswith(_INFO):
+                continue
             await super().parse(piece)
             if cutter is not self._cutter:
                 return  # the connection ended with that, and with it the rest
+            if self.buf or self.state != AWAITING_CONTROL_LINE:
+                raise errors.ProtocolError  # it would keep a whole piece, and all that follows, for the rest of it
 
 
 class CalloutClient(Client):
@@ -151,6 +174,28 @@ class CalloutClient(Client):
         writer = getattr(self._transport, "_io_writer", None)
         return writer is not None and writer.get_extra_info("ssl_object") is not None
 
+    async def _connect_to_server(self, s: Srv) -> None:
+        if not self._transport:
+            self._transport = make_transport(s.uri.scheme)
+        await super()._connect_to_server(s)
+
+    async def _process_connect_init(self) -> None:
+        # nats-py tries again after errors of these kinds alone, and stops trying for good after any other.
+        try:
+            await super()._process_connect_init()
+        except (errors.Error, OSError):
+            raise
+        except Exception as error:
+            raise errors.Error(f"the server does not greet as NATS does ({type(error).__name__})") from error
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        await super()._process_info({**info, "connect_urls": None}, initial_connection)
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        # nats-py would send first what still waits: without an end if nobody reads, failing if the connection is lost.
+        self._pending, self._pending_data_size = [], 0
+        await super()._close(status, do_cbs)
+
     async def _read_loop(self) -> None:
         await super()._read_loop()
         if self.is_connected:  # it ended by a fault of its own, and the connection would stay deaf
@@ -183,6 +228,7 @@ def make_options(settings: WorkerSettings, context: ssl.SSLContext | None) -> di
         "connect_timeout": CONNECT_TIMEOUT_S,
         "ping_interval": PING_INTERVAL_S,
         "max_outstanding_pings": MAX_PINGS,
+        "flush_timeout": FLUSH_TIMEOUT_S,
         "drain_timeout": settings.drain_timeout,
         "no_echo": True,
     }

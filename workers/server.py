@@ -4,7 +4,8 @@ Rules kept here:
 - One answer to each request, from one member of one queue group: nats-server takes a second answer too, and an error
   that comes after a good one ends the client's connection.
 - The connection comes back for ever. nats-py closes for good on some errors (two refusals, an expired JWT); then a new
-  client is made here. Only credentials refused before the first success end the worker: that will not mend itself.
+  client is made here, as after a while without a connection, whatever the old one may still be doing. Only credentials
+  refused before the first success end the worker: that will not mend itself.
 - What waits is bounded, and the loop turns at least every few milliseconds, so that answers leave, pings are answered
   and stamps are written while a storm is worked off.
 """
@@ -46,6 +47,7 @@ _PACE_WEIGHT: Final = 1 / 64  # of a decision in the mean of what decisions take
 # is too much waits here, where its age is known, and not in the socket.
 MAX_TURN_S: Final = 0.002
 STAMP_INTERVAL_S: Final = 0.5
+MAX_DISCONNECTED_S: Final = 30.0  # time for a dozen silent servers; a client that has none by then may try no more
 READY_POLL_S: Final = 0.02  # how often the snapshot is asked whether it is complete
 REPEAT_S: Final = 30.0  # how often an error that goes on is logged
 # Characters in a line of the log, thousands of which may wait. What is claimed may be longer than any true name.
@@ -100,7 +102,8 @@ class CalloutServer:
         self._idle = asyncio.Event()
         self._dropped: Counter[Reason] = Counter()
         self._client = CalloutClient(must_encrypt=self._tls is not None)
-        self._closed = asyncio.Event()
+        self._over = asyncio.Event()  # the client is of no more use
+        self._connected_at = time.monotonic()
         self._subscribed = False
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._last_error = ("", 0.0)
@@ -119,7 +122,7 @@ class CalloutServer:
                 try:
                     await _first_of(self._connect(), stopping)
                     await _first_of(self._serve(), stopping)
-                except NatsError as error:
+                except (NatsError, OSError) as error:
                     self._log.warning("the NATS client failed", error=describe(error))
                 if not stop.is_set():
                     self._status.state = State.DISCONNECTED
@@ -136,18 +139,21 @@ class CalloutServer:
     async def _connect(self) -> None:
         """Connect, for however long it takes."""
         self._client = CalloutClient(must_encrypt=self._tls is not None)
-        self._closed.clear()
+        self._over.clear()
+        self._connected_at = time.monotonic()
         self._subscribed = False
-        options = self._connect_options()
-        connecting = asyncio.create_task(self._client.connect(**options))
+        connecting = asyncio.create_task(self._client.connect(**self._connect_options()))
+        waiting = asyncio.create_task(self._over.wait())
         try:
-            either: set[asyncio.Future[Any]] = {connecting, self._refused}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({connecting, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if self._refused.done() and not self._refused.cancelled():
                 raise CredentialsRefusedError(self._refused.result())
+            if not connecting.done():
+                raise ConnectionClosedError
             await connecting
         finally:
             connecting.cancel()
+            waiting.cancel()
         # nats-py takes the server's PING for the PONG it waits for, if that comes first: the verdict is still to come.
         if not self._client.is_connected:
             raise ConnectionClosedError
@@ -159,7 +165,7 @@ class CalloutServer:
         self._show_connection()
         # Connected too: `flush` returns at once while nats-py looks for a server.
         while not (self._is_ready() and self._client.is_connected):
-            if self._closed.is_set():
+            if self._over.is_set():
                 return
             await asyncio.sleep(READY_POLL_S)
         await self._client.listen(SUBJECT, QUEUE_GROUP, self._on_message)
@@ -167,7 +173,7 @@ class CalloutServer:
         self._subscribed = True
         self._show_connection()
         self._log.info("subscribed", subject=SUBJECT, queue_group=QUEUE_GROUP)
-        await self._closed.wait()
+        await self._over.wait()
 
     async def _drain(self) -> None:
         """Leave the queue group, finish what is waiting, flush, close."""
@@ -178,7 +184,7 @@ class CalloutServer:
                     await self._client.stop_listening()
                     await self._idle.wait()
                     await self._client.flush()
-        except (NatsError, TimeoutError) as error:
+        except (NatsError, OSError) as error:  # the limit's TimeoutError, too
             self._log.warning("drained without the server", error=describe(error))
         await self._client.close()
 
@@ -272,11 +278,19 @@ class CalloutServer:
             return view.ready
 
     async def _stamp(self) -> None:
-        """Show that the loop turns, and report from time to time what was dropped."""
+        """Show that the loop turns, report from time to time what was dropped, and look after the connection."""
         while True:
             self._status.stamp_ns = time.monotonic_ns()
             self._report_dropped()
+            self._watch_connection(time.monotonic())
             await asyncio.sleep(STAMP_INTERVAL_S)
+
+    def _watch_connection(self, now: float) -> None:
+        """Give up a client that has had no connection for long."""
+        if self._client.is_connected:
+            self._connected_at = now
+        elif now - self._connected_at > MAX_DISCONNECTED_S:
+            self._over.set()
 
     def _report_dropped(self) -> None:
         """Count and log what was dropped since the last time, in one line a reason instead of one a request."""
@@ -289,6 +303,7 @@ class CalloutServer:
         text = describe(error, self._client.tried_address)
         if not self._refused.done() and any(refusal in text.lower() for refusal in _REFUSALS):
             self._refused.set_result(text)
+            self._over.set()
             return
         kind = describe(error).partition('"')[0]  # the server, and what is quoted, may be another each time
         last, logged_at = self._last_error
@@ -313,7 +328,7 @@ class CalloutServer:
             self._status.state = State.SERVING if self._subscribed else State.WAITING
 
     async def _on_closed(self) -> None:
-        self._closed.set()
+        self._over.set()
 
     def _connect_options(self) -> dict[str, Any]:
         return make_options(self._settings, self._tls) | {

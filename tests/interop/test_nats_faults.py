@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.authority import Authority
 from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.environments import Environment
 from tests.interop.key_server import KeyServer
@@ -185,3 +187,32 @@ async def test_the_service_can_be_stopped_while_nats_stands_still(
     async with serve(environment, cluster, DRAIN_TIMEOUT="1s") as service:
         with stopped(environment.server.pid):
             assert 0 == await service.stop()
+
+
+@on(*SERVER_MODE)
+async def test_a_wrong_certificate_of_nats_may_be_put_right_later(
+    environment: Environment, cluster: ChangingCluster
+) -> None:
+    """Workers that begin with a handshake that fails go on trying, and say why meanwhile."""
+    right, another = Authority(environment.folder, "right"), Authority(environment.folder, "another")
+
+    def present(authority: Authority) -> None:
+        chain = json.dumps(str(authority.chain_file))
+        environment.server.reload(lambda config: f"{config}\ntls {{ cert_file: {chain}, key_file: {chain} }}\n")
+
+    present(another)
+    try:
+        async with serve(environment, cluster, wait=False, NATS_TLS_CA_FILE=str(right.ca_file)) as service:
+            for worker in (1, 2):
+                line = await service.logged("NATS error", worker=worker)
+                assert "certificate verify failed" in line["error"]
+            await until_not_ready(service)
+            present(right)
+            await until_serving(service)
+            context = ssl.create_default_context(cafile=right.ca_file)
+            client = await environment.connect(cluster.token("orders", "checkout"), tls=context)
+            await client.close()
+            assert 0 == service.metric("nats_auth_worker_restarts_total")
+            assert 0 == await service.stop()
+    finally:
+        environment.server.reload(lambda config: config)

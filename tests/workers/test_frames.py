@@ -1,6 +1,7 @@
 """workers.frames: what a server sends, cut into messages for us and the rest, with nats-py's parser as the oracle."""
 
 import asyncio
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nats.protocol.parser import Parser
 
-from workers.frames import MAX_HEADER_SIZE, XKEY_HEADER, Cutter, Message, find_xkey
+from workers.frames import (
+    MAX_HEADER_SIZE,
+    MAX_LINE_SIZE,
+    MAX_MESSAGE_SIZE,
+    XKEY_HEADER,
+    Cutter,
+    Message,
+    OversizeError,
+    find_xkey,
+)
 
 OURS = frozenset({b"1"})
 REPLY = b"$SYS._INBOX.x.y"
@@ -134,17 +144,64 @@ def test_however_the_bytes_are_read_the_pieces_are_the_same(stream: bytes, place
     assert [event for event in expected if event[0] != 1] == hear(*(p for p in found if isinstance(p, bytes)))
 
 
+class CountingCutter(Cutter):
+    """Counts how often it puts together what it has kept."""
+
+    cuts = 0
+
+    def _cut(self) -> Iterator[Message | bytes]:
+        self.cuts += 1
+        return super()._cut()
+
+
 def test_a_large_message_in_small_reads_is_put_together_once() -> None:
     """What is not complete yet is not looked at again with each read: that would be the square of its size."""
     size, step = 1 << 20, 64
     stream = b"MSG a.b 1 %d\r\n%b\r\n" % (size, b"x" * size)
-    cutter = Cutter(OURS)
-    for start in range(0, size, step):
-        assert [] == list(cutter.feed(stream[start : start + step]))
-    assert size // step == len(cutter._parts)
-    (message,) = cutter.feed(stream[size:])
-    assert isinstance(message, Message)
-    assert size == len(message.payload)
+    cutter = CountingCutter(OURS)
+    pieces = [piece for start in range(0, len(stream), step) for piece in cutter.feed(stream[start : start + step])]
+    assert [Message(b"1", b"", "", b"x" * size)] == pieces
+    assert 2 == cutter.cuts  # its line, then the whole
+
+
+def test_a_long_line_in_small_reads_is_put_together_once() -> None:
+    """Wherever its end is cut in two."""
+    line = b"INFO " + b"\n" * (MAX_LINE_SIZE // 2) + b"\r\n"
+    for step in (64, 63):
+        cutter = CountingCutter(OURS)
+        pieces = [piece for start in range(0, len(line), step) for piece in cutter.feed(line[start : start + step])]
+        assert [line] == pieces
+        assert 1 == cutter.cuts
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"MSG a.b 1 %d\r\n" % (MAX_MESSAGE_SIZE + 1),
+        b"MSG a.b 2 %d\r\n" % (MAX_MESSAGE_SIZE + 1),
+        b"MSG a.b 1 9999999999\r\n",
+        b"MSG a.b 1 " + b"9" * 5000 + b"\r\n",
+        b"HMSG a.b 1 12 %d\r\n" % (MAX_MESSAGE_SIZE + 1),
+        b"HMSG a.b 1 " + b"9" * 5000 + b" 12\r\n",
+        b"x" * (MAX_LINE_SIZE + 1),
+    ],
+    ids=["too large", "for others", "too many digits", "no number", "with a header", "header", "endless line"],
+)
+def test_nothing_is_kept_that_is_larger_than_what_a_server_sends(line: bytes) -> None:
+    """The memory of a worker is not the server's to fill. What was complete before it is still taken."""
+    cutter, step, pieces = Cutter(OURS), 1000, list[Message | bytes]()
+    stream = b"PING\r\n" + line
+    reads = (stream[start : start + step] for start in range(0, len(stream), step))
+    with pytest.raises(OversizeError, match="bytes"):
+        pieces.extend(piece for data in reads for piece in cutter.feed(data))
+    assert [b"PING\r\n"] == pieces
+    assert len(cutter._kept) <= MAX_LINE_SIZE + step
+
+
+@pytest.mark.parametrize("size", [MAX_MESSAGE_SIZE, MAX_MESSAGE_SIZE - 1])
+def test_what_a_server_may_be_told_to_let_pass_is_waited_for(size: int) -> None:
+    """Otherwise whoever may publish it could end our connection."""
+    assert [] == cut(b"MSG a.b 1 %d\r\n" % size, b"x")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tests.greeting_server import INFO, GreetingServer, say
 from tests.minting import NatsKey, PretendServer
+from tests.waiting import PATIENCE_SECONDS, until
 from tests.workers.samples import collect
 from workers.authorize import Authorizer, LoginTerms
 from workers.frames import Message
@@ -18,7 +21,7 @@ from workers.logs import Log
 from workers.metrics import WorkerMetrics
 from workers.reasons import Reason
 from workers.sa_token import TokenVerifier
-from workers.server import MAX_NAME_LENGTH, MAX_WAIT_S, MAX_WAITING_REQUESTS, CalloutServer
+from workers.server import MAX_DISCONNECTED_S, MAX_NAME_LENGTH, MAX_WAIT_S, MAX_WAITING_REQUESTS, CalloutServer
 from workers.settings import WorkerSettings, make_signer
 from workers.snapshot import SnapshotReader, SnapshotWriter
 from workers.status import StatusPage
@@ -27,7 +30,9 @@ from workers.user_jwt import Mode
 ACCOUNT = NatsKey.generate("account")
 
 
-def try_out(folder: Path, scenario: Callable[[CalloutServer], None]) -> tuple[dict[Reason, int], list[dict[str, Any]]]:
+def try_out(
+    folder: Path, scenario: Callable[[CalloutServer], Awaitable[None] | None]
+) -> tuple[dict[Reason, int], list[dict[str, Any]]]:
     """Let `scenario` do something with a server that is not connected; what was dropped then, and what was logged."""
     settings = WorkerSettings(
         worker=1,
@@ -62,7 +67,9 @@ def try_out(folder: Path, scenario: Callable[[CalloutServer], None]) -> tuple[di
             None,
             log,
         )
-        scenario(server)
+        outcome = scenario(server)
+        if outcome is not None:
+            await outcome
         reader.close()
         log.close()
         return dict(server._dropped)
@@ -152,3 +159,41 @@ def test_what_overflows_is_counted(tmp_path: Path) -> None:
         assert MAX_WAITING_REQUESTS == len(server._backlog)
 
     assert ({Reason.REQUEST_OVERFLOW: 3}, []) == try_out(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("away_s", "expected"), [(MAX_DISCONNECTED_S - 1, False), (MAX_DISCONNECTED_S + 1, True)])
+def test_a_client_that_has_had_no_connection_for_long_is_given_up(
+    tmp_path: Path,
+    away_s: float,
+    expected: bool,
+) -> None:
+    """It may have stopped trying, for whatever reason; a new one is made then."""
+
+    def scenario(server: CalloutServer) -> None:
+        server._watch_connection(server._connected_at + away_s)
+        assert expected == server._over.is_set()
+
+    try_out(tmp_path, scenario)
+
+
+def test_a_client_that_tries_no_more_is_replaced(tmp_path: Path) -> None:
+    """It is neither connected nor closed, and nothing would ever happen again."""
+
+    async def scenario(server: CalloutServer) -> None:
+        stop = asyncio.Event()
+        async with GreetingServer(say(INFO)) as greeting:
+            address = f"nats://127.0.0.1:{greeting.port}"
+            server._settings = msgspec.structs.replace(server._settings, servers=(address,))
+            running = asyncio.create_task(server.run(stop))
+            await until(lambda: server._client.is_connected, PATIENCE_SECONDS, "it is connected")
+            first = server._client
+            first._status = first.RECONNECTING
+            server._connected_at -= MAX_DISCONNECTED_S + 1
+            await until(lambda: server._client is not first, PATIENCE_SECONDS, "there is a new client")
+            await until(lambda: server._client.is_connected, PATIENCE_SECONDS, "that is connected")
+            assert 2 == greeting.connections
+            stop.set()
+            await running
+
+    _, lines = try_out(tmp_path, scenario)
+    assert 2 == len([line for line in lines if line["event"] == "connected to NATS"])

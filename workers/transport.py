@@ -1,0 +1,68 @@
+"""The streams below nats-py's client: they can be closed whatever the other side does, and are when a new one is made.
+
+nats-py waits for a connection to be over before it makes the next. Two kinds never are: one on which TLS has failed,
+since nobody tells the first stream of its end once `start_tls` has taken its place; and one whose other side has
+stopped reading, since what is still to be sent is sent first.
+
+Rules kept here:
+- Closing ends within `CLOSE_TIMEOUT_S`: what is not over by then is aborted, and whoever waits for it to be read is let
+  go.
+- There is one connection at a time: an attempt that failed leaves nothing open.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from nats.aio import transport
+
+CLOSE_TIMEOUT_S: Final = 1.0  # for TLS to say good-bye to a server that is far away
+_WEB_SCHEMES: Final = ("ws", "wss")
+
+
+class TcpTransport(transport.TcpTransport):
+    """TCP, and TLS upon it."""
+
+    def __bool__(self) -> bool:
+        """Say that this is one, connected or not: nats-py would put its own in the place of one that is not."""
+        return True
+
+    async def connect(self, *arguments: Any, **options: Any) -> None:
+        """Connect."""
+        self.abort()
+        await super().connect(*arguments, **options)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is over, and end it if it is not in time."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await super().wait_closed()  # type: ignore[no-untyped-call]  # the library has no types there
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection, sending nothing more."""
+        for writer in (self._io_writer, self._bare_io_writer):
+            if writer is not None:
+                writer.transport.abort()
+
+
+class WebSocketTransport(transport.WebSocketTransport):
+    """A WebSocket."""
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is over, and end it if it is not in time."""
+        connection = self._ws._response.connection if self._ws else None  # noqa: SLF001  # no other way
+        stream = connection.transport if connection else None
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await super().wait_closed()  # type: ignore[no-untyped-call]  # the library has no types there
+        except TimeoutError:
+            if stream is not None:
+                stream.abort()
+            await self._client.close()
+            self._ws, self._client = None, None  # type: ignore[assignment]  # as the library does it
+
+
+def make_transport(scheme: str) -> transport.Transport:
+    """Make the one for a URL of that scheme; it is not connected yet."""
+    return WebSocketTransport() if scheme in _WEB_SCHEMES else TcpTransport()  # type: ignore[no-untyped-call]  # nor there
