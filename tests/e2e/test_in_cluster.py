@@ -80,7 +80,9 @@ def test_its_own_rights_suffice(cluster: Cluster, deployment: Deployment, pod: P
         refused = deployment.nats.attempt(token, "pub", "payments.orders", "hello")
         assert "Permissions Violation" in refused.stderr
         assert cluster.issuer == logged(service, "key set in force")["issuers"]
-        assert [] == service.log_lines(level="warning")
+        # The cluster is shared: others' ServiceAccounts may have annotations that are warned of.
+        own = (None, checkout.namespace)
+        assert [] == [line for line in service.log_lines(level="warning") if line.get("namespace") in own]
 
 
 def test_a_renewed_token_takes_effect(cluster: Cluster, deployment: Deployment, pod: Pod) -> None:
