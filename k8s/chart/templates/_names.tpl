@@ -28,8 +28,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "nats-k8s-oidc-callout.serviceAccountName" -}}
-{{- $own := ternary (include "nats-k8s-oidc-callout.fullname" .) "default" .Values.serviceAccount.create }}
-{{- default $own .Values.serviceAccount.name }}
+{{- default (include "nats-k8s-oidc-callout.fullname" .) .Values.serviceAccount.name }}
 {{- end }}
 
 {{- define "nats-k8s-oidc-callout.image" -}}

@@ -7,6 +7,20 @@
 {{- $names | toJson }}
 {{- end }}
 
+{{/* The servers' address as far as the values show it: not where extraEnv takes it from a Secret. */}}
+{{- define "nats-k8s-oidc-callout.address" -}}
+{{- $address := default .Values.nats.url .Values.secretEnv.NATS_URL }}
+{{- range .Values.extraEnv }}
+{{- if eq .name "NATS_URL" }}{{ $address = default "" .value }}{{ end }}
+{{- end }}
+{{- $address }}
+{{- end }}
+
+{{/* A duration as the service takes it. A whole number is one of seconds; Helm has it as a floating one. */}}
+{{- define "nats-k8s-oidc-callout.duration" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ int64 . }}{{ end }}
+{{- end }}
+
 {{- define "nats-k8s-oidc-callout.snapshotFolder" -}}
 /run/nats-k8s-oidc-callout
 {{- end }}
@@ -17,12 +31,12 @@
   "NATS_MODE" $values.nats.mode
   "NATS_ACCOUNT" $values.nats.account
   "NATS_WORKERS" (int $values.nats.workers | toString)
-  "NATS_USER_TTL" $values.nats.userTtl
+  "NATS_USER_TTL" (include "nats-k8s-oidc-callout.duration" $values.nats.userTtl)
   "NATS_USER_TTL_JITTER" (toString $values.nats.userTtlJitter)
   "NATS_USER_NAME" (toString $values.nats.userName)
   "NATS_SHARED_INBOX" (toString $values.nats.sharedInbox)
   "NATS_RESPONSE_MAX" (int $values.nats.responseMax | toString)
-  "NATS_RESPONSE_TTL" $values.nats.responseTtl
+  "NATS_RESPONSE_TTL" (include "nats-k8s-oidc-callout.duration" $values.nats.responseTtl)
   "NATS_STREAM_ADMIN" (toString $values.nats.streamAdmin)
   "JWT_ISSUER" $values.jwt.issuer
   "JWT_AUDIENCE" $values.jwt.audience

@@ -1,5 +1,6 @@
 """The examples work as a whole, in both modes: NATS, the callout with the rights of its release, a client, NACK.
 
+So do the plain manifests, in the place of the release.
 What the official chart of NATS does with its values is done here by hand, as far as nats.conf goes: `config.merge` is
 written into it as JSON, what stands in << >> as it is, and `container.env` is the server's environment.
 """
@@ -30,6 +31,7 @@ from tests.service import Service
 
 NAMESPACE: Final = "nats-system"
 CLIENT: Final = ("checkout", "orders")
+KUSTOMIZATION: Final = ROOT / "k8s/examples/kustomize"
 COMMAND_SECONDS: Final = 60
 _AS_IT_IS: Final = re.compile(r'"<< (.*?) >>"')
 
@@ -57,14 +59,16 @@ class System:
 
 
 class Example(msgspec.Struct, frozen=True):
-    """One of the two modes.
+    """One of the two modes, or the plain manifests for one.
 
     Attributes:
+        mode: the part of docs/kubernetes.md that makes the Secrets.
         nats: values of the official chart; where it begins with `nats-setup`, `callout bootstrap` has written it.
-        callout: values of our chart, in their order.
+        callout: values of our chart, in their order; without any it is k8s/examples/kustomize.
         nack: what NACK's user logs in with.
     """
 
+    mode: str
     nats: str
     callout: tuple[str, ...]
     nack: tuple[str, ...]
@@ -72,15 +76,18 @@ class Example(msgspec.Struct, frozen=True):
 
 EXAMPLES: Final = {
     "server-mode": Example(
+        "server-mode",
         "k8s/examples/server-mode/1-nats.yaml",
         ("k8s/examples/server-mode/2-callout.yaml",),
         ("--nkey", "nack.nk"),
     ),
     "operator-mode": Example(
+        "operator-mode",
         "nats-setup/helm/nats.yaml",
         ("nats-setup/helm/callout.yaml", "k8s/examples/operator-mode/2-callout.yaml"),
         ("--creds", "nats-setup/creds/nack.creds"),
     ),
+    "without-helm": Example("server-mode", "k8s/examples/server-mode/1-nats.yaml", (), ("--nkey", "nack.nk")),
 }
 
 
@@ -95,12 +102,8 @@ def system(request: pytest.FixtureRequest, tools: Path, tmp_path_factory: pytest
     (home / "k8s").symlink_to(ROOT / "k8s")
     need_mounts(mounted)
     with Cluster(tools, state) as cluster, HeldPort() as port:
-        follow_page(cluster, tools, home, request.param)
-        helm = Helm(tools / "helm", home, cluster.kubectl.kubeconfig)
-        values = (word for name in example.callout for word in ("--values", str(home / name)))
-        words = ("--namespace", NAMESPACE, *values, "--set", "image.repository=registry.internal/x")
-        helm("install", RELEASE, str(CHART), *words)
-        objects = read_objects(helm("get", "manifest", RELEASE, "--namespace", NAMESPACE))
+        follow_page(cluster, tools, home, example.mode)
+        objects = install(cluster, Helm(tools / "helm", home, cluster.kubectl.kubeconfig), home, example.callout)
         cluster.kubectl("create", "namespace", CLIENT[1])
         cluster.kubectl("apply", "-f", str(ROOT / "k8s/examples/client.yaml"))
 
@@ -118,6 +121,17 @@ def system(request: pytest.FixtureRequest, tools: Path, tmp_path_factory: pytest
                 yield System(cluster, NatsCli(tools / "nats", url, home), nack, service)
         finally:
             server.stop()
+
+
+def install(cluster: Cluster, helm: Helm, home: Path, files: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Install the callout with these values, or without Helm if there are none, and give what was installed."""
+    if not files:
+        cluster.kubectl("apply", "-k", str(KUSTOMIZATION))
+        return read_objects(cluster.kubectl("kustomize", str(KUSTOMIZATION)))
+    values = (word for name in files for word in ("--values", str(home / name)))
+    words = ("--namespace", NAMESPACE, *values, "--set", "image.repository=registry.internal/x")
+    helm("install", RELEASE, str(CHART), *words)
+    return read_objects(helm("get", "manifest", RELEASE, "--namespace", NAMESPACE))
 
 
 def follow_page(cluster: Cluster, tools: Path, home: Path, mode: str) -> None:

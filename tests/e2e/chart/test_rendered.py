@@ -167,6 +167,21 @@ def test_what_the_user_sets_wins(helm: Helm, tmp_path: Path) -> None:
     assert "5m" == environment_of(objects)["NATS_USER_TTL"]
 
 
+def test_the_go_services_default_address_is_no_second_one(helm: Helm, tmp_path: Path) -> None:
+    """`helm upgrade --reuse-values` of its release brings it along beside a NATS_URL."""
+    default = {"nats": {"url": "nats://nats:4222"}}
+    assert render(helm, tmp_path, "server-mode", {}) == render(helm, tmp_path, "server-mode", default)
+
+
+@pytest.mark.parametrize("value", [1_000_000, "1000000", "1000000s"])
+def test_a_duration_may_be_a_number_of_seconds(helm: Helm, tmp_path: Path, value: int | str) -> None:
+    """As the service takes it; a large one is not written with an exponent."""
+    objects = render(helm, tmp_path, "server-mode", {"nats": {"responseTtl": value}})
+    assert str(value) == environment_of(objects)["NATS_RESPONSE_TTL"]
+    objects = render(helm, tmp_path, "server-mode", {"nats": {"userTtl": 30}})
+    assert "30" == environment_of(objects)["NATS_USER_TTL"]
+
+
 def test_an_address_with_a_password_goes_into_a_secret(helm: Helm) -> None:
     """Many may read a Deployment who may not read a Secret."""
     objects = read_objects(helm.render(variant("created-secrets")))
@@ -189,7 +204,7 @@ def test_pods_are_replaced_for_variables_and_not_for_files(helm: Helm, tmp_path:
         ("created-secrets", [{"nats": {"url": f"nats://callout:{word}@nats:4222"}} for word in WORDS]),
         ("created-secrets", [{"nats": {"signingKey": {"content": word}}} for word in WORDS]),
         ("one-namespace", [{"nats": {"token": word}} for word in WORDS]),
-        ("go-service", [{"secretEnv": {"NATS_URL": f"nats://{word}@nats:4222"}} for word in WORDS]),
+        ("large-cluster", [{"secretEnv": {"NATS_URL": f"nats://{word}@nats:4222"}} for word in WORDS]),
         ("go-service", [{"secretVolume": {"token": word}} for word in WORDS]),
     ],
     ids=["password", "key", "token", "secretEnv", "secretVolume"],
@@ -359,6 +374,17 @@ def test_rules_and_dashboard_are_those_of_the_files(helm: Helm, tmp_path: Path) 
     )
     [text] = dashboard["data"].values()
     assert json.loads((CHART / "files/dashboard.json").read_text()) == json.loads(text)
+
+
+def test_alerts_lead_to_the_users_copy_of_the_runbook(helm: Helm, tmp_path: Path) -> None:
+    """The value stands before every path, and nothing else in the rules is another."""
+    base = "https://git.example.com/platform/callout/blob/main/"
+    more = {"metrics": {"prometheusRule": {"enabled": True, "runbookBaseUrl": base}}}
+    spec = find(render(helm, tmp_path, "server-mode", more), "PrometheusRule")["spec"]
+    expected = yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+    for rule in (rule for group in expected["groups"] for rule in group["rules"] if "alert" in rule):
+        rule["annotations"]["runbook_url"] = base + rule["annotations"]["runbook_url"]
+    assert expected == spec
 
 
 def test_what_needs_an_operator_is_off_by_default(helm: Helm) -> None:
