@@ -17,7 +17,7 @@ import msgspec
 
 from callout.errors import CommandError
 from perf.requests import ASKING_SUBJECT, INBOX, RequestMaker
-from perf.wire import PING, PONG, Address, Login
+from perf.wire import PING, PONG, Address, Login, read_greeting, say_why
 from workers.jose import decode_segment, split
 
 CONNECT_S: Final = 10.0
@@ -64,7 +64,7 @@ class Asker(asyncio.Protocol):
         self._maker = maker
         self._transport: asyncio.Transport | None = None
         self._rest = b""
-        self._greeting: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
+        self._greeting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writable = asyncio.Event()
@@ -88,15 +88,16 @@ class Asker(asyncio.Protocol):
         try:
             async with asyncio.timeout(CONNECT_S):
                 await loop.create_connection(lambda: self, address.host, address.port)
-                info = await self._greeting
+                nonce = read_greeting(await self._greeting, address)
                 if address.tls is not None:
                     plain = self._way
                     self._transport = await loop.start_tls(plain, self, address.tls, server_hostname=address.host)
-                self._way.write(self._login.line(str(info.get("nonce", ""))))
+                self._way.write(self._login.line(nonce))
                 self._way.write(b"SUB %b*.* %d\r\n%b" % (self._prefix, _SUBSCRIPTION, PING))
                 await self._ready
         except (OSError, TimeoutError) as error:
-            raise CommandError(f"NATS cannot be asked: {error or type(error).__name__}") from None
+            await self.close()
+            raise CommandError(f"NATS at {address.host}:{address.port} cannot be asked: {say_why(error)}") from None
 
     async def ask_in_window(self, messages: Sequence[bytes], window: int, limit_s: float) -> Answers:
         """Send all, never more than `window` without an answer; stop sending after `limit_s`."""
@@ -166,7 +167,7 @@ class Asker(asyncio.Protocol):
         self._on_answer = lambda: None if self._open else done.set()
         self._send([message], range(1))
         await self._wait(done.wait, patience_s)
-        return self._maker.open(self._payloads[0]) if self._payloads[0] else b""
+        return self._open_answer(self._payloads[0]) if self._payloads[0] else b""
 
     async def close(self) -> None:
         """Leave."""
@@ -222,7 +223,7 @@ class Asker(asyncio.Protocol):
 
     def _hear(self, line: bytes) -> None:
         if line.startswith(b"INFO ") and not self._greeting.done():
-            self._greeting.set_result(msgspec.json.decode(line[5:]))
+            self._greeting.set_result(line)
         elif line == b"PING":
             self._way.write(PONG)
         elif line == b"PONG" and not self._ready.done():
@@ -278,8 +279,15 @@ class Asker(asyncio.Protocol):
         self._on_answer = None
         seconds = [took for took in self._took if took >= 0]
         asked = sum(moment == moment for moment in self._sent)  # noqa: PLR0124  # NaN is not equal to itself
-        allowed = sum(is_allowed(self._maker.open(payload)) for payload in self._payloads if payload)
+        allowed = sum(is_allowed(self._open_answer(payload)) for payload in self._payloads if payload)
         return Answers(seconds, asked - len(seconds), allowed, max(wall - began, MIN_WALL_S), self._behind)
+
+    def _open_answer(self, payload: bytes) -> bytes:
+        """Return an answer in the clear; empty if it was not sealed for us, and so lets nobody in."""
+        try:
+            return self._maker.open(payload)
+        except ValueError:
+            return b""
 
 
 def is_allowed(answer: bytes) -> bool:

@@ -47,11 +47,6 @@ def identify(position: int) -> tuple[str, str, str]:
     return f"team-{position % NAMESPACES}", f"app-{position}", f"00000000-0000-4000-8000-{position:012x}"
 
 
-def granted(value: str) -> bytes:
-    """Return what stands in the user JWT of a ServiceAccount that was changed to `value`."""
-    return f'"{subject_of(value)}"'.encode()
-
-
 def subject_of(value: str) -> str:
     """Return the subject that a changed ServiceAccount may publish to."""
     return f"perf.{value}"
@@ -69,6 +64,11 @@ class Cluster:
         self._history: deque[tuple[int, bytes]] = deque(maxlen=MAX_HISTORY)
         self._watches: set[asyncio.StreamWriter] = set()
         self._churning: asyncio.Task[None] | None = None
+
+    @property
+    def changes(self) -> int:
+        """How many there were."""
+        return self._version - 1
 
     def change(self, position: int, value: str) -> None:
         """Let a ServiceAccount publish to one more subject, which its value names."""
@@ -169,7 +169,9 @@ def _decide(cluster: Cluster, path: str, query: Mapping[str, str]) -> tuple[int,
             pass
         case _:
             return 404, b"{}"
-    return 200, msgspec.json.encode({"at": time.monotonic(), "listed_at": cluster.listed_at})
+    return 200, msgspec.json.encode(
+        {"at": time.monotonic(), "listed_at": cluster.listed_at, "changes": cluster.changes}
+    )
 
 
 def _answer(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:

@@ -1,13 +1,13 @@
-"""What the measuring commands have in common: progress, a clean end, JSON or tables, one line for what went wrong."""
+"""What the measuring commands have in common: arguments, progress, a clean end, one line for what went wrong."""
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import uvloop
 
 from callout.demo.processes import SignalledError, run_until_signal
@@ -36,6 +36,8 @@ class Progress:
 
 
 Measure = Callable[[Progress], Coroutine[None, None, Report]]
+Render = Callable[[Report], Sequence[str]]
+"""Writes a report for a reader, as lines."""
 
 
 def make_parser(name: str, document: str | None) -> argparse.ArgumentParser:
@@ -75,7 +77,7 @@ async def find_least_disturbed(measure: Callable[[], Awaitable[Report]], attempt
     return min(found, key=lambda report: float(report["others_share"]))
 
 
-def execute(options: argparse.Namespace, measure: Measure, render: Callable[[Report], Sequence[str]]) -> int:
+def execute(options: argparse.Namespace, measure: Measure, render: Render) -> int:
     """Measure, print, and return the exit code; whatever was started has ended then."""
     raise_file_limit()
     try:
@@ -85,8 +87,13 @@ def execute(options: argparse.Namespace, measure: Measure, render: Callable[[Rep
         return error.exit_code
     except SignalledError as stopped:
         return 128 + stopped.number
-    print(json.dumps(report, indent=2) if options.json else "\n".join(render(report)))
+    print_report(report, options, render)
     return 0
+
+
+def print_report(report: Report, options: argparse.Namespace, render: Render) -> None:
+    """Print it for machines or for a reader."""
+    print(msgspec.json.format(msgspec.json.encode(report)).decode() if options.json else "\n".join(render(report)))
 
 
 def collect(measure: Measure, progress: Progress) -> Report:
@@ -104,28 +111,6 @@ def collect(measure: Measure, progress: Progress) -> Report:
 
     uvloop.run(run_until_signal(work()))
     return {"machine": describe_machine(), **found}
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Write rows below the heads of their columns: the first to the left, the others to the right."""
-    cells = [list(columns), *([show(value) for value in row] for row in rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" if place == 0 else f"{cell:>{width}}"
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
-
-
-def show(value: object) -> str:
-    """Write a value for a reader: digits as many as tell something, a dash for what is not known."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def find_shares(cpu: Mapping[str, float]) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 Rules kept here:
 - What a client sends is made before the clock runs, but for what the server's greeting decides.
+- Somebody knocks before the crowd comes: a wrong address or certificate is one error, and not thousands of clients that
+  nobody refused.
 - A client that was refused, or waited in vain, is counted with each try; one that may try again does so after the wait
   of nats.go (`ReconnectWait` 2 s, and up to 0.1 s drawn at random), as often as it is let.
 - Connections stay open until the crowd leaves, as those of pods do; they are then reset, so that no port of this
@@ -19,7 +21,17 @@ from typing import Final, Self, cast
 
 import msgspec
 
-from perf.wire import PONG, Address, Login, mqtt_connect, websocket_frame, websocket_upgrade
+from callout.errors import CommandError
+from perf.wire import (
+    PONG,
+    Address,
+    Login,
+    mqtt_connect,
+    read_greeting,
+    say_why,
+    websocket_frame,
+    websocket_upgrade,
+)
 
 RETRY_S: Final = 2.0
 RETRY_JITTER_S: Final = 0.1
@@ -28,6 +40,7 @@ _LINGER: Final = struct.pack("ii", 1, 0)  # reset instead of a farewell: no TIME
 _CONNACK: Final = 0x20
 _CONNACK_SIZE: Final = 4
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_UPGRADED: Final = b"HTTP/1.1 101 "
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -35,6 +48,10 @@ class Client(msgspec.Struct, frozen=True):
 
     greeting: bytes
     login: bytes
+
+
+_NOBODY: Final = Client(b"", b"")
+"""Who knocks, and goes away without having said anything."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -80,6 +97,15 @@ class Crowd:
         self._connections: list[_Connection] = []
 
     async def __aenter__(self) -> Self:
+        connection = self._prepare(_NOBODY, hold=self._protocol == "nats")
+        try:
+            async with asyncio.timeout(VERDICT_S):
+                await self._reach(connection)
+        except (OSError, TimeoutError) as error:
+            place = f"{self._address.host}:{self._address.port}"
+            raise CommandError(f"nobody can connect to {place} ({self._protocol}): {say_why(error)}") from None
+        finally:
+            connection.leave()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -110,22 +136,10 @@ class Crowd:
         return Outcome(began_at, None, tries)
 
     async def _try(self, client: Client) -> bool:
-        loop = asyncio.get_running_loop()
-        address = self._address
-        # NATS turns to TLS after its greeting, the others begin with it.
-        late, early = (address.tls, None) if self._protocol == "nats" else (None, address.tls)
-        connection = _Connection(client, _VERDICTS[self._protocol], hold=late is not None)
+        connection = self._prepare(client, hold=self._protocol == "nats" and self._address.tls is not None)
         try:
             async with asyncio.timeout(VERDICT_S):
-                await loop.create_connection(
-                    lambda: connection,
-                    address.host,
-                    address.port,
-                    ssl=early,
-                    server_hostname=address.host if early else None,
-                )
-                if late is not None:
-                    await connection.secure(late, address.host)
+                await self._reach(connection)
                 admitted = await connection.verdict
         except (OSError, TimeoutError):
             admitted = False
@@ -134,6 +148,29 @@ class Crowd:
         else:
             connection.leave()
         return admitted
+
+    def _prepare(self, client: Client, *, hold: bool) -> "_Connection":
+        return _Connection(client, _VERDICTS[self._protocol], hold=hold)
+
+    async def _reach(self, connection: "_Connection") -> None:
+        """Connect, and let the client log in once the connection is as the address has it.
+
+        NATS turns to TLS after its greeting, the others begin with it.
+        """
+        address = self._address
+        early = None if self._protocol == "nats" else address.tls
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
+            address.host,
+            address.port,
+            ssl=early,
+            server_hostname=address.host if early else None,
+        )
+        if connection.greeted is not None:
+            read_greeting(await connection.greeted, address)
+            if address.tls is not None:
+                await connection.secure(address.tls, address.host)
+            connection.log_in()
 
 
 def make_client(protocol: str, token: str, number: int, sentinel: str, address: Address) -> Client:
@@ -149,7 +186,7 @@ def make_client(protocol: str, token: str, number: int, sentinel: str, address: 
 
 
 class _Connection(asyncio.Protocol):
-    """One try of a client; `hold` keeps the login back until the connection is secure."""
+    """One try of a client; with `hold` it logs in when it is told to, and not when it is greeted."""
 
     def __init__(self, client: Client, judge: Callable[[bytes], bool | None], *, hold: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -159,16 +196,19 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = b""
         self._said = False
-        self._greeted: asyncio.Future[None] | None = loop.create_future() if hold else None
+        self.greeted: asyncio.Future[bytes] | None = loop.create_future() if hold else None
 
     async def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Turn to TLS after the greeting, and log in then."""
-        assert self._greeted is not None
-        await self._greeted
+        """Turn to TLS."""
         assert self._transport is not None
         loop = asyncio.get_running_loop()
         self._transport = await loop.start_tls(self._transport, self, context, server_hostname=host)
-        self._log_in()
+
+    def log_in(self) -> None:
+        """Say who the client is."""
+        assert self._transport is not None
+        self._said = True
+        self._transport.write(self._client.login)
 
     def leave(self) -> None:
         """Reset the connection, if there is one."""
@@ -186,11 +226,11 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard += data
-        if self._greeted is not None:
-            if not self._greeted.done():
-                self._greeted.set_result(None)
+        if self.greeted is not None:
+            if not self.greeted.done() and self._may_log_in():
+                self.greeted.set_result(self._heard.partition(b"\r\n")[0])
         elif not self._said and self._client.login and self._may_log_in():
-            self._log_in()
+            self.log_in()
         verdict = self._judge(self._heard)
         if verdict is not None:
             self._heard = b""
@@ -200,15 +240,14 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         if not self.verdict.done():
             self.verdict.set_result(False)
+        if self.greeted is not None and not self.greeted.done():
+            self.greeted.set_result(b"")
 
     def _may_log_in(self) -> bool:
-        """Tell whether the greeting is complete: a line of NATS, or the head of an HTTP answer."""
-        return self._heard.endswith(b"\r\n") if not self._client.greeting else _END_OF_HEAD in self._heard
-
-    def _log_in(self) -> None:
-        assert self._transport is not None
-        self._said = True
-        self._transport.write(self._client.login)
+        """Tell whether the greeting is complete: a line of NATS, or the head of an HTTP answer that says yes."""
+        if not self._client.greeting:
+            return self._heard.endswith(b"\r\n")
+        return self._heard.startswith(_UPGRADED) and _END_OF_HEAD in self._heard
 
 
 def _judge_nats(heard: bytes) -> bool | None:
@@ -217,10 +256,16 @@ def _judge_nats(heard: bytes) -> bool | None:
     return False if b"-ERR" in heard else None
 
 
+def _judge_websocket(heard: bytes) -> bool | None:
+    if _END_OF_HEAD in heard and not heard.startswith(_UPGRADED):
+        return False
+    return _judge_nats(heard)
+
+
 def _judge_mqtt(heard: bytes) -> bool | None:
     if len(heard) < _CONNACK_SIZE:
         return None
     return heard[0] == _CONNACK and heard[3] == 0
 
 
-_VERDICTS: Final = {"nats": _judge_nats, "ws": _judge_nats, "mqtt": _judge_mqtt}
+_VERDICTS: Final = {"nats": _judge_nats, "ws": _judge_websocket, "mqtt": _judge_mqtt}

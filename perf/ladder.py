@@ -14,40 +14,49 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from perf.cases import Batch, Case, list_cases, list_stages, list_token_checks
+from perf.command import Report, make_parser, print_report
 from perf.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.libraries import list_operations
-from perf.machine import describe_machine
+from perf.machine import describe_machine, say_python
+from perf.target import bounded
 from perf.timing import Step, measure, repeat
 from workers.jose import decode_segment
 from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
-DEFAULT_ROUNDS: Final = 15
-DEFAULT_BATCH: Final = 200  # requests in a round, each of another client with another token
-DEFAULT_SERVICE_ACCOUNTS: Final = 10_000
 MAX_BATCH: Final = 10_000  # below `workers.sa_token.MAX_REMEMBERED`: a remembered token has to be one
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    options = _parse(arguments)
-    shared = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="ladder-", dir=shared) as directory:
-        report = climb(Path(directory), options.rounds, options.batch, options.serviceaccounts)
-    if options.json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    else:
-        print("\n".join(render(report)))
+    options = parse(arguments)
+    print_report(climb_in_memory(options), options, render)
     return 0
 
 
-def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int) -> dict[str, Any]:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; ends the process with one line if they are wrong."""
+    parser = make_parser("ladder", __doc__)
+    parser.add_argument("--rounds", type=bounded(1, 1000), default=15, help="how often all is measured (15)")
+    parser.add_argument("--batch", type=bounded(1, MAX_BATCH), default=200, help="requests in a round (200)")
+    parser.add_argument(
+        "--serviceaccounts", type=bounded(1, 1_000_000), default=10_000, help="how many the snapshot holds (10000)"
+    )
+    return parser.parse_args(arguments)
+
+
+def climb_in_memory(options: argparse.Namespace) -> Report:
+    """Measure everything, with the snapshots in shared memory as in production."""
+    shared = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="nats-perf-", dir=shared) as directory:
+        return climb(Path(directory), options.rounds, options.batch, options.serviceaccounts)
+
+
+def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int) -> Report:
     """Measure everything; the report is what `--json` prints. `directory` has to be empty."""
     population = ServiceAccounts(service_accounts)
     issuers = [Issuer(algorithm) for algorithm in ALGORITHMS]
@@ -72,7 +81,7 @@ def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int) 
         }
         steps: list[Step] = [step for case in cases for step in (case.whole, case.bare)]
         times = iter(measure([*steps, *stages.values(), *libraries.values()], rounds))
-    report: dict[str, Any] = {
+    report: Report = {
         "unit": "microseconds of CPU for one request, the least of all rounds",
         "machine": describe_machine(),
         "rounds": rounds,
@@ -87,7 +96,7 @@ def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int) 
     return report
 
 
-def _compare(case: Case, whole: float, bare: float) -> dict[str, Any]:
+def _compare(case: Case, whole: float, bare: float) -> Report:
     return {
         "algorithm": case.algorithm,
         "token": case.token,
@@ -98,11 +107,17 @@ def _compare(case: Case, whole: float, bare: float) -> dict[str, Any]:
     }
 
 
-def render(report: dict[str, Any]) -> list[str]:
+def find_goals(report: Report) -> dict[str, float | None]:
+    """Return the figures that have a goal."""
+    rows = [row for row in report["decisions"] if (row["algorithm"], row["mode"]) == ("RS256", Mode.SERVER)]
+    return {f"decision ÷ bare cryptography in process, RS256, {row['token']}": row["ratio"] for row in rows}
+
+
+def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
     machine = report["machine"]
     lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, {machine['python']}",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, {say_python(machine)}",
         ", ".join(f"{name} {number}" for name, number in machine["libraries"].items()),
         f"{report['unit']}",
         "whole: a decision as a worker makes it; bare: its cryptography alone: to verify the request's signature and",
@@ -123,25 +138,6 @@ def render(report: dict[str, Any]) -> list[str]:
         lines += ["", operation]
         lines += [f"  {name:<34}{cost:>9.1f}" for name, cost in costs.items()]
     return lines
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m perf.ladder", description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, help="how often all is measured (%(default)s)")
-    parser.add_argument("--batch", type=int, default=DEFAULT_BATCH, help="requests in a round (%(default)s)")
-    parser.add_argument(
-        "--serviceaccounts",
-        type=int,
-        default=DEFAULT_SERVICE_ACCOUNTS,
-        help="how many the snapshot holds (%(default)s)",
-    )
-    options = parser.parse_args(arguments)
-    if min(options.rounds, options.batch, options.serviceaccounts) < 1:
-        parser.error("rounds, batch and serviceaccounts have to be 1 at least")
-    if options.batch > MAX_BATCH:
-        parser.error(f"a batch is {MAX_BATCH} at most: more tokens than that are not remembered")
-    return options
 
 
 if __name__ == "__main__":

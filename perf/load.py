@@ -10,54 +10,34 @@ Beside it stands what the same decision costs in process, and its bare cryptogra
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from callout.errors import CommandError
-from perf.asking import Answers, Asker
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
-from perf.command import (
-    Progress,
-    Report,
-    add_attempts,
-    execute,
-    find_least_disturbed,
-    find_shares,
-    make_parser,
-    show,
-    table,
-)
+from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
 from perf.inputs import Accounts, Issuer, ServiceAccounts
 from perf.local import Population, run_local
-from perf.processes import OURSELVES, WALL, Meter
-from perf.requests import LONG_S, RequestMaker
-from perf.summary import ratio, summarize
-from perf.target import SERVER, WORKERS, Target, add_arguments, bounded, find_deployed, parse_numbers
+from perf.script import execute_on, parse_target
+from perf.sections.load import POINTS
+from perf.summary import MICROSECONDS, ratio
+from perf.tables import table, tabulate
+from perf.target import WORKERS, Target, add_arguments, bounded, parse_numbers
 from perf.timing import measure as time_steps
 from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
 ALGORITHM: Final = "RS256"  # what most clusters sign with
-FEW_TOKENS: Final = 256  # that are remembered: any number below what a worker keeps is the same to it
-WARM_UP: Final = 8  # times that each of them is asked about before, for each worker
-STEADY_WINDOW: Final = 128  # in flight where another thing is varied: enough to keep any number of workers busy here
-MAX_RATE: Final = 12_000  # requests a second that are prepared for; a faster service ends a point early
 IN_PROCESS_BATCH: Final = 200
 MAX_SECONDS: Final = 50.0  # within `LONG_S`, which requests are good for
 GIVEN: Final = "as given"
-_MICROSECONDS: Final = 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    options, deployed = parse(arguments)
-    if deployed is not None:
-        return execute(options, lambda progress: measure_deployed(deployed, options, progress), render)
-    return execute(options, lambda progress: measure(Population(), options, progress), render)
+    options, target = parse(arguments)
+    return execute_on(target, options, measure_deployed, measure, render)
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
@@ -74,11 +54,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--rounds", type=bounded(1, 1000), default=9, help="of the measurement in process (9)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False)
-    options = parser.parse_args(arguments)
-    try:
-        return options, find_deployed(options, direct=True)
-    except ValueError as error:
-        parser.error(str(error))
+    return parse_target(parser, arguments, direct=True)
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
@@ -104,7 +80,10 @@ async def measure(population: Population, options: argparse.Namespace, progress:
         async with run_local(
             population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
-            points += await _measure_remembered(local.target, workers, options)
+            bench = await Bench.open(local.target, {"replicas": 1, "workers": workers}, options.attempts)
+            await bench.warm_up(workers)
+            points += await _vary_window(bench, REMEMBERED, options, progress)
+            await bench.close()
     for replicas in options.replicas:
         progress.say(f"load: {replicas} replicas of one worker")
         async with run_local(
@@ -120,16 +99,22 @@ async def measure(population: Population, options: argparse.Namespace, progress:
 async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure what is deployed."""
     bench = await Bench.open(target, {}, options.attempts)
-    points = []
-    for window in options.windows:
-        progress.say(f"load: {window} in flight")
-        points.append(await bench.run_window(GIVEN, window, options.seconds, series="windows"))
-    progress.say("load: half of that rate")
-    best = max(point["rate"] for point in points)
-    if best:
-        points.append(await bench.run_at(GIVEN, best / 2, options.seconds))
+    points = await _vary_window(bench, GIVEN, options, progress)
     await bench.close()
     return {"points": points}
+
+
+async def _vary_window(bench: Bench, tokens: str, options: argparse.Namespace, progress: Progress) -> list[Report]:
+    """Measure with each number in flight, and then at half of the best rate."""
+    points = []
+    for window in options.windows:
+        progress.say(f"load: {window} in flight, {tokens}")
+        points.append(await bench.run_window(tokens, window, options.seconds, series="windows"))
+    best = max(point["rate"] for point in points)
+    if best:
+        progress.say("load: half of that rate")
+        points.append(await bench.run_at(tokens, best / 2, options.seconds))
+    return points
 
 
 def measure_in_process(rounds: int) -> dict[str, Any]:
@@ -146,107 +131,6 @@ def measure_in_process(rounds: int) -> dict[str, Any]:
     return found
 
 
-class Bench:
-    """Asks, and looks meanwhile at what the processes take; `open` makes it."""
-
-    def __init__(
-        self, target: Target, asker: Asker, maker: RequestMaker, labels: dict[str, object], attempts: int
-    ) -> None:
-        """Take the connection, what each point is to be labelled with, and how often it may be tried."""
-        self._target = target
-        self._asker = asker
-        self._maker = maker
-        self._labels = labels
-        self._attempts = attempts
-        self._few = target.tokens[:FEW_TOKENS]
-
-    @classmethod
-    async def open(cls, target: Target, labels: dict[str, object], attempts: int = 1) -> "Bench":
-        """Connect."""
-        if target.login is None:
-            raise CommandError("there is nobody to ask as")
-        maker = target.maker()
-        asker = Asker(target.login, maker)
-        await asker.connect(target.addresses["nats"])
-        return cls(target, asker, maker, labels, attempts)
-
-    async def close(self) -> None:
-        """Leave."""
-        await self._asker.close()
-
-    async def warm_up(self, processes: int) -> None:
-        """Let each worker see the few tokens."""
-        messages = self._prepare(self._few, len(self._few) * WARM_UP * processes)
-        await self._asker.ask_in_window(messages, STEADY_WINDOW, LONG_S)
-
-    async def run_all(self, window: int, seconds: float) -> Report:
-        """Ask about each token once."""
-        messages = self._prepare(self._target.tokens, len(self._target.tokens))
-        meter = Meter(self._target.find_processes())
-        answers = await self._asker.ask_in_window(messages, window, seconds)
-        return self._report(answers, meter.read(), tokens=FIRST_SEEN, window=window, series="tokens")
-
-    async def run_window(self, tokens: str, window: int, seconds: float, series: str) -> Report:
-        """Ask about the few tokens again and again, so many at a time."""
-        expected = min(MAX_RATE, window * 2000)  # no answer comes sooner than in half a millisecond
-
-        async def run() -> Report:
-            messages = self._prepare(self._few, int(expected * seconds) + window)
-            meter = Meter(self._target.find_processes())
-            answers = await self._asker.ask_in_window(messages, window, seconds)
-            return self._report(answers, meter.read(), tokens=tokens, window=window, series=series)
-
-        return await find_least_disturbed(run, self._attempts)
-
-    async def run_at(self, tokens: str, rate: float, seconds: float) -> Report:
-        """Ask about the few tokens, so often a second."""
-        number = max(int(rate * seconds), 1)
-        due = [position / rate for position in range(number)]
-
-        async def run() -> Report:
-            messages = self._prepare(self._few, number)
-            meter = Meter(self._target.find_processes())
-            answers = await self._asker.ask_on_time(messages, due, patience_s=2)
-            labels = {"tokens": tokens, "window": None, "series": "half load", "offered": round(rate)}
-            return self._report(answers, meter.read(), **labels)
-
-        return await find_least_disturbed(run, self._attempts)
-
-    def _prepare(self, tokens: Sequence[str], number: int) -> list[bytes]:
-        return self._maker.prepare(tokens, number, int(time.time()) + LONG_S)
-
-    def _report(self, answers: Answers, cpu: dict[str, float], **labels: object) -> Report:
-        answered = len(answers.seconds)
-        return {
-            **self._labels,
-            **labels,
-            "answered": answered,
-            "allowed": answers.allowed,
-            "unanswered": answers.unanswered,
-            "rate": round(answered / answers.wall, 1),
-            "latency_ms": msgspec.to_builtins(summarize(answers.seconds)),
-            "generator_behind_ms": msgspec.to_builtins(summarize(answers.behind)),
-            "cpu_s": cpu,
-            "cpu_us_per_request": {
-                name: round(seconds * _MICROSECONDS / answered, 1) if answered else None
-                for name, seconds in cpu.items()
-                if name != WALL
-            },
-            **find_shares(cpu),
-        }
-
-
-async def _measure_remembered(target: Target, workers: int, options: argparse.Namespace) -> list[Report]:
-    bench = await Bench.open(target, {"replicas": 1, "workers": workers}, options.attempts)
-    await bench.warm_up(workers)
-    points = [await bench.run_window(REMEMBERED, window, options.seconds, "windows") for window in options.windows]
-    best = max(point["rate"] for point in points)
-    if best:
-        points.append(await bench.run_at(REMEMBERED, best / 2, options.seconds))
-    await bench.close()
-    return points
-
-
 def find_goals(report: Report) -> dict[str, float | None]:
     """Return the figures that have a goal, from a report of set-ups that were started here.
 
@@ -260,7 +144,7 @@ def find_goals(report: Report) -> dict[str, float | None]:
         one = [p["cpu_us_per_request"][WORKERS] for p in mine if p["workers"] == p["replicas"] == 1 and p["answered"]]
         two = [p["rate"] for p in mine if p["workers"] * p["replicas"] == 2]
         found[f"worker ÷ in process, {token}"] = ratio(min(one, default=None), costs["whole"])
-        found[f"rate ÷ bare, two workers, {token}"] = ratio(max(two, default=None), _MICROSECONDS / costs["bare"])
+        found[f"rate ÷ bare, two workers, {token}"] = ratio(max(two, default=None), MICROSECONDS / costs["bare"])
     half = [point["latency_ms"]["p99"] for point in report["points"] if point["series"] == "half load"]
     found["p99 at half load, ms"] = min((value for value in half if value is not None), default=None)
     return found
@@ -275,44 +159,10 @@ def render(report: Report) -> list[str]:
             [(f"{ALGORITHM}, {token}", costs["whole"], costs["bare"]) for token, costs in report["in_process"].items()],
         )
         lines.append("")
-    columns = (
-        "measured",
-        "requests/s",
-        "p50 ms",
-        "p99 ms",
-        "p99.9 ms",
-        "not let in",
-        "unanswered",
-        "worker µs",
-        "server µs",
-        "generator µs",
-        "its share",
-        "others' share",
-    )
-    lines += table(columns, [_row(point) for point in report["points"]])
+    lines += tabulate(POINTS, report["points"])
     if "in_process" in report:
         lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
     return lines
-
-
-def _row(point: Report) -> list[object]:
-    place = f"{show(point['replicas'])} of {show(point['workers'])} workers, " if "workers" in point else ""
-    how = f"window {point['window']}" if point["window"] else f"{point['offered']}/s offered"
-    cost, latency = point["cpu_us_per_request"], point["latency_ms"]
-    return [
-        f"{place}{point['tokens']}, {how}",
-        point["rate"],
-        latency["p50"],
-        latency["p99"],
-        latency["p999"],
-        point["answered"] - point["allowed"],
-        point["unanswered"],
-        cost.get(WORKERS),
-        cost.get(SERVER),
-        cost[OURSELVES],
-        point["generator_share"],
-        point["others_share"],
-    ]
 
 
 if __name__ == "__main__":

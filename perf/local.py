@@ -10,10 +10,11 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -34,8 +35,10 @@ from callout.demo.processes import POLL_S, running
 from callout.demo.server import find_binary, run_server
 from callout.demo.service import Service, run_service
 from callout.errors import CommandError
+from callout.fetch_errors import explain
 from callout.secret import Secret
-from perf.cluster import identify
+from perf.changing import Changed
+from perf.cluster import identify, subject_of
 from perf.inputs import AUDIENCE, ISSUER
 from perf.processes import list_children
 from perf.requests import ASKING_SUBJECT, INBOX, SUBJECT
@@ -43,6 +46,8 @@ from perf.target import SERVER, SUPERVISOR, WORKERS, Groups, Target
 from perf.wire import Address, Login
 from workers.nkeys import Kind
 from workers.user_jwt import Mode
+
+T = TypeVar("T")
 
 ASKER: Final = "perf"
 START_S: Final = 300.0  # a million ServiceAccounts take a minute or two
@@ -75,7 +80,7 @@ class Population:
 
 
 class Local(msgspec.Struct, frozen=True):
-    """A running set-up.
+    """A running set-up, and what changes its ServiceAccounts (`perf.changing.Changer`).
 
     Attributes:
         target: how to measure it.
@@ -91,6 +96,21 @@ class Local(msgspec.Struct, frozen=True):
         """Ask the pretend API server for a change, or when it has last handed a list over."""
         answer: dict[str, float] = await fetch_json(f"{self.cluster_url}/perf/{action}?{urlencode(query)}")
         return answer
+
+    async def change(self, value: str) -> Changed:
+        """Let the first of them publish to one more subject."""
+        sent_at = time.monotonic()
+        answer = await self.tell_cluster("change", position=0, value=value)
+        return Changed(subject_of(value), sent_at, answer["at"])
+
+    async def churn_while(self, rate: int, work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
+        """Change so many a second while work is done; return also how many a second really were changed."""
+        before = await self.tell_cluster("churn", rate=rate)
+        try:
+            done = await work()
+        finally:
+            after = await self.tell_cluster("churn", rate=0)
+        return done, (after["changes"] - before["changes"]) / (after["at"] - before["at"])
 
 
 @asynccontextmanager
@@ -152,7 +172,21 @@ async def fetch_json(url: str) -> Any:
 
 async def read_metric(service: Service, name: str) -> float:
     """Return a metric; of a name without labels the sum of all its samples."""
-    response = await asyncio.to_thread(urllib3.request, "GET", f"{service.url}/metrics", timeout=HTTP_S, retries=False)
+    return await read_metric_of(f"{service.url}/metrics", name)
+
+
+async def read_metric_of(url: str, name: str) -> float:
+    """Do as `read_metric` by the address of the page.
+
+    Raises:
+        CommandError: there is no such page.
+    """
+    try:
+        response = await asyncio.to_thread(urllib3.request, "GET", url, timeout=HTTP_S, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise CommandError(str(explain(error, url))) from None
+    if response.status != HTTPStatus.OK:
+        raise CommandError(f"{url} answers with status {response.status}")
     lines = [line for line in response.data.decode().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 

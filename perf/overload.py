@@ -18,16 +18,19 @@ import msgspec
 
 from callout.errors import CommandError
 from perf.asking import Answers, Asker
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
-from perf.command import Progress, Report, add_attempts, execute, find_least_disturbed, find_shares, make_parser, table
+from perf.command import Progress, Report, add_attempts, find_least_disturbed, find_shares, make_parser
 from perf.crowd import Arrival
-from perf.load import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.local import Population, run_local
-from perf.processes import OURSELVES, Meter
+from perf.processes import Meter
 from perf.requests import SERVER_WAITS_S, RequestMaker
+from perf.script import execute_on, parse_target
+from perf.sections.overload import CONNECTED, STRAIGHT, say_capacity_connected, say_capacity_straight
 from perf.storm import SERVICEACCOUNTS, run_storm
 from perf.summary import ratio, summarize
-from perf.target import SERVER, WORKERS, Target, add_arguments, bounded, find_deployed
+from perf.tables import table, tabulate
+from perf.target import Target, add_arguments, bounded
 
 IN_TIME_S: Final = 1.5  # of the server's two seconds: what comes later may be too late for the client
 CAPACITY_SECONDS: Final = 2.0
@@ -45,10 +48,8 @@ FACTORS: Final = "0.5,1,2,3,4,6,8"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    options, deployed = parse(arguments)
-    if deployed is not None:
-        return execute(options, lambda progress: measure_target(deployed, options, progress), render)
-    return execute(options, lambda progress: measure(Population(), options, progress), render)
+    options, target = parse(arguments)
+    return execute_on(target, options, measure_target, measure, render)
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
@@ -63,11 +64,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=True)
-    options = parser.parse_args(arguments)
-    try:
-        return options, find_deployed(options, direct=True)
-    except ValueError as error:
-        parser.error(str(error))
+    return parse_target(parser, arguments, direct=True)
 
 
 def parse_factors(text: str) -> list[float]:
@@ -202,80 +199,10 @@ def find_goals(report: Report) -> dict[str, float | None]:
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
     straight, connected = report["straight"], report["end_to_end"]
-    lines = [f"straight at the subject: capacity {straight['capacity']:,.0f} requests/s", ""]
-    columns = (
-        "times",
-        "offered/s",
-        "in time/s",
-        "late",
-        "unanswered",
-        "p50 ms",
-        "p99 ms",
-        "server s",
-        "workers s",
-        "generator s",
-        "its share",
-        "others' share",
-    )
-    lines += table(columns, [_straight_row(step) for step in straight["steps"]])
+    lines = [say_capacity_straight(straight), "", *tabulate(STRAIGHT, straight["steps"])]
     if connected:
-        lines += ["", f"end to end, with retry: capacity {connected['capacity']:,.0f} connections/s", ""]
-        heads = (
-            "times",
-            "offered/s",
-            "in/s",
-            "in",
-            "lost",
-            "tries",
-            "all in s",
-            "p50 ms",
-            "p99 ms",
-            "server s",
-            "workers s",
-            "generator s",
-            "its share",
-            "others' share",
-        )
-        lines += table(heads, [_connected_row(step) for step in connected["steps"]])
+        lines += ["", say_capacity_connected(connected), "", *tabulate(CONNECTED, connected["steps"])]
     return [*lines, "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
-
-
-def _straight_row(step: Report) -> list[object]:
-    cpu, latency = step["cpu_s"], step["latency_ms"]
-    return [
-        f"{step['factor']:g}",
-        step["offered"],
-        step["goodput"],
-        step["late"],
-        step["unanswered"],
-        latency["p50"],
-        latency["p99"],
-        cpu.get(SERVER),
-        cpu.get(WORKERS),
-        cpu[OURSELVES],
-        step["generator_share"],
-        step["others_share"],
-    ]
-
-
-def _connected_row(step: Report) -> list[object]:
-    cpu, waited = step["cpu_s"], step["time_to_admitted_ms"]
-    return [
-        f"{step['factor']:g}",
-        step["offered"],
-        step["rate"],
-        step["admitted"],
-        step["refused"],
-        step["tries"],
-        step["seconds_until_all_in"],
-        waited["p50"],
-        waited["p99"],
-        cpu.get(SERVER),
-        cpu.get(WORKERS),
-        cpu[OURSELVES],
-        step["generator_share"],
-        step["others_share"],
-    ]
 
 
 if __name__ == "__main__":

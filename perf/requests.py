@@ -3,7 +3,7 @@
 They are of a server that does not exist. The service takes the word of any that signs with the key it names: who may
 publish on the subject is for the NATS account to say. nats-server lets no user of that account do it ("Permissions
 Violation"), so whoever asks is in another one: the callout's account imports `ASKING_SUBJECT` from there as a stream,
-to the subject, and exports the answers to it.
+to the subject, and exports the answers to it. `perf.account` makes such an account for operator mode.
 """
 
 import os

@@ -5,7 +5,15 @@ changed again and again, while a client of it is asked about without a pause: th
 committed to the first answer with the new permissions. Then decisions are measured at rest, and while ServiceAccounts
 change all the time.
 
-On a deployed cluster the same requests can be sent by `perf.load`; memory and changes are only to be had here.
+On a deployed cluster (--nats-url) they are made in a namespace that exists (--namespace), beside those that the cluster
+has: time until the service knows the last one is measured in place of the time to be ready, which only a start of it
+tells; memory of its processes is not to be had, the size of the snapshot only with --metrics-url. Changes count from
+the API server's answer to a PATCH, and from its sending. Of several replicas each answer is of any of them.
+
+What was made is deleted at the end, after an error or a signal too (--keep leaves it). Should the script be killed, its
+next run does it, or this; two runs in one namespace disturb each other:
+  kubectl delete serviceaccounts --namespace NAME --selector nats-k8s-oidc-callout/made-by=perf.scale
+It takes the verbs list, create, patch and delete on serviceaccounts and create on serviceaccounts/token there.
 """
 
 import argparse
@@ -19,47 +27,85 @@ import msgspec
 
 from callout.demo.service import Service
 from callout.errors import CommandError
-from perf.asking import Asker
+from perf import place
+from perf.asking import is_allowed
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
-from perf.cluster import granted
-from perf.command import Progress, Report, add_attempts, execute, find_least_disturbed, find_shares, make_parser, table
-from perf.load import FEW_TOKENS, STEADY_WINDOW, Bench
-from perf.local import Local, Population, read_metric, run_local
-from perf.processes import Meter, read_memory
-from perf.requests import LONG_S
-from perf.summary import percentile, ratio, summarize
-from perf.target import SUPERVISOR, WORKERS, bounded, parse_numbers
-from workers.jose import decode_segment, split
+from perf.changing import Changer, Inquirer, follow_changes
+from perf.churning import RealChanger
+from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
+from perf.local import Local, Population, read_metric, read_metric_of, run_local
+from perf.processes import read_memory
+from perf.script import execute_on, parse_target
+from perf.sections.scale import READINESS
+from perf.serviceaccounts import OwnServiceAccounts, own_serviceaccounts
+from perf.summary import percentile, ratio
+from perf.tables import Column, at, show, table, tabulate
+from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded, parse_numbers
 
-CHANGE_S: Final = 10.0  # a change that no decision knows by then is lost
+KNOWN_S: Final = 50.0  # a ServiceAccount that is not let in by then never is; within what a request is good for
+LOCAL_NUMBERS: Final = (1000, 10_000, 100_000, 1_000_000)
+DEPLOYED_NUMBERS: Final = (100, 1000)  # others need the API server too
+LOCAL_CHURN: Final = 1000
+DEPLOYED_CHURN: Final = 100  # for the same reason
 MIB: Final = 1 << 20
+SNAPSHOT: Final = "nats_auth_snapshot_bytes"
+_ALL: Final = (
+    *READINESS,
+    Column("from sending: p50 ms", at("change_ms", "from_sending", "p50")),
+    Column("p99 ms", at("change_ms", "from_sending", "p99")),
+    Column("known after s", at("seconds_to_know")),
+)
+_DECISIONS: Final = (
+    Column("decisions", at("what")),
+    Column("requests/s", at("full", "rate")),
+    Column("not let in", lambda row: sum(row[load]["answered"] - row[load]["allowed"] for load in ("full", "half"))),
+    Column("unanswered", lambda row: sum(row[load]["unanswered"] for load in ("full", "half"))),
+    Column("worker µs", at("cost", WORKERS)),
+    Column("p50 ms", at("full", "latency_ms", "p50")),
+    Column("p99 ms", at("full", "latency_ms", "p99")),
+    Column("half load: p50 ms", at("half", "latency_ms", "p50")),
+    Column("p99 ms", at("half", "latency_ms", "p99")),
+    Column("generator's share", at("full", "generator_share")),
+    Column("others' share", at("full", "others_share")),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    options = parse(arguments)
-    return execute(options, lambda progress: measure(Population(), options, progress), render)
+    options, target = parse(arguments)
+    return execute_on(target, options, measure_target, measure, render)
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
     """Read the arguments; ends the process with one line if they are wrong."""
     parser = make_parser("scale", __doc__)
     parser.add_argument(
         "--serviceaccounts",
         type=parse_numbers,
-        default=[1000, 10_000, 100_000, 1_000_000],
         metavar="N,…",
-        help="how many there are (1000,10000,100000,1000000)",
+        help="how many there are (1000,10000,100000,1000000; deployed 100,1000)",
     )
     parser.add_argument("--changes", type=bounded(1, 10_000), default=200, help="that are waited for (200)")
-    parser.add_argument("--churn", type=bounded(1, 100_000), default=1000, help="changes a second meanwhile (1000)")
+    parser.add_argument(
+        "--churn", type=bounded(1, 100_000), help="changes a second meanwhile, as far as it goes (1000; deployed 100)"
+    )
     parser.add_argument("--seconds", type=bounded(0.1, 50, float), default=3.0, help="for each load (3)")
     parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
     add_attempts(parser)
-    options = parser.parse_args(arguments)
+    add_arguments(parser, direct=True, connecting=False, tokens=False)
+    place.add_arguments(parser)
+    options, target = parse_target(parser, arguments, direct=True)
+    try:
+        options.place = place.find_place(options)
+    except ValueError as error:
+        parser.error(str(error))
+    numbers, churn = (LOCAL_NUMBERS, LOCAL_CHURN) if target is None else (DEPLOYED_NUMBERS, DEPLOYED_CHURN)
+    options.serviceaccounts = options.serviceaccounts or list(numbers)
+    options.churn = options.churn or churn
     if max(options.serviceaccounts) > 1_000_000:
         parser.error("--serviceaccounts is 1000000 at most")
-    return options
+    return options, target
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
@@ -68,31 +114,79 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     for number in options.serviceaccounts:
         progress.say(f"scale: {number:,} ServiceAccounts")
         tokens = min(FEW_TOKENS, number)
-        async with run_local(
-            population,
-            workers=options.workers,
-            serviceaccounts=number,
-            tokens=tokens,
-        ) as local:
-            rows.append({"serviceaccounts": number, **await _measure_one(local, options)})
+        async with run_local(population, workers=options.workers, serviceaccounts=number, tokens=tokens) as local:
+            (service,) = local.services
+            weighed = await _weigh(local, service)
+            rows.append({"serviceaccounts": number, **weighed, **await _measure_one(local.target, local, options)})
     return {"workers": options.workers, "churn": options.churn, "rows": rows}
 
 
-async def _measure_one(local: Local, options: argparse.Namespace) -> Report:
-    (service,) = local.services
-    row = await _weigh(local, service)
-    row["change_ms"] = await find_least_disturbed(lambda: _follow_changes(local, options.changes), options.attempts)
-    bench = await Bench.open(local.target, {}, options.attempts)
+async def measure_target(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+    """Measure what is deployed, with ServiceAccounts that are made there."""
+    where = options.place
+    rows = []
+    async with own_serviceaccounts(where, progress) as own:
+        for number in sorted(options.serviceaccounts):
+            progress.say(f"scale: {number:,} ServiceAccounts in namespace {where.namespace}")
+            known_after = await _make_known(target, own, number)
+            snapshots = [await _read_snapshot(url) for url in where.metrics_urls]
+            progress.say("scale: changes, and decisions meanwhile")
+            changer = RealChanger(own, where)
+            tokens = await own.mint_all(min(FEW_TOKENS, number))
+            mine = msgspec.structs.replace(target, tokens=tokens, find_processes=changer.find_processes)
+            row = {
+                "serviceaccounts": number,
+                "seconds_to_know": known_after,
+                "snapshot_mib": max(snapshots, default=None),
+            }
+            rows.append(row | await _measure_one(mine, changer, options))
+    return {"churn": options.churn, "rows": rows}
+
+
+async def _measure_one(target: Target, changer: Changer, options: argparse.Namespace) -> Report:
+    row: Report = {
+        "change_ms": await find_least_disturbed(
+            lambda: follow_changes(target, changer, options.changes), options.attempts
+        )
+    }
+    bench = await Bench.open(target, {}, options.attempts)
     await bench.warm_up(options.workers)
     row["at_rest"] = await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="at rest")
     half = row["at_rest"]["rate"] / 2
+    if not half:
+        raise CommandError("no request is answered any more")
     row["at_rest_half_load"] = await bench.run_at(REMEMBERED, half, options.seconds)
-    await local.tell_cluster("churn", rate=options.churn)
-    row["while_changing"] = await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="changing")
-    row["while_changing_half_load"] = await bench.run_at(REMEMBERED, half, options.seconds)
-    await local.tell_cluster("churn", rate=0)
+
+    async def ask_meanwhile() -> Report:
+        return {
+            "while_changing": await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="changing"),
+            "while_changing_half_load": await bench.run_at(REMEMBERED, half, options.seconds),
+        }
+
+    found, rate = await changer.churn_while(options.churn, ask_meanwhile)
     await bench.close()
-    return row
+    return {**row, **found, "changes_a_second": round(rate, 1)}
+
+
+async def _make_known(target: Target, own: OwnServiceAccounts, number: int) -> float | None:
+    """Let there be so many; return the seconds from the API server's answer for the last one until it is let in."""
+    made_at = await own.settle(number)
+    token = await own.mint(number - 1)
+    async with Inquirer(target) as inquirer:
+        known_at = await inquirer.until(token, is_allowed, KNOWN_S)
+    if known_at is None:
+        raise CommandError(
+            "the service does not let in what was made: its log says why (login denied); see that it serves that"
+            " namespace, and that --callout-account, --xkey and --audience are its own"
+        )
+    return None if made_at is None else round(known_at - made_at, 3)
+
+
+async def _read_snapshot(url: str) -> float:
+    size = await read_metric_of(url, SNAPSHOT)
+    if not size:
+        raise CommandError(f"{url} is no page of the service: there is no {SNAPSHOT} on it")
+    return round(size / MIB, 2)
 
 
 async def _weigh(local: Local, service: Service) -> Report:
@@ -106,7 +200,7 @@ async def _weigh(local: Local, service: Service) -> Report:
         "seconds_from_list_to_ready": round(max(_find_ready(service) - listed_at, 0), 2),
         "supervisor_mib": round(sum(supervisors) / MIB, 1),
         "worker_mib": round(max(workers, default=0) / MIB, 1),
-        "snapshot_mib": round(await read_metric(service, "nats_auth_snapshot_bytes") / MIB, 2),
+        "snapshot_mib": round(await read_metric(service, SNAPSHOT) / MIB, 2),
     }
 
 
@@ -114,38 +208,6 @@ def _find_ready(service: Service) -> float:
     """Return when the service said that it is ready, by the clock that all processes share (CLOCK_MONOTONIC)."""
     (said_at,) = (str(line["ts"]) for line in service.said if line["event"] == "ready")
     return datetime.fromisoformat(said_at).timestamp() - time.time() + time.monotonic()
-
-
-async def _follow_changes(local: Local, changes: int) -> Report:
-    """Change one ServiceAccount again and again; return percentiles of milliseconds until a decision knows."""
-    target = local.target
-    assert target.login is not None
-    maker = target.maker()
-    asker = Asker(target.login, maker)
-    await asker.connect(target.addresses["nats"])
-    took = []
-    meter = Meter(target.find_processes())
-    for _ in range(changes):
-        value = f"{time.monotonic_ns():x}"  # that no change before has had
-        message = maker.message(target.tokens[0], int(time.time()) + LONG_S)
-        committed = (await local.tell_cluster("change", position=0, value=value))["at"]
-        wanted = granted(value)
-        while wanted not in _permissions_in(await asker.ask(message)):
-            if time.monotonic() - committed > CHANGE_S:
-                raise CommandError("a change of a ServiceAccount does not reach the decisions")
-        took.append(max(time.monotonic() - committed, 0))
-    await asker.close()
-    return {**msgspec.to_builtins(summarize(took)), **find_shares(meter.read())}
-
-
-def _permissions_in(answer: bytes) -> bytes:
-    """Return the user JWT's claims in an answer; empty if there are none."""
-    compact = split(answer)
-    if compact is None:
-        return b""
-    claims = msgspec.json.decode(decode_segment(compact.payload))
-    user = split(claims["nats"].get("jwt", "").encode())
-    return decode_segment(user.payload) if user else b""
 
 
 def find_goals(report: Report) -> dict[str, float | None]:
@@ -172,49 +234,23 @@ def find_goals(report: Report) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    columns = (
-        "ServiceAccounts",
-        "ready s",
-        "after the list s",
-        "supervisor MiB",
-        "snapshot MiB",
-        "worker MiB",
-        "change p50 ms",
-        "change p99 ms",
-    )
-    rows = [
-        [
-            f"{row['serviceaccounts']:,}",
-            row["seconds_to_ready"],
-            row["seconds_from_list_to_ready"],
-            row["supervisor_mib"],
-            row["snapshot_mib"],
-            row["worker_mib"],
-            row["change_ms"]["p50"],
-            row["change_ms"]["p99"],
-        ]
-        for row in report["rows"]
+    at_rest = [_take_out(row, "at_rest", "at rest") for row in report["rows"]]
+    changing = [
+        _take_out(row, "while_changing", f"{show(row['changes_a_second'])} changes/s") for row in report["rows"]
     ]
-    lines = [*table(columns, rows), ""]
-    heads = ("decisions", "requests/s", "worker µs", "p50 ms", "p99 ms", "half load: p50 ms", "p99 ms")
-    for name, title in (("at_rest", "at rest"), ("while_changing", f"{report['churn']:,} changes/s")):
-        lines += table(
-            heads,
-            [
-                [
-                    f"{row['serviceaccounts']:,}, {title}",
-                    row[name]["rate"],
-                    row[name]["cpu_us_per_request"][WORKERS],
-                    row[name]["latency_ms"]["p50"],
-                    row[name]["latency_ms"]["p99"],
-                    row[f"{name}_half_load"]["latency_ms"]["p50"],
-                    row[f"{name}_half_load"]["latency_ms"]["p99"],
-                ]
-                for row in report["rows"]
-            ],
-        )
-        lines.append("")
-    return [*lines, *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    lines = [*tabulate(_ALL, report["rows"]), "", *tabulate(_DECISIONS, at_rest), "", *tabulate(_DECISIONS, changing)]
+    if "workers" in report:
+        lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    return lines
+
+
+def _take_out(row: Report, name: str, state: str) -> Report:
+    return {
+        "what": f"{row['serviceaccounts']:,}, {state}",
+        "full": row[name],
+        "half": row[f"{name}_half_load"],
+        "cost": row[name]["cpu_us_per_request"],
+    }
 
 
 if __name__ == "__main__":

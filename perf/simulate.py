@@ -19,7 +19,9 @@ from typing import Final
 
 import msgspec
 
-from perf.command import Report, make_parser, table
+from perf.command import Report, make_parser, print_report
+from perf.sections.simulate import COURSES, list_courses
+from perf.tables import tabulate
 from perf.target import bounded
 
 PATIENCE_S: Final = 1.5  # that a request may wait: what `workers.server` gives it of the server's two seconds
@@ -66,11 +68,7 @@ class Course(msgspec.Struct, frozen=True):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reckon and print."""
     options = parse(arguments)
-    report = reckon(options)
-    if options.json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    else:
-        print("\n".join(render(report)))
+    print_report(reckon(options), options, render)
     return 0
 
 
@@ -193,24 +191,12 @@ def describe(course: Course, fleet: Fleet) -> Report:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of a table."""
-    columns = ("course", "peak/s before restarts", "peak/s", "refusals", "seconds above capacity", "least connected")
-    rows = [
-        [
-            name,
-            found["peak_before_restarts"],
-            found["peak_asking"],
-            found["refusals"],
-            found["seconds_above_capacity"],
-            found["least_connected"],
-        ]
-        for name, found in report["courses"].items()
-    ]
     about = (
         f"{report['clients']:,} clients, logins of {report['ttl']} s, {report['capacity']:,.0f} logins/s decided,"
         f" {report['servers']} servers restarted from second {report['restarts_at']} on,"
         f" every {report['restart_every']} s"
     )
-    return [about, "", *table(columns, rows)]
+    return [about, "", *tabulate(COURSES, list_courses(report))]
 
 
 if __name__ == "__main__":

@@ -11,13 +11,16 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from perf.bench import FEW_TOKENS, Bench
 from perf.cases import REMEMBERED
-from perf.command import Progress, Report, execute, make_parser, table
-from perf.load import FEW_TOKENS, Bench
+from perf.command import Progress, Report, make_parser
 from perf.local import Local, Population, read_metric, run_local
 from perf.processes import read_memory
+from perf.script import execute_on, parse_target
+from perf.sections.soak import ROWS
 from perf.summary import slope
-from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded, find_deployed
+from perf.tables import table, tabulate
+from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded
 
 MIB: Final = 1 << 20
 HOUR_S: Final = 3600
@@ -29,10 +32,8 @@ RESTARTS: Final = "nats_auth_worker_restarts_total"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    options, deployed = parse(arguments)
-    if deployed is not None:
-        return execute(options, lambda progress: measure_target(deployed, None, options, progress), render)
-    return execute(options, lambda progress: measure(Population(), options, progress), render)
+    options, target = parse(arguments)
+    return execute_on(target, options, measure_target, measure, render)
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
@@ -43,11 +44,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--interval", type=bounded(0.2, MAX_INTERVAL_S, float), default=30.0, help="seconds (30)")
     parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
     add_arguments(parser, direct=True, connecting=False)
-    options = parser.parse_args(arguments)
-    try:
-        return options, find_deployed(options, direct=True)
-    except ValueError as error:
-        parser.error(str(error))
+    return parse_target(parser, arguments, direct=True)
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
@@ -55,11 +52,11 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     async with run_local(
         population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=FEW_TOKENS
     ) as local:
-        return await measure_target(local.target, local, options, progress)
+        return await measure_target(local.target, options, progress, local)
 
 
 async def measure_target(
-    target: Target, local: Local | None, options: argparse.Namespace, progress: Progress
+    target: Target, options: argparse.Namespace, progress: Progress, local: Local | None = None
 ) -> Report:
     """Measure what is there; of a deployed one (no `local`) memory and log are not to be had."""
     bench = await Bench.open(target, {})
@@ -98,34 +95,7 @@ def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    columns = (
-        "hours",
-        "answered",
-        "not let in",
-        "unanswered",
-        "p50 ms",
-        "p99 ms",
-        "supervisor MiB",
-        "workers MiB",
-        "reconnects",
-        "restarts",
-    )
-    rows = [
-        [
-            f"{row['hours']:.3f}",
-            row["answered"],
-            row["not_let_in"],
-            row["unanswered"],
-            row["latency_ms"]["p50"],
-            row["latency_ms"]["p99"],
-            row.get("supervisor_mib"),
-            row.get("workers_mib"),
-            row.get("reconnects"),
-            row.get("restarts"),
-        ]
-        for row in report["rows"]
-    ]
-    return [*table(columns, rows), "", *table(("growth by the hour", "is"), list(report["slopes"].items()))]
+    return [*tabulate(ROWS, report["rows"]), "", *table(("growth by the hour", "is"), list(report["slopes"].items()))]
 
 
 async def _look(local: Local) -> Report:

@@ -2,21 +2,28 @@
 
 So many clients are on their way at once; whoever is in stays. Each has a token that the service has not seen before.
 Without retry a client that is refused is lost; with retry it comes back as nats.go does, after 2 s. With retry is
-measured where somebody was refused without. Each row is a set-up of its own.
+measured where somebody was refused without, and of what is deployed wherever somebody gets in at all. Each row is a
+set-up of its own, unless it is deployed.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from itertools import product
 from typing import Final
 
 import msgspec
 
-from perf.command import Progress, Report, add_attempts, execute, find_least_disturbed, find_shares, make_parser, table
+from perf.command import Progress, Report, add_attempts, find_least_disturbed, find_shares, make_parser
 from perf.crowd import Arrival, Crowd, Outcome, make_client
-from perf.local import Population, run_local
-from perf.processes import OURSELVES, Meter
+from perf.local import Local, Population, run_local
+from perf.processes import Meter
+from perf.script import execute_on, parse_target
+from perf.sections.storm import ROWS
 from perf.summary import ratio, summarize
+from perf.tables import table, tabulate
 from perf.target import (
     PROTOCOLS,
     SERVER,
@@ -25,21 +32,20 @@ from perf.target import (
     Target,
     add_arguments,
     bounded,
-    find_deployed,
     parse_numbers,
 )
 
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000
 RETRY: Final = ("no", "yes", "both")
+ONE_WORKER: Final = "one worker"
+TWO_WORKERS: Final = "two workers"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    options, deployed = parse(arguments)
-    if deployed is not None:
-        return execute(options, lambda progress: measure_deployed(deployed, options, progress), render)
-    return execute(options, lambda progress: measure(Population(), options, progress), render)
+    options, target = parse(arguments)
+    return execute_on(target, options, measure_deployed, measure, render)
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
@@ -54,21 +60,19 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--protocol", type=parse_protocols, default=["nats"], metavar="P,…", help="nats, ws, mqtt")
     parser.add_argument("--retry", choices=RETRY, default="both", help="whether who is refused comes back (both)")
     parser.add_argument("--tries", type=bounded(2, 1000), default=20, help="with retry, of each client (20)")
-    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    parser.add_argument(
+        "--workers", type=parse_numbers, default=[2], metavar="N,…", help="of the service, in a set-up started here (2)"
+    )
     add_attempts(parser)
     add_arguments(parser, direct=False, connecting=True)
-    options = parser.parse_args(arguments)
+    options, target = parse_target(parser, arguments, direct=False)
     if max(options.at_once) > MAX_CLIENTS:
         parser.error(f"--at-once is {MAX_CLIENTS} at most: there are no more files and ports")
-    try:
-        deployed = find_deployed(options, direct=False)
-        if deployed is not None:
-            missing = [protocol for protocol in options.protocol if protocol not in deployed.addresses]
-            if missing:
-                raise ValueError(f"--protocol {missing[0]} needs --{missing[0]}-url")
-    except ValueError as error:
-        parser.error(str(error))
-    return options, deployed
+    if target is not None:
+        missing = [protocol for protocol in options.protocol if protocol not in target.addresses]
+        if missing:
+            parser.error(f"--protocol {missing[0]} needs --{missing[0]}-url")
+    return options, target
 
 
 def parse_protocols(text: str) -> list[str]:
@@ -86,37 +90,37 @@ def parse_protocols(text: str) -> list[str]:
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure set-ups that are started here; the report is what `--json` prints."""
     rows: list[Report] = []
-    for protocol in options.protocol:
-        for at_once in options.at_once:
-            clients = max(options.clients, at_once)
-            for tries in list_tries(options):
-                if tries > 1 and options.retry == "both" and rows[-1]["refused"] == 0:
-                    continue
-                progress.say(f"storm: {protocol}, {clients} clients, {at_once} at once, {_say_tries(tries)}")
-
-                async def come(
-                    protocol: str = protocol, clients: int = clients, at_once: int = at_once, tries: int = tries
-                ) -> Report:
-                    setup = run_local(
-                        population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients
-                    )
-                    async with setup as local:
-                        return await run_storm(local.target, protocol, clients, Arrival(at_once, tries=tries))
-
-                rows.append(await find_least_disturbed(come, options.attempts))
-    return {"workers": options.workers, "rows": rows}
+    for workers, protocol, at_once in product(options.workers, options.protocol, options.at_once):
+        clients = max(options.clients, at_once)
+        setup = partial(run_local, population, workers=workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients)
+        for tries in list_tries(options):
+            if tries > 1 and options.retry == "both" and rows[-1]["refused"] == 0:
+                continue
+            progress.say(f"storm: {workers} workers, {_say(protocol, clients, at_once, tries)}")
+            come = partial(_storm_here, setup, protocol, clients, Arrival(at_once, tries=tries))
+            rows.append({"workers": workers, **await find_least_disturbed(come, options.attempts)})
+    return {"rows": rows}
 
 
 async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure what is deployed."""
     rows: list[Report] = []
-    for protocol in options.protocol:
-        for at_once in options.at_once:
-            clients = max(options.clients, at_once)
-            for tries in list_tries(options):
-                progress.say(f"storm: {protocol}, {clients} clients, {at_once} at once, {_say_tries(tries)}")
-                rows.append(await run_storm(target, protocol, clients, Arrival(at_once, tries=tries)))
+    for protocol, at_once in product(options.protocol, options.at_once):
+        clients = max(options.clients, at_once)
+        for tries in list_tries(options):
+            if tries > 1 and options.retry == "both" and rows[-1]["admitted"] == 0:
+                progress.say("storm: nobody was let in, so nobody comes back")
+                continue
+            progress.say(f"storm: {_say(protocol, clients, at_once, tries)}")
+            rows.append(await run_storm(target, protocol, clients, Arrival(at_once, tries=tries)))
     return {"rows": rows}
+
+
+async def _storm_here(
+    setup: Callable[[], AbstractAsyncContextManager[Local]], protocol: str, number: int, arrival: Arrival
+) -> Report:
+    async with setup() as local:
+        return await run_storm(local.target, protocol, number, arrival)
 
 
 def list_tries(options: argparse.Namespace) -> list[int]:
@@ -161,12 +165,13 @@ def describe(outcomes: Sequence[Outcome], tries: int, cpu: dict[str, float]) -> 
 def find_goals(report: Report) -> dict[str, float | None]:
     """Return the figures that have a goal, as far as the report holds them."""
     rows = [row for row in report["rows"] if row["protocol"] == "nats"]
-    once = {row["at_once"]: row for row in rows if row["tries_at_most"] == 1}
-    many, few = once.get(4000, {}), once.get(400, {})
+    once = {(row.get("workers"), row["at_once"]): row for row in rows if row["tries_at_most"] == 1}
+    many, few = once.get((2, 4000), {}), once.get((2, 400), {})
     again = [row for row in rows if row["at_once"] == 4000 and row["tries_at_most"] > 1]
     left = min((row["refused"] for row in again), default=many.get("refused"))
     return {
-        "service ÷ server CPU, 100 at once": once.get(100, {}).get("service_cpu_by_server"),
+        f"service ÷ server CPU, 100 at once, {ONE_WORKER}": once.get((1, 100), {}).get("service_cpu_by_server"),
+        f"service ÷ server CPU, 100 at once, {TWO_WORKERS}": once.get((2, 100), {}).get("service_cpu_by_server"),
         "rate, 4,000 at once ÷ 400 at once": ratio(many.get("rate"), few.get("rate")),
         "not in at the end, 4,000 at once with retry": left,
     }
@@ -174,47 +179,11 @@ def find_goals(report: Report) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    columns = (
-        "clients",
-        "connections/s",
-        "in",
-        "refused",
-        "tries",
-        "p50 ms",
-        "p99 ms",
-        "all in s",
-        "server s",
-        "service s",
-        "generator s",
-        "its share",
-        "others' share",
-    )
-    rows = [_row(row) for row in report["rows"]]
-    return [*table(columns, rows), "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    return [*tabulate(ROWS, report["rows"]), "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
 
 
-def _row(row: Report) -> list[object]:
-    cpu, waited = row["cpu_s"], row["time_to_admitted_ms"]
-    service = cpu[WORKERS] + cpu[SUPERVISOR] if WORKERS in cpu else None
-    return [
-        f"{row['protocol']}, {row['clients']}, {row['at_once']} at once, {_say_tries(row['tries_at_most'])}",
-        row["rate"],
-        row["admitted"],
-        row["refused"],
-        row["tries"],
-        waited["p50"],
-        waited["p99"],
-        row["seconds_until_all_in"],
-        cpu.get(SERVER),
-        service,
-        cpu[OURSELVES],
-        row["generator_share"],
-        row["others_share"],
-    ]
-
-
-def _say_tries(tries: int) -> str:
-    return "no retry" if tries == 1 else "with retry"
+def _say(protocol: str, clients: int, at_once: int, tries: int) -> str:
+    return f"{protocol}, {clients} clients, {at_once} at once, {'no' if tries == 1 else 'with'} retry"
 
 
 if __name__ == "__main__":

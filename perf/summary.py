@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 MILLISECONDS: Final = 1000.0  # in a second
+MICROSECONDS: Final = 1e6  # the same
 
 
 class Latencies(msgspec.Struct, frozen=True):

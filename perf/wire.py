@@ -7,24 +7,29 @@ Rules kept here:
 - Whatever can be made before the clock runs is made before: lines and packets are bytes.
 - A verdict on a login is the server's own: `PONG` or a CONNACK of 0 for yes; an error, or the end of the connection,
   for no.
+- Nothing secret is sent in the clear to a server that wants TLS: its greeting says so before anybody logs in.
 """
 
 import base64
 import json
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
-from callout.config.credentials import UserCredentials, read_user_credentials
 from callout.config.nats_url import split
-from callout.secret import Secret
+from callout.doctor import logins
+from callout.secret import HIDDEN, Secret
 from workers.jose import encode_segment
+from workers.nkeys import KeyPair
 
-DEFAULT_PORT: Final = 4222
-MQTT_PORT: Final = 1883
+NATS_PORTS: Final = {"nats": 4222, "tls": 4222}
+"""Schemes of an address, the one in the clear and the one with TLS, and the ports that they stand for."""
+WEBSOCKET_PORTS: Final = {"ws": 80, "wss": 443}
+MQTT_PORTS: Final = {"mqtt": 1883, "tls": 8883}
 PING: Final = b"PING\r\n"
 PONG: Final = b"PONG\r\n"
 _CLIENT: Final = {"verbose": False, "pedantic": False, "lang": "perf", "version": "0", "protocol": 1, "headers": True}
@@ -47,31 +52,72 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Whom a connection is for: members of CONNECT, and credentials that sign the server's nonce."""
+    """Whom a connection is for: members of CONNECT, and the key that signs the server's nonce."""
 
     members: dict[str, Any]
-    credentials: UserCredentials | None = None
+    key: KeyPair | None = None
 
     @classmethod
     def by_token(cls, token: str, sentinel: str = "") -> Self:
         """Log in as a pod does; operator mode may want the JWT of a sentinel beside the token."""
         return cls({"auth_token": token, **({"jwt": sentinel} if sentinel else {})})
 
+    def __repr__(self) -> str:
+        return f"Login({HIDDEN})"
+
     def line(self, nonce: str = "") -> bytes:
         """Make CONNECT, with the PING whose answer is the verdict."""
         members = _CLIENT | self.members
-        if self.credentials is not None:
-            signature = encode_segment(self.credentials.key.sign(nonce.encode())).decode()
-            members |= {"jwt": self.credentials.jwt.reveal(), "sig": signature}
+        if self.key is not None:
+            members |= {"sig": encode_segment(self.key.sign(nonce.encode())).decode()}
         return b"CONNECT " + json.dumps(members, separators=(",", ":")).encode() + b"\r\n" + PING
 
 
-def parse_nats_url(url: str, creds: Path | None = None, ca_file: Path | None = None) -> tuple[Address, Login]:
+class _Greeting(msgspec.Struct):
+    nonce: str = ""
+    tls_required: bool = False
+    tls_available: bool = False
+
+
+def read_login(path: Path) -> Login:
+    """Read a file that says who connects: credentials (`.creds`), or one line `user:password`.
+
+    Raises:
+        callout.config.credentials.CredentialError: it cannot be read, or holds neither.
+    """
+    found = logins.read_login(path)
+    return Login({"jwt": found.jwt}, found.key) if found.jwt else Login({"user": found.user, "pass": found.password})
+
+
+def read_greeting(line: bytes, address: Address) -> str:
+    """Read the line INFO of a NATS server; return the nonce that credentials are to sign.
+
+    Raises:
+        ConnectionError: it is none, or one side wants TLS and the other does not.
+    """
+    try:
+        greeting = msgspec.json.decode(line.removeprefix(b"INFO "), type=_Greeting)
+    except ValueError:  # msgspec's errors are among these
+        raise ConnectionError("this is no NATS server") from None
+    if address.tls is None and greeting.tls_required:
+        raise ConnectionError("the server wants TLS: write tls:// for nats://")
+    if address.tls is not None and not (greeting.tls_required or greeting.tls_available):
+        raise ConnectionError("the server has no TLS: write nats:// for tls://, if that is as it should be")
+    return greeting.nonce
+
+
+def say_why(error: Exception) -> str:
+    """Say in a line why there is no connection; of a certificate, what is wrong with it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); --ca-file names the authorities to trust"
+    return str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
+def parse_nats_url(url: str, ca_file: Path | None = None) -> tuple[Address, Login]:
     """Read `nats://user:password@host:port` (or tls://), of which several addresses are one too many.
 
     Raises:
         ValueError: it is none.
-        callout.config.credentials.CredentialError: the credentials are none.
     """
     servers = split(Secret(url))
     if len(servers.urls) != 1:
@@ -81,21 +127,21 @@ def parse_nats_url(url: str, creds: Path | None = None, ca_file: Path | None = N
         members = {"user": servers.user, "pass": servers.password.reveal()}
     elif servers.token is not None:
         members = {"auth_token": servers.token.reveal()}
-    address = parse_address(servers.urls[0], ("nats", "tls"), DEFAULT_PORT, ca_file)
-    return address, Login(members, read_user_credentials(creds) if creds else None)
+    return parse_address(servers.urls[0], NATS_PORTS, ca_file), Login(members)
 
 
-def parse_address(url: str, schemes: tuple[str, str], port: int, ca_file: Path | None = None) -> Address:
-    """Read an address such as ws://host:port; the second of the schemes is the one with TLS.
+def parse_address(url: str, ports: Mapping[str, int], ca_file: Path | None = None) -> Address:
+    """Read an address such as ws://host:port; `ports` has two schemes, the second of them with TLS.
 
     Raises:
         ValueError: it is none.
     """
+    plain, encrypted = ports
     parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname or parts.username is not None:
-        raise ValueError(f"the address has to be of the form {schemes[0]}://host:port or {schemes[1]}://host:port")
-    tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if parts.scheme == schemes[1] else None
-    return Address(parts.hostname, parts.port or port, tls)
+    if parts.scheme not in ports or not parts.hostname or parts.username is not None:
+        raise ValueError(f"the address has to be of the form {plain}://host:port or {encrypted}://host:port")
+    tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if parts.scheme == encrypted else None
+    return Address(parts.hostname, parts.port or ports[parts.scheme], tls)
 
 
 def websocket_upgrade(host: str) -> bytes:

@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 PARSERS = {module.__name__: module.parse for module in (load, overload, scale, simulate, soak, storm)}
 ACCOUNT = make_key(Kind.ACCOUNT).public
 TOKEN = "a.b.c"
+DEPLOYED = f"--nats-url=nats://a --callout-account={ACCOUNT}"
+IN_A = f"{DEPLOYED} --kubeconfig=TOKENS --namespace=a"
+"""A deployed cluster, all of whose arguments are good; that the kubeconfig is none shows when it is used."""
 
 BAD = [
     ("load", "--workers=0", "whole numbers from 1 on"),
@@ -37,6 +40,19 @@ BAD = [
     ("overload", "--clients=-1", "a number from 0"),
     ("scale", "--serviceaccounts=2000000", "--serviceaccounts is 1000000 at most"),
     ("scale", "--changes=0", "a number from 1"),
+    ("scale", "--namespace=orders", "--namespace needs --nats-url"),
+    ("scale", "--keep", "--keep needs --nats-url"),
+    ("scale", "--metrics-url=http://a/metrics", "--metrics-url needs --nats-url"),
+    ("scale", f"{DEPLOYED} --tokens=TOKENS", "unrecognized arguments: --tokens="),
+    ("scale", f"{DEPLOYED} --kubeconfig=TOKENS", "--namespace has to name an existing namespace"),
+    ("scale", f"{DEPLOYED} --kubeconfig=TOKENS --namespace=a.b", "--namespace has to name an existing namespace"),
+    ("scale", f"{DEPLOYED} --namespace=a --kubeconfig=MISSING", "--kubeconfig has to name a file that exists"),
+    ("scale", f"{IN_A} --annotation-prefix=/", "--annotation-prefix has to be what annotations begin with"),
+    ("scale", f"{IN_A} --metrics-url=,", "--metrics-url has to be of the form http://host:port/metrics"),
+    ("scale", f"{IN_A} --metrics-url=http://a/metrics,b:8080", "--metrics-url has to be of the form"),
+    ("scale", f"{IN_A} --metrics-url=http://a:x/metrics", "--metrics-url has to be of the form"),
+    ("scale", f"{IN_A} --metrics-url=http://me:secret@a/metrics", "--metrics-url has to be of the form"),
+    ("scale", f"{IN_A} --serviceaccounts=0", "whole numbers from 1 on"),
     ("soak", "--hours=nan", "a number from 0"),
     ("soak", "--interval=3600", "a number from 0.2"),
     ("simulate", "--jitter=1", "a number from 0 to 0.9"),
@@ -57,6 +73,41 @@ def test_bad_arguments_are_one_line(
     assert 2 == ended.value.code
     assert "error: " in last
     assert complaint in last
+
+
+def test_a_deployed_cluster_is_treated_with_care(tmp_path: Path) -> None:
+    """Fewer ServiceAccounts and changes a second than for what is started here, unless more are wanted."""
+    (tmp_path / "config").touch()
+    words = IN_A.replace("TOKENS", str(tmp_path / "config")).split()
+    options, target = scale.parse(words)
+    assert target is not None
+    assert ([100, 1000], 100) == (options.serviceaccounts, options.churn)
+    assert ("nats", "nats.io/", ()) == (
+        options.place.audience,
+        options.place.annotation_prefix,
+        options.place.metrics_urls,
+    )
+    here, _ = scale.parse([])
+    assert ([1000, 10_000, 100_000, 1_000_000], 1000) == (here.serviceaccounts, here.churn)
+    more, _ = scale.parse([*words, "--serviceaccounts=5", "--churn=7", "--audience=a", "--annotation-prefix="])
+    assert ([5], 7) == (more.serviceaccounts, more.churn)
+    assert ("a", "") == (more.place.audience, more.place.annotation_prefix)
+
+
+def test_the_kubeconfig_is_that_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KUBECONFIG, of which one file suffices that exists; else the one in the home folder."""
+    words = f"{DEPLOYED} --namespace=a".split()
+    home, other = tmp_path / ".kube/config", tmp_path / "other"
+    home.parent.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    with pytest.raises(SystemExit):
+        scale.parse(words)
+    home.touch()
+    assert "~/.kube/config" == scale.parse(words)[0].place.kubeconfig
+    other.touch()
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{other}")
+    assert f"{tmp_path / 'none'}:{other}" == scale.parse(words)[0].place.kubeconfig
 
 
 @pytest.mark.parametrize("name", PARSERS)

@@ -85,5 +85,7 @@ def test_churn_changes_one_after_the_other_until_it_is_ended() -> None:
 
 
 def version_of(cluster: Cluster) -> int:
-    """How many changes there were, and one."""
-    return int(json.loads(cluster.page({}))["metadata"]["resourceVersion"])
+    """How many changes there were, and one; it says both alike."""
+    version = int(json.loads(cluster.page({}))["metadata"]["resourceVersion"])
+    assert version - 1 == cluster.changes
+    return version

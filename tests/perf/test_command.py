@@ -1,4 +1,4 @@
-"""What the measuring commands have in common: a clean end, one line for what went wrong, tables that line up."""
+"""What the measuring commands have in common: a clean end, one line for what went wrong, several attempts."""
 
 import argparse
 import asyncio
@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from callout.errors import EXIT_FAILED, CommandError
-from perf.__main__ import name_machine
-from perf.command import Progress, Report, execute, find_least_disturbed, find_shares, show, table
-from perf.goals import GOALS, judge
+from perf.command import Progress, Report, execute, find_least_disturbed, find_shares
 
 
 def execute_quietly(measure: Any) -> int:
@@ -86,36 +84,3 @@ def test_shares_are_of_the_whole_machine() -> None:
     found = find_shares({"generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
     assert {"generator_share": 0.5, "others_share": 0.25} == found
     assert {0.0} == set(find_shares({"generator": 1.0, "others": 1.0, "wall": 0.0}).values())
-
-
-def test_columns_line_up() -> None:
-    """Names to the left, numbers to the right."""
-    assert ["name    s", "a       1", "longer  -"] == table(("name", "s"), [("a", 1), ("longer", None)])
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(None, "-"), (1234, "1,234"), (0.123456, "0.123"), (12345.6, "12,346"), (2, "2"), ("text", "text")],
-)
-def test_values_are_written_for_a_reader(value: object, expected: str) -> None:
-    """As many digits as tell something."""
-    assert expected == show(value)
-
-
-def test_a_file_is_named_after_the_machine() -> None:
-    """With nothing in it that a path cannot hold, and no host's name."""
-    assert "amd-epyc-9r14-2" == name_machine({"processor": "AMD EPYC (9R14)", "cores": 2})
-    assert "unknown-1" == name_machine({"processor": "", "cores": 1})
-
-
-def test_what_was_not_measured_reaches_no_goal() -> None:
-    """And misses none."""
-    assert {(None, "")} == {(row[2], row[3]) for row in judge({})}
-
-
-def test_goals_are_bounds() -> None:
-    """The bound itself reaches it, from whichever side."""
-    for goal in GOALS:
-        assert goal.is_reached(goal.bound)
-        assert goal.is_reached(goal.bound - 1) is (goal.side == "≤")
-        assert goal.is_reached(goal.bound + 1) is (goal.side == "≥")

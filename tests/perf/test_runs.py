@@ -57,7 +57,9 @@ def check_scale(report: dict[str, Any]) -> None:
     """Changes arrive, and memory is known, for each number of ServiceAccounts."""
     assert [10, 20] == [row["serviceaccounts"] for row in report["rows"]]
     for row in report["rows"]:
-        assert 2 == row["change_ms"]["count"]
+        assert 2 == row["change_ms"]["count"] == row["change_ms"]["from_sending"]["count"]
+        assert row["change_ms"]["from_sending"]["longest"] >= row["change_ms"]["longest"]
+        assert row["changes_a_second"] > 0
         assert min(row["supervisor_mib"], row["snapshot_mib"], row["worker_mib"]) > 0
 
 
@@ -68,13 +70,14 @@ def check_soak(report: dict[str, Any]) -> None:
 
 
 def check_page(page: Path) -> None:
-    """The report has all sections, and every plot that it shows is there."""
+    """The report has all sections, every plot that it shows is there, and of a set-up started here all is known."""
     text = page.read_text()
     plots = [line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert len(plots) >= 8
     assert [] == [plot for plot in plots if not (page.parent / plot).exists()]
     for heading in ("Goals", "Storms", "Overload", "ServiceAccounts", "Soak", "A million clients"):
         assert f"### {heading}" in text
+    assert "| - |" not in text.partition("### What a decision costs")[2]
 
 
 def check_publishing(results: dict[str, Any], page: Path) -> None:
@@ -149,7 +152,7 @@ def test_a_deployed_set_up_is_measured_by_its_addresses(tmp_path: Path) -> None:
         assert overload.render(report)
         options, target = soak.parse(argue(local.target, account, "--hours=0", "--rate=10", "--interval=0.2"))
         assert target is not None
-        report = await soak.measure_target(target, None, options, QUIET)
+        report = await soak.measure_target(target, options, QUIET)
         assert 1 == len(report["rows"])
         assert soak.render(report)
 

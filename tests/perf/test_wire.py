@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from callout.config.credentials import CredentialError
 from perf.wire import (
+    WEBSOCKET_PORTS,
     Address,
     Login,
     mqtt_connect,
     parse_address,
     parse_nats_url,
+    read_greeting,
+    read_login,
+    say_why,
     websocket_frame,
     websocket_upgrade,
 )
@@ -55,8 +60,8 @@ def test_what_is_no_nats_address_is_refused(url: str) -> None:
 def test_what_is_no_listeners_address_is_refused(url: str) -> None:
     """One line says why."""
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
-        parse_address(url, ("ws", "wss"), 80)
-    assert Address("a", 80) == parse_address("ws://a", ("ws", "wss"), 80)
+        parse_address(url, WEBSOCKET_PORTS)
+    assert Address("a", 80) == parse_address("ws://a", WEBSOCKET_PORTS)
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 4000])
@@ -91,7 +96,53 @@ def test_an_mqtt_client_says_how_long_its_packet_is(token: str) -> None:
     assert packet.endswith(len(token).to_bytes(2) + token.encode())
 
 
+@pytest.mark.parametrize(
+    ("url", "greeting", "nonce"),
+    [
+        ("nats://a", 'INFO {"nonce":"n"}', "n"),
+        ("nats://a", "INFO {}", ""),
+        ("nats://a", 'INFO {"tls_available":true}', ""),
+        ("tls://a", 'INFO {"tls_available":true}', ""),
+        ("tls://a", 'INFO {"tls_required":true,"nonce":"n"}', "n"),
+    ],
+)
+def test_a_greeting_has_the_nonce(url: str, greeting: str, nonce: str) -> None:
+    """Which credentials sign; without them a server may leave it out."""
+    address, _ = parse_nats_url(url)
+    assert nonce == read_greeting(greeting.encode(), address)
+
+
+@pytest.mark.parametrize(
+    ("url", "greeting", "complaint"),
+    [
+        ("nats://a", 'INFO {"tls_required":true}', "write tls:// for nats://"),
+        ("tls://a", "INFO {}", "the server has no TLS"),
+        ("nats://a", "INFO [1]", "this is no NATS server"),
+        ("nats://a", "SSH-2.0-OpenSSH_9.2", "this is no NATS server"),
+        ("nats://a", "", "this is no NATS server"),
+    ],
+)
+def test_a_greeting_is_read_before_anybody_logs_in(url: str, greeting: str, complaint: str) -> None:
+    """Nobody logs in where server and address disagree about TLS, or where no server is."""
+    address, _ = parse_nats_url(url)
+    with pytest.raises(ConnectionError, match=complaint):
+        read_greeting(greeting.encode(), address)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (TimeoutError(), "no answer"),
+        (ConnectionRefusedError(111, "Connection refused"), "[Errno 111] Connection refused"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_why_there_is_no_connection_is_never_empty(error: Exception, line: str) -> None:
+    """Whatever the error has to say for itself."""
+    assert line == say_why(error)
+
+
 def test_credentials_that_are_none_are_refused(tmp_path: Path) -> None:
     """Before anything is connected to."""
-    with pytest.raises(Exception, match="cannot be read"):
-        parse_nats_url("nats://a", tmp_path / "missing.creds")
+    with pytest.raises(CredentialError, match="cannot be read"):
+        read_login(tmp_path / "missing.creds")

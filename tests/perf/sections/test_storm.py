@@ -1,0 +1,26 @@
+"""The section of `perf.storm`: a row for each storm."""
+
+from perf.sections.storm import ROWS, describe
+from perf.tables import tabulate
+from tests.perf.sections.samples import DEPLOYED_CPU, LOCAL_CPU, make_storm, read_table
+
+
+def test_a_storm_says_who_spent_the_cpu() -> None:
+    """Workers and supervisor together are the service."""
+    (row,) = read_table(describe({"rows": [{"workers": 2, **make_storm(LOCAL_CPU)}]}).lines, "protocol")
+    assert "2" == row["workers"]
+    assert ("2", "0.625", "0.25") == (row["server s"], row["service s"], row["generator s"])
+    assert ("2", "1", "1") == (row["clients"], row["in"], row["refused"])
+
+
+def test_who_may_try_again_has_retry() -> None:
+    """However often."""
+    rows = read_table(describe({"rows": [make_storm(LOCAL_CPU), make_storm(LOCAL_CPU, 20)]}).lines, "protocol")
+    assert ["no", "yes"] == [row["retry"] for row in rows]
+
+
+def test_of_a_deployed_set_up_the_cpu_is_not_known() -> None:
+    """A dash, and not 0; nor is there a moment at which all are in while one is not."""
+    heads, cells = tabulate(ROWS, [make_storm(DEPLOYED_CPU)])
+    assert "all in s  server s  service s" in heads
+    assert ["-", "-", "-", "0.25"] == cells.split()[11:15]

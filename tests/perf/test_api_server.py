@@ -1,0 +1,204 @@
+"""Requests that change something: refused in a line, asked to wait, and waited for whatever happens."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from callout.errors import CommandError
+from callout.kube.errors import Purpose
+from perf import api_server
+from perf.api_server import AT_ONCE, ApiServer, for_all
+from tests.waiting import PATIENCE_SECONDS, until
+
+TOKEN = "not-a-secret"
+PURPOSE = Purpose("make things", "be somebody else")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the statuses that are queued, the last again and again; holds answers back while it is told to."""
+
+    protocol_version = "HTTP/1.1"
+    statuses: ClassVar[list[int]]
+    seen: ClassVar[list[tuple[str, str, str | None, str | None, Any]]]
+    go_on: ClassVar[threading.Event]
+
+    def answer(self) -> None:
+        """Take the request down, and answer."""
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"null")
+        kind = self.headers["Content-Type"]
+        self.seen.append((self.command, self.path, kind, self.headers["Authorization"], body))
+        self.go_on.wait(PATIENCE_SECONDS)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  # as the library calls them
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serve(*statuses: int, folder: Path) -> Iterator[tuple[type[Handler], str]]:
+    """A server with these answers, and a kubeconfig for it."""
+
+    class Own(Handler):
+        seen: ClassVar = []
+        go_on: ClassVar = threading.Event()
+
+    Own.statuses = list(statuses)
+    Own.go_on.set()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Own, write_kubeconfig(folder, f"http://127.0.0.1:{server.server_port}")
+    finally:
+        Own.go_on.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def write_kubeconfig(folder: Path, url: str) -> str:
+    """Write one with a token, and return its path."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def with_server(kubeconfig: str, scenario: Callable[[ApiServer], Coroutine[None, None, None]]) -> None:
+    """Play a scenario within the block."""
+
+    async def play() -> None:
+        async with ApiServer(kubeconfig) as server:
+            await scenario(server)
+
+    asyncio.run(play())
+
+
+def test_a_request_has_our_credentials_and_says_what_it_holds(tmp_path: Path) -> None:
+    """A merge patch is called one; the answer comes with the moments before and after it."""
+
+    async def scenario(server: ApiServer) -> None:
+        await server.send("POST", "/things", PURPOSE, {"a": 1})
+        answer = await server.send("PATCH", "/things/a?x=y", PURPOSE, {"a": None})
+        assert (200, b"{}") == (answer.status, answer.body)
+        assert answer.sent_at <= answer.answered_at
+
+    with serve(200, folder=tmp_path) as (handler, kubeconfig):
+        with_server(kubeconfig, scenario)
+        bearer = f"Bearer {TOKEN}"
+        assert [
+            ("POST", "/things", "application/json", bearer, {"a": 1}),
+            ("PATCH", "/things/a?x=y", "application/merge-patch+json", bearer, {"a": None}),
+        ] == handler.seen
+
+
+def test_a_refusal_is_one_line_with_what_it_takes(tmp_path: Path) -> None:
+    """Unless the caller wants to judge that status itself."""
+
+    async def scenario(server: ApiServer) -> None:
+        with pytest.raises(CommandError) as refused:
+            await server.send("POST", "/things", PURPOSE, {})
+        assert ("we may not make things (403): be somebody else",) == refused.value.lines
+        assert 403 == (await server.send("POST", "/things", PURPOSE, {}, also={403})).status
+
+    with serve(403, folder=tmp_path) as (_, kubeconfig):
+        with_server(kubeconfig, scenario)
+
+
+def test_who_is_told_to_come_back_later_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So often and no oftener."""
+    monkeypatch.setattr(api_server, "PAUSE_S", 0.0)
+    monkeypatch.setattr(api_server, "MAX_PAUSES", 3)
+
+    async def scenario(server: ApiServer) -> None:
+        assert 201 == (await server.send("POST", "/things", PURPOSE, {})).status
+        with pytest.raises(CommandError, match="status 429"):
+            await server.send("POST", "/things", PURPOSE, {})
+
+    with serve(429, 429, 201, 429, folder=tmp_path) as (handler, kubeconfig):
+        with_server(kubeconfig, scenario)
+        assert 6 == len(handler.seen)
+
+
+def test_no_server_is_one_line(tmp_path: Path) -> None:
+    """And so is a kubeconfig that is none; no line holds the token."""
+
+    async def scenario(server: ApiServer) -> None:
+        with pytest.raises(CommandError) as failed:
+            await server.send("POST", "/things", PURPOSE, {})
+        assert 1 == len(failed.value.lines)
+        assert TOKEN not in str(failed.value)
+
+    with_server(write_kubeconfig(tmp_path, "http://127.0.0.1:1"), scenario)
+    (tmp_path / "kubeconfig").write_text(f"token: {TOKEN}")
+    with_server(str(tmp_path / "kubeconfig"), scenario)
+
+
+def test_what_was_sent_is_waited_for_when_it_is_cancelled(tmp_path: Path) -> None:
+    """So that nothing arrives after the cleaning up."""
+
+    async def scenario(server: ApiServer) -> None:
+        sending = asyncio.create_task(server.send("POST", "/things", PURPOSE, {}))
+        await until(lambda: handler.seen, PATIENCE_SECONDS, "the request has arrived")
+        sending.cancel()
+        for _ in range(10):  # turns of the loop, in which it would end
+            await asyncio.sleep(0)
+        has_ended = sending.done()
+        handler.go_on.set()
+        assert not has_ended
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+    with serve(200, folder=tmp_path) as (handler, kubeconfig):
+        handler.go_on.clear()
+        with_server(kubeconfig, scenario)
+
+
+def test_some_are_done_at_once_and_all_in_the_end() -> None:
+    """Each once."""
+    now, most, done = 0, 0, []
+
+    async def do(item: int) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        done.append(item)
+        now -= 1
+
+    asyncio.run(for_all(range(100), do))
+    assert (AT_ONCE, list(range(100))) == (most, sorted(done))
+
+
+def test_the_first_that_fails_ends_it() -> None:
+    """With its own error; what waits is not begun."""
+    begun = []
+
+    async def do(item: int) -> None:
+        begun.append(item)
+        await asyncio.sleep(0)
+        raise CommandError(f"number {item}")
+
+    with pytest.raises(CommandError, match="number 0"):
+        asyncio.run(for_all(range(100), do))
+    assert list(range(AT_ONCE)) == begun

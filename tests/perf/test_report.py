@@ -1,0 +1,61 @@
+"""The report: it says what it was measured on, and holds a section for each script that was run."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from perf.report import main, write
+from tests.perf.sections.samples import make_results
+
+HEADINGS = ["Goals", "What a decision costs", "Requests", "Storms", "Overload", "ServiceAccounts", "Soak", "A million"]
+
+
+def test_it_begins_with_what_it_was_measured_on(tmp_path: Path) -> None:
+    """With the build of the interpreter, if the results know it; and with what others took meanwhile."""
+    results = make_results()
+    lines = write(results, tmp_path / "a.json").read_text().splitlines()[2:5]
+    assert "2026-01-02: a processor, 2 cores, a system," == lines[0]
+    assert lines[1].startswith("CPython 3.11.2; nats-server, service,")
+    assert "took 0% to 20% of its CPU (20% in the median)" in lines[2]
+    results["machine"]["build"] = "GCC 12.2.0"
+    assert "\nCPython 3.11.2 (GCC 12.2.0); nats-server," in write(results, tmp_path / "a.json").read_text()
+
+
+def test_every_plot_that_it_shows_is_there(tmp_path: Path) -> None:
+    """In a folder beside it, of the same name; and no other."""
+    text = write(make_results(), tmp_path / "a.json").read_text()
+    shown = [line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert sorted(shown) == sorted(f"a/{path.name}" for path in (tmp_path / "a").iterdir())
+
+
+def test_sections_stand_in_one_order(tmp_path: Path) -> None:
+    """Whatever order the results are in; what was not measured has none."""
+    results = dict(reversed(make_results().items()))
+    lines = write(results, tmp_path / "a.json").read_text().splitlines()
+    found = [line.removeprefix("### ") for line in lines if line.startswith("###")]
+    assert all(heading.startswith(wanted) for heading, wanted in zip(found, HEADINGS, strict=True))
+    del results["soak"]
+    assert "### Soak" not in write(results, tmp_path / "a.json").read_text()
+
+
+def test_the_command_says_where_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Beside the results that it read."""
+    path = tmp_path / "a.json"
+    path.write_bytes(msgspec.json.encode(make_results()))
+    assert 0 == main([str(path)])
+    assert f"{tmp_path / 'a.md'}\n" == capfd.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]"])
+def test_what_are_no_results_is_refused(
+    content: bytes | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In one line; exit code 2."""
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main([str(path)])
+    assert 2 == ended.value.code
+    assert f"error: {path} cannot be read" in capfd.readouterr().err.splitlines()[-1]
