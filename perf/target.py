@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, direct: bool, connecting: 
             "--creds",
             type=Path,
             metavar="FILE",
-            help="who may ask: credentials, or one line user:password (docs/performance.md says how)",
+            help="who may ask: credentials, or one line user:password (docs/measure-a-cluster.md says how)",
         )
         group.add_argument("--callout-account", metavar="A…", help="public key of the callout's issuer or account")
         group.add_argument("--xkey", metavar="X…", default="", help="public curve key of the service, if it has one")

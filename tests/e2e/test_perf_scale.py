@@ -109,7 +109,7 @@ def make_tester(cluster: Cluster, namespace: str) -> Kubectl:
 
 @asynccontextmanager
 async def deploy(cluster: Cluster, folder: Path) -> AsyncIterator[Deployed]:
-    """Run server and service inside the block; who may ask is as docs/performance.md has it."""
+    """Run server and service inside the block; who may ask is as docs/measure-a-cluster.md has it."""
     namespace = unique("measured")
     theirs = Workload(cluster, namespace, "theirs")
     theirs.annotate(pub="events.>")

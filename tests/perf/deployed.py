@@ -1,6 +1,6 @@
 """A deployed set-up as the measuring scripts meet it: TLS on every listener, a service behind it, and who may ask.
 
-In server mode accounts are those of docs/performance.md, to the letter. In operator mode they are those that
+In server mode accounts are those of docs/measure-a-cluster.md, to the letter. In operator mode they are those that
 `callout bootstrap` and `python -m perf.account` make, requests are sealed, and a client needs the sentinel unless the
 server gives it one.
 """
@@ -26,7 +26,7 @@ from tests.service import Service
 from tests.waiting import PATIENCE_SECONDS, until_sync
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/performance.md"
+PAGE = ROOT / "docs/measure-a-cluster.md"
 TOKENS = 8
 SERVICE_PASSWORD = "not-a-secret"
 LISTEN = "127.0.0.1:4222"
