@@ -16,8 +16,8 @@ import msgspec
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _BLOCK: Final = re.compile(
-    r"(?:^(?:<!-- (?P<run>run(?:: e2e)?) -->|\*Not run by the tests: it needs (?P<needs>[^\n]+)\.\*\n)\n)?"
-    r"^```(?:bash|sh|console)\n(?P<commands>.*?)^```",
+    r"(?:^ *(?:<!-- (?P<run>run(?:: e2e)?) -->|\*Not run by the tests: it needs (?P<needs>[^\n]+)\.\*\n)\n)?"
+    r"^(?P<indent> *)```(?:bash|sh|console)\n(?P<commands>.*?)^(?P=indent)```",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -46,6 +46,11 @@ class Block(msgspec.Struct, frozen=True):
 def blocks(text: str) -> list[Block]:
     """Find the blocks of commands of a page, in their order."""
     return [
-        Block(text[: match.start()].count("\n") + 1, match["commands"], match["run"] or "", match["needs"] or "")
+        Block(
+            text[: match.start()].count("\n") + 1,
+            re.sub(f"^{match['indent']}", "", match["commands"], flags=re.MULTILINE),
+            match["run"] or "",
+            match["needs"] or "",
+        )
         for match in _BLOCK.finditer(text)
     ]

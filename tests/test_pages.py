@@ -16,6 +16,13 @@ def test_what_is_not_run_says_so_visibly() -> None:
     assert [("a\n", "nsc", True), ("b\n", "", False)] == seen
 
 
+def test_a_block_within_a_list_is_one_as_well() -> None:
+    """With its mark, and without the indentation of the list."""
+    page = "1. Do.\n\n   *Not run by the tests: it needs nsc.*\n\n   ```sh\n   a |\n     b\n   ```\n"
+    page += "   ```sh\n   c\n   ```\n"
+    assert [Block(3, "a |\n  b\n", "", "nsc"), Block(9, "c\n", "", "")] == blocks(page)
+
+
 def test_blocks_of_other_languages_are_no_commands() -> None:
     """YAML is shown, not run."""
     assert [] == blocks("```yaml\na: 1\n```\n")

@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 from typing import Final, Self
 
-import pytest
-
 from tests.e2e.cluster import Cluster
 from tests.e2e.server_process import ServerProcess
+from tests.missing import leave_out
 from tests.pages import ROOT
 
 CRDS: Final = Path(os.environ.get("NACK_CRDS", ROOT.parent / "shared/nack/crds.yml"))
@@ -18,7 +17,7 @@ CRDS: Final = Path(os.environ.get("NACK_CRDS", ROOT.parent / "shared/nack/crds.y
 def install_crds(cluster: Cluster) -> None:
     """Teach the cluster NACK's objects, and wait until it knows them."""
     if not CRDS.exists():
-        pytest.skip(f"{CRDS} is not there: set NACK_CRDS to NACK's deploy/crds.yml")
+        leave_out(f"{CRDS} is not there: set NACK_CRDS to NACK's deploy/crds.yml")
     cluster.kubectl("apply", "-f", str(CRDS))
     cluster.kubectl("wait", "--for", "condition=Established", "--timeout", "60s", "-f", str(CRDS))
 

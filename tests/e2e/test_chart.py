@@ -5,6 +5,8 @@ having the template made as a Pod in a dry run: Pod Security admission looks at 
 """
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,17 @@ from tests.e2e.chart.helm import CHART, RELEASE, VARIANTS, VERSIONS, Helm, find,
 from tests.e2e.chart.manifests import BASES
 from tests.e2e.cluster import Cluster
 from tests.e2e.workloads import unique
-from tests.pages import ROOT
+from tests.pages import ROOT, blocks
 
 EXAMPLES = ROOT / "k8s/examples"
+UPGRADE = ROOT / "docs/upgrade.md"
 OTHERS = {"monitoring.coreos.com/v1", "monitoring.grafana.com/v1alpha1"}
 """Kinds of operators that the cluster does not have; tests/e2e/chart looks at them as text."""
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 KUSTOMIZATIONS = [*BASES, EXAMPLES / "kustomize"]
 OWNER_AND_GROUP = 0o440
 """The mode of secret files: the pod's group may read them, and nobody else."""
+COMMAND_SECONDS = 60
 CLIENTS_POD = EXAMPLES / "clients/pod.yaml"
 SERVER_MODE = next(path for path in VARIANTS if path.stem == "server-mode")
 
@@ -134,6 +138,51 @@ def test_a_release_lives_and_goes(cluster: Cluster, namespace: str, helm: Helm, 
     assert [] == find_of_release(cluster, namespace)
 
 
+def ask_in_dry_run(tools: Path, cluster: Cluster, namespace: str) -> dict[str, Any]:
+    """The pod that the page on upgrades makes, as the API server would keep it, every field of it known."""
+    [commands] = (one.commands for one in blocks(UPGRADE.read_text()) if "kubectl create" in one.commands)
+    dry = commands.replace("kubectl create", "kubectl create --dry-run=server --validate=strict --output json")
+    search = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", dry.replace("nats-system", namespace)],
+        env={
+            "PATH": search,
+            "HOME": str(cluster.kubectl.kubeconfig.parent),
+            "KUBECONFIG": str(cluster.kubectl.kubeconfig),
+        },
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    pod: dict[str, Any] = json.loads(done.stdout)
+    return pod
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
+def test_a_new_image_can_be_asked_about_a_release(
+    tools: Path, cluster: Cluster, namespace: str, helm: Helm, path: Path
+) -> None:
+    """A pod that is let in and is nobody's, with all that the release's pods have but the image and what it does."""
+    deployment = find(read_objects(helm.render(path, "--namespace", namespace)), "Deployment")
+    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    metadata = {"name": account, "namespace": namespace}
+    cluster.kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    cluster.kubectl.apply(deployment)
+    pod = ask_in_dry_run(tools, cluster, namespace)
+    theirs = cluster.kubectl.read("deployment", RELEASE, "--namespace", namespace)["spec"]["template"]["spec"]
+    [container] = theirs["containers"]
+    its_own = pod["spec"].pop("tolerations")  # the API server adds two to those of each pod
+    assert [] == [one for one in theirs.pop("tolerations", []) if one not in its_own]
+    changed = {"image": "registry.internal/nats-k8s-oidc-callout:NEW", "args": ["config"]}
+    assert theirs | {"restartPolicy": "Never", "containers": [container | changed]} == {
+        name: pod["spec"][name] for name in theirs
+    }
+    assert (namespace, {}) == (pod["metadata"]["namespace"], pod["metadata"].get("labels", {}))
+    assert "command" not in container  # the arguments are those of the image's own
+
+
 def find_modes(deployment: dict[str, Any]) -> set[int]:
     """The modes of the files in volumes."""
     return {one["projected"]["defaultMode"] for one in deployment["template"]["spec"]["volumes"] if "projected" in one}
@@ -218,6 +267,12 @@ def test_the_rights_are_those_that_the_service_needs(
     assert not may(cluster, namespace, "create", "serviceaccounts", "--subresource=token", "--namespace=orders")
     assert not may(cluster, namespace, "get", "secrets", "--namespace", namespace)
     helm("uninstall", RELEASE, "--namespace", namespace)
+
+
+def test_no_network_policy_keeps_the_node_of_a_pod_out(cluster: Cluster) -> None:
+    """The chart's values refer to it: the API itself says so."""
+    described = cluster.kubectl("explain", "networkpolicy.spec.ingress").split()
+    assert "OR if the traffic source is the pod's local node" in " ".join(described)
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda path: path.name)

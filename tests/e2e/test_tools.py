@@ -19,6 +19,15 @@ VERSION_WORDS = {
     **{f"schemas-{version}": ("--version",) for version in SCHEMAS},
 }
 
+CHART = "apiVersion: v2\nname: asking\nversion: 0.0.1\n"
+OUTDATED = """
+apiVersion: policy/v1beta1
+kind: PodDisruptionBudget
+metadata:
+  name: from-{{ .Capabilities.KubeVersion.Version }}
+"""
+"""Of a kind that Kubernetes 1.21 has deprecated."""
+
 FAKE_GO = """#!/bin/sh
 if [ "$1" = env ]; then echo '{"GOVERSION": "go1.26"}'; exit; fi
 while [ "$1" != -o ]; do shift; done
@@ -55,6 +64,34 @@ def test_a_part_bears_its_pinned_version(tools: Path, tmp_path: Path, part: GoPa
     assert part.version().removeprefix("v") in said
 
 
+@pytest.mark.skipif("KUBEBUILDER_ASSETS" in os.environ, reason="others than the pinned parts are used")
+def test_helm_knows_the_kubernetes_of_its_client(tools: Path, tmp_path: Path) -> None:
+    """As a released one does: without a cluster it renders for that version, and lints by what that has deprecated."""
+    [part] = (part for part in GO_PARTS if part.name == "helm")
+    (tmp_path / "chart/templates").mkdir(parents=True)
+    (tmp_path / "chart/Chart.yaml").write_text(CHART)
+    (tmp_path / "chart/templates/outdated.yaml").write_text(OUTDATED)
+    said = {}
+    for command in ("template", "lint"):
+        words = [str(tools / "helm"), command, str(tmp_path / "chart")]
+        ended = subprocess.run(words, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True)
+        said[command] = ended.stdout
+    assert f"name: from-v1.{part.kubernetes_minor()}.0\n" in said["template"]
+    assert "policy/v1beta1 PodDisruptionBudget is deprecated" in said["lint"]
+
+
+def test_who_has_no_client_for_kubernetes_is_not_told_of_it(tmp_path: Path) -> None:
+    """And whoever has one is told its minor version."""
+    (tmp_path / "go.mod").write_text("require (\n\texample.com/m v1.2.3\n)\n")
+    part = GoPart("tool", tmp_path, ".", "example.com/m", "-X v={version}")
+    assert "-s -w -X v=v1.2.3" == part.linker_flags()
+    told = part._replace(version_flags="-X v={number} -X k={kubernetes_minor}")
+    with pytest.raises(AssertionError, match=r"go\.mod does not pin k8s\.io/client-go$"):
+        told.linker_flags()
+    (tmp_path / "go.mod").write_text("require (\n\texample.com/m v1.2.3\n\tk8s.io/client-go v0.34.1 // indirect\n)\n")
+    assert "-s -w -X v=1.2.3 -X k=34" == told.linker_flags()
+
+
 @pytest.mark.parametrize("version", SCHEMAS)
 def test_a_folder_of_schemas_is_of_the_kubernetes_that_it_is_named_after(version: str) -> None:
     """Its modules' v0.x.y are Kubernetes' v1.x.y, both of one release; and the program is the same for all."""
@@ -66,16 +103,17 @@ def test_a_folder_of_schemas_is_of_the_kubernetes_that_it_is_named_after(version
 
 
 def test_a_digest_changes_with_what_made_the_part(tmp_path: Path) -> None:
-    """The pins, the package, the toolchain."""
+    """The pins, the package, what the linker is told, the toolchain."""
     for name, text in (("go.mod", "require example.com/m v1.2.3\n"), ("go.sum", ""), ("main.go", "package main")):
         (tmp_path / name).write_text(text)
     part = GoPart("tool", tmp_path, ".", "example.com/m", "-X main.version={version}")
-    digests = [part.digest("go1.26 linux"), part.digest("go1.27 linux"), part._replace(package="./x").digest("go1.26")]
+    digests = [part.digest("go1.26 linux"), part.digest("go1.27 linux")]
+    digests += [one.digest("go1.26 linux") for one in (part._replace(package="./x"), part._replace(version_flags=""))]
     (tmp_path / "main.go").write_text("package main // changed")
     digests.append(part.digest("go1.26 linux"))
     (tmp_path / "go.mod").write_text("require example.com/m v1.2.4\n")
     digests.append(part.digest("go1.26 linux"))
-    assert 5 == len(set(digests))
+    assert 6 == len(set(digests))
 
 
 def test_without_go_one_line_says_what_to_do(tools: Path, tmp_path: Path) -> None:

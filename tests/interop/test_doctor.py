@@ -2,123 +2,31 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from tests.fake_kube_api import FakeKubeApi, Status
-from tests.interop.changing_cluster import ApiCluster, ChangingCluster, key_set, replace
+from tests.interop.changing_cluster import ApiCluster, ChangingCluster, key_set
 from tests.interop.clients import open_client
 from tests.interop.environments import BINARIES, Environment, Setting
-from tests.interop.operation import on, serve
-from tests.interop.reference_callout import ReferenceCallout
-from tests.interop.server_configs import AUTH_SUBJECT, LISTENER, PASSWORD
-from tests.minting import (
-    ABSENT,
-    CurveKey,
-    Issuer,
-    NatsKey,
-    creds,
-    decode_nats_jwt,
-    encode_nats_jwt,
-    user_jwt,
+from tests.interop.operation import on
+from tests.interop.patient import DOCTOR, Patient, of_severity
+from tests.interop.sabotages import (
+    DEFAULT_SENTINEL,
+    OPERATOR,
+    SABOTAGES,
+    SEALED_OPERATOR,
+    SEALED_SERVER,
+    SERVER,
+    Sabotage,
+    give_the_service_all_rights,
 )
-from tests.service import Service
+from tests.minting import ABSENT, Issuer, NatsKey, creds, decode_nats_jwt, encode_nats_jwt, user_jwt
 
-DOCTOR = (str(Path(sys.prefix) / "bin/callout"), "doctor", "--json")
 JETSTREAM_SECONDS = 10
-NEWEST = BINARIES[0]
-SERVER, OPERATOR, DEFAULT_SENTINEL = (
-    Setting(mode, xkey=False, binary=NEWEST) for mode in ("server", "operator-creds", "operator-default-sentinel")
-)
-SEALED_SERVER, SEALED_OPERATOR = (
-    Setting("server", xkey=True, binary=NEWEST),
-    Setting("operator-creds", xkey=True, binary=NEWEST),
-)
 DENY_ALL = {"deny": [">"]}
-
-
-class Patient:
-    """A deployment that the doctor looks at.
-
-    Attributes:
-        environ: what the doctor is given; `callout serve` gets the same.
-        options: what of the command line is the same each time.
-    """
-
-    def __init__(self, environment: Environment, cluster: ChangingCluster, folder: Path) -> None:
-        self.environment = environment
-        self.cluster = cluster
-        self.folder = folder
-        self.environ = environment.service_env() | cluster.variables
-        self.options: dict[str, str] = {}
-        self._running = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._running.aclose()
-
-    @property
-    def is_operator_mode(self) -> bool:
-        """Tell whether accounts are declared by JWTs."""
-        return self.environment.is_operator_mode
-
-    async def serve(self) -> Service:
-        """Start the service, with the same variables."""
-        service = await self._running.enter_async_context(
-            serve(self.environment, self.cluster, wait=True, **(self.environ | {"NATS_WORKERS": "1"}))
-        )
-        self.options["--metrics-url"] = f"http://127.0.0.1:{service.port}/metrics"
-        return service
-
-    async def enter(self, manager: Any) -> Any:
-        """Keep something open until the end."""
-        return await self._running.enter_async_context(manager)
-
-    def write(self, name: str, text: str) -> str:
-        """Write a file."""
-        path = self.folder / name
-        path.write_text(text)
-        path.chmod(0o600)
-        return str(path)
-
-    def give_all(self) -> None:
-        """Give the doctor all the files that there are for it."""
-        keys = self.environment.keys
-        system = f"admin:{PASSWORD}"
-        if self.is_operator_mode:
-            system = creds(keys.user_jwt("admin"), keys.users["admin"].seed)
-            self.options["--sentinel"] = self.write("sentinel.creds", creds(keys.sentinel_jwt(), keys.sentinel.seed))
-        self.options["--sys-creds"] = self.write("system", system)
-        self.options["--token"] = self.write("token", self.cluster.token("orders", "checkout"))
-
-    async def examine(self, *arguments: str, live: bool = True) -> tuple[int, dict[str, dict[str, Any]]]:
-        """Have the doctor look; exit code, and the worst finding of each check."""
-        options = [word for pair in self.options.items() for word in pair]
-        command = (*DOCTOR, *(["--live"] if live else []), *options, *arguments)
-        environ = {"PATH": "/usr/bin:/bin", **self.environ}
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        output, errors = await process.communicate()
-        assert b"" == errors, errors
-        assert not any(secret in output.decode() for secret in self._secrets()), "a secret is shown"
-        findings = json.loads(output)["findings"]
-        severities = ("ok", "notice", "unknown", "wrong")
-        findings.sort(key=lambda finding: severities.index(finding["severity"]))
-        assert process.returncode is not None
-        return process.returncode, {finding["check"]: finding for finding in findings}
-
-    def _secrets(self) -> list[str]:
-        keys = self.environment.keys
-        seeds = [keys.issuer.seed, keys.clients_signing.seed, keys.curve.seed, keys.sentinel.seed, PASSWORD, "eyJ"]
-        return seeds + [user.seed for user in keys.users.values()]
 
 
 @pytest.fixture
@@ -136,11 +44,6 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     home.mkdir()
     with Environment(request.param, home) as running:
         yield running
-
-
-def of_severity(findings: dict[str, dict[str, Any]], severity: str) -> dict[str, str]:
-    """What was found of that severity, by check."""
-    return {check: one["what"] for check, one in findings.items() if one["severity"] == severity}
 
 
 @on(
@@ -176,187 +79,6 @@ async def test_what_cannot_be_known_is_said(patient: Patient) -> None:
     expected = missing if patient.is_operator_mode else {"signing key", "xkey"}
     assert expected | {"issuer", "clocks"} == of_severity(findings, "unknown").keys()
     assert all(finding["mend"] for finding in findings.values() if finding["severity"] == "unknown")
-
-
-# Sabotages. Each takes the patient, spoils something, and starts the service if there is to be one.
-
-
-async def sign_with_a_strangers_key(patient: Patient) -> None:
-    """Sign with a key that the server does not know."""
-    patient.environ["NATS_SIGNING_KEY_FILE"] = patient.write("other.nk", NatsKey.generate("account").seed)
-    await patient.serve()
-
-
-async def sign_users_with_a_strangers_key(patient: Patient) -> None:
-    """Sign clients with a key that is not their account's."""
-    patient.environ["NATS_ACCOUNT_SIGNING_KEY_FILE"] = patient.write("other.nk", NatsKey.generate("account").seed)
-    patient.options["--accounts"] = str(patient.environment.folder / "nats.conf")
-    await patient.serve()
-
-
-async def swap_the_signing_keys(patient: Patient) -> None:
-    """Name each of the two files where the other belongs."""
-    names = ("NATS_SIGNING_KEY_FILE", "NATS_ACCOUNT_SIGNING_KEY_FILE")
-    patient.environ |= dict(zip(names, [patient.environ[name] for name in reversed(names)], strict=True))
-    await patient.serve()
-
-
-async def mistype_the_password(patient: Patient) -> None:
-    """Log in as the right user with the wrong password, beside a service that is right."""
-    await patient.serve()
-    patient.environ["NATS_URL"] = patient.environ["NATS_URL"].replace(PASSWORD, "wrong")
-
-
-async def place_clients_elsewhere(patient: Patient) -> None:
-    """Place clients where the callout's account may not."""
-    patient.environ |= patient.environment.service_env(placement="other")
-    await patient.serve()
-
-
-async def forget_auth_user(patient: Patient) -> None:
-    """Let the service's user be none of auth_users."""
-    keys = patient.environment.keys
-    if patient.is_operator_mode:
-        stranger = NatsKey.generate("user")
-        jwt = user_jwt(stranger.public, keys.accounts["callout"], name="stranger")
-        patient.environ["NATS_USER_CREDS_FILE"] = patient.write("stranger.creds", creds(jwt, stranger.seed))
-    else:
-        restart_with(patient, lambda text: text.replace('"auth_users": ["callout", ', '"auth_users": ['))
-
-
-async def seal_on_the_server_only(patient: Patient) -> None:
-    """Have no key for sealed requests."""
-    del patient.environ["NATS_XKEY_FILE"]
-    patient.options.pop("--sentinel", None)
-    command = {name: value for name, value in patient.environ.items() if name != "NATS_XKEY_FILE"}
-    await patient.enter(started(command))
-
-
-async def seal_on_our_side_only(patient: Patient) -> None:
-    """Have a key for requests that nobody seals."""
-    patient.environ["NATS_XKEY_FILE"] = patient.write("curve.nk", CurveKey.generate().seed)
-    await patient.serve()
-
-
-async def start_nothing(patient: Patient) -> None:  # there is nothing to do
-    """Run no service."""
-
-
-async def let_another_listen(patient: Patient) -> None:
-    """Let somebody hear requests who is not in the queue group."""
-    await patient.serve()
-    eavesdropper = await patient.enter(await patient.environment.connect_as_service(name="eavesdropper"))
-    await eavesdropper.subscribe(AUTH_SUBJECT)
-    await eavesdropper.flush()
-
-
-async def let_another_answer(patient: Patient) -> None:
-    """Let somebody else answer, who lets everybody in."""
-    allow_all = ReferenceCallout(
-        patient.environment, lambda callout, request: callout.allow(request, pub=["$SYS.>"], sub=[">"])
-    )
-    await patient.enter(allow_all)
-
-
-async def let_everybody_in(patient: Patient) -> None:
-    """Set no_auth_user to one of the users that never meet the callout; only a new start takes that up."""
-    restart_with(patient, lambda text: f'{text}no_auth_user: "{LISTENER}"\n')
-    await patient.serve()
-
-
-async def trust_another_issuers_keys(patient: Patient) -> None:
-    """Have the key set of another cluster."""
-    await patient.serve()
-    replace(patient.cluster.jwks, json.dumps(key_set(Issuer.generate("ES256"))))
-
-
-async def ask_for_another_audience(patient: Patient) -> None:
-    """Log in with a token for somebody else."""
-    await patient.serve()
-    patient.write("token", patient.cluster.token("orders", "checkout", audience="vault"))
-
-
-async def delete_the_serviceaccount(patient: Patient) -> None:
-    """Delete whose token it is."""
-    await patient.serve()
-    patient.cluster.delete("orders", "checkout")
-    patient.cluster.put("orders", "other")
-
-
-async def give_the_service_all_rights(patient: Patient) -> None:
-    """Run the service as a user who may do everything."""
-    if patient.is_operator_mode:
-        keys = patient.environment.keys
-        powerful = creds(keys.user_jwt(LISTENER), keys.users[LISTENER].seed)
-        patient.environ["NATS_USER_CREDS_FILE"] = patient.write("powerful.creds", powerful)
-    else:
-        patient.environ["NATS_URL"] = patient.environ["NATS_URL"].replace("callout:", f"{LISTENER}:")
-    await patient.serve()
-
-
-async def take_the_services_rights(patient: Patient) -> None:
-    """Let the service's user answer nobody."""
-    restart_with(patient, lambda text: text.replace("$SYS._INBOX.>", "$SYS._NOWHERE.>"))
-    await patient.serve()
-
-
-async def misspell_a_setting(patient: Patient) -> None:
-    """Set something that is no duration."""
-    patient.environ["NATS_USER_TTL"] = "soon"
-
-
-async def lose_the_server(patient: Patient) -> None:
-    """Stop nats-server."""
-    patient.environment.server.stop()
-
-
-def restart_with(patient: Patient, edit: Callable[[str], str]) -> None:
-    """Start the server again with another configuration: not all of it can be reloaded."""
-    server = patient.environment.server
-    render = server._render_config
-    server._render_config = lambda ports: edit(render(ports))
-    server.restart()
-
-
-@asynccontextmanager
-async def started(variables: dict[str, str]) -> AsyncIterator[Service]:
-    """Run the service with just these variables."""
-    with Service(variables | {"HTTP_HOST": "127.0.0.1", "NATS_WORKERS": "1"}) as service:
-        await service.ready()
-        yield service
-
-
-Sabotage = Callable[[Patient], Awaitable[None]]
-SABOTAGES: tuple[tuple[Setting, Sabotage, str, str], ...] = (
-    (SERVER, sign_with_a_strangers_key, "signing key", "export NATS_SIGNING_KEY_FILE=<file with the seed of A"),
-    (SERVER, sign_with_a_strangers_key, "signing key", "set issuer: A"),
-    (OPERATOR, sign_with_a_strangers_key, "signing key", "nsc edit account --name AUTH_SERVICE --sk A"),
-    (OPERATOR, sign_users_with_a_strangers_key, "account key", "nsc edit account --name AUTH_ACCOUNT --sk A"),
-    (OPERATOR, swap_the_signing_keys, "signing key", "exchange NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY"),
-    (OPERATOR, swap_the_signing_keys, "account key", "exchange NATS_SIGNING_KEY_FILE and NATS_ACCOUNT_SIGNING_KEY"),
-    (SERVER, mistype_the_password, "service user", "put user and password into NATS_URL as nats.conf has them"),
-    (OPERATOR, place_clients_elsewhere, "allowed account", "nsc edit authcallout --account AUTH_SERVICE --allowed-acc"),
-    (SERVER, forget_auth_user, "service user", "auth_users"),
-    (OPERATOR, forget_auth_user, "auth users", "nsc edit authcallout --account AUTH_SERVICE --auth-user U"),
-    (SEALED_SERVER, seal_on_the_server_only, "xkey", "export NATS_XKEY_FILE="),
-    (SEALED_OPERATOR, seal_on_the_server_only, "xkey", "export NATS_XKEY_FILE="),
-    (SERVER, seal_on_our_side_only, "xkey", "set xkey: X"),
-    (OPERATOR, seal_on_our_side_only, "xkey", "nsc edit authcallout --account AUTH_SERVICE --curve X"),
-    (SERVER, start_nothing, "answered", "callout serve"),
-    (OPERATOR, start_nothing, "responders", "callout serve"),
-    (SERVER, let_another_listen, "responders", "nats server report connections --account AUTH"),
-    (OPERATOR, let_another_listen, "responders", "nats server report connections --account A"),
-    (SERVER, let_another_answer, "junk token", "nats server report connections"),
-    (OPERATOR, let_another_answer, "permissions", "nats server report connections"),
-    (SERVER, let_everybody_in, "bypass", "no_auth_user"),
-    (SERVER, trust_another_issuers_keys, "token", "kubectl get --raw /openid/v1/jwks"),
-    (SERVER, ask_for_another_audience, "token", "kubectl create token -n orders checkout --audience=nats"),
-    (SERVER, ask_for_another_audience, "login", "kubectl create token -n orders checkout --audience=nats"),
-    (SERVER, delete_the_serviceaccount, "token", "kubectl create serviceaccount -n orders checkout"),
-    (SERVER, take_the_services_rights, "service rights", "in nats.conf give the user permissions"),
-    (SERVER, misspell_a_setting, "settings", "callout config"),
-    (SERVER, lose_the_server, "service user", "nats server check connection"),
-)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@
 `make test` asks for nothing but Python: without them their tests are skipped there. CI has them, and must have them.
 """
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.missing import leave_out
 
 RUN_SECONDS = 60
 
@@ -17,9 +16,7 @@ def find_program(name: str) -> str:
     """Where prometheus or promtool is; where it is not the test is skipped, and in CI fails, with what to do."""
     found = shutil.which(name)
     if found is None:
-        missing = f"{name} is needed: 'apt-get install prometheus' has it, or put a release of Prometheus on PATH"
-        assert not os.environ.get("CI"), missing
-        pytest.skip(missing)
+        leave_out(f"{name} is needed: 'apt-get install prometheus' has it, or put a release of Prometheus on PATH")
     return found
 
 

@@ -102,12 +102,15 @@ def test_a_signal_cancels_the_work_and_a_second_one_does_not_disturb_it(number: 
     done = []
 
     async def work() -> int:
+        heard = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
         try:
             os.kill(os.getpid(), number)
             await asyncio.sleep(DEADLINE_S)
         finally:
             os.kill(os.getpid(), number)
-            await asyncio.sleep(0.01)  # the second signal has come by the end of this
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await until(heard.is_set, DEADLINE_S, "the signal after the second one")  # they are heard in their order
             done.append("put away")
         return 0
 

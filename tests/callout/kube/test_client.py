@@ -4,7 +4,7 @@ import os
 import signal
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,13 @@ from callout.kube.errors import (
     NotFoundError,
     StatusError,
     UnauthorizedError,
-    purpose_of,
 )
 from callout.serviceaccounts import ServiceAccount
 from tests.authority import Authority
+from tests.callout.kube.asking import LIST, ask, last_token
 from tests.fake_kube_api import Body, Cut, Drip, Endless, FakeKubeApi, Fault, Stall, Status
 
 PREFIX = "nats.io/"
-LIST = purpose_of("list", "")
 
 
 class Clock:
@@ -39,13 +38,6 @@ class Clock:
     def __call__(self) -> float:
         """Return the seconds."""
         return self.now
-
-
-@pytest.fixture
-def api() -> Iterator[FakeKubeApi]:
-    """A server that speaks plain HTTP."""
-    with FakeKubeApi() as server:
-        yield server
 
 
 @pytest.fixture
@@ -66,17 +58,6 @@ def connect(tmp_path: Path, clock: Clock) -> Callable[..., KubeClient]:
 
 
 Connect = Callable[..., KubeClient]
-
-
-def ask(client: KubeClient) -> bytes:
-    """Ask for a list."""
-    body, _ = client.read(serviceaccounts_url(client.api_server_url, ""), LIST, 1_000_000)
-    return body
-
-
-def last_token(api: FakeKubeApi) -> str | None:
-    """The credentials that the last request came with."""
-    return api.requests[-1].headers.get("authorization")
 
 
 def test_a_request_carries_the_credentials(api: FakeKubeApi, connect: Connect) -> None:
@@ -263,95 +244,6 @@ def test_nothing_is_read_again_without_a_reason(api: FakeKubeApi, connect: Conne
     pool = client._current().pool
     ask(client)
     assert pool is client._current().pool
-
-
-class Pod:
-    """A client in a pod, with what is mounted there."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.authority = Authority(directory, "cluster", hosts=("kubernetes.default.svc",))
-        self.api = FakeKubeApi(self.authority)
-        self.environ = self.api.mount(directory, self.authority, "token-1")
-        self.client = KubeClient(in_cluster=True, environ=self.environ, directory=directory)
-
-
-@pytest.fixture
-def pod(tmp_path: Path) -> Iterator[Pod]:
-    """A pod in a cluster whose API server speaks TLS."""
-    made = Pod(tmp_path)
-    with made.api:
-        yield made
-
-
-def test_a_pod_trusts_its_clusters_authority(pod: Pod) -> None:
-    """And shows its ServiceAccount's token."""
-    pod.api.token = "token-1"
-    ask(pod.client)
-    assert pod.directory / "ca.crt" == pod.client.ca_file
-
-
-def test_another_authority_is_not_trusted(pod: Pod, tmp_path: Path) -> None:
-    """The line says what OpenSSL found, and nothing is sent."""
-    pod.api.use(Authority(tmp_path, "other"))
-    with pytest.raises(NoAnswerError, match=r"no trusted TLS connection .*(certificate|signature)"):
-        ask(pod.client)
-    assert [] == pod.api.requests
-
-
-def test_a_rotated_token_takes_effect(pod: Pod) -> None:
-    """With the next request, whether it is written in place or its link is swapped, as the kubelet does."""
-    ask(pod.client)
-    (pod.directory / "token").write_text("token-two")
-    ask(pod.client)
-    assert "bearer token-two" == last_token(pod.api)
-    (pod.directory / "token-3").write_text("token-333")
-    (pod.directory / "token").unlink()
-    (pod.directory / "token").symlink_to("token-3")
-    ask(pod.client)
-    assert "bearer token-333" == last_token(pod.api)
-
-
-def test_a_rotated_authority_takes_effect(pod: Pod, tmp_path: Path) -> None:
-    """The new CA is trusted from the next request on, the old one no more."""
-    ask(pod.client)
-    after = Authority(tmp_path, "after")
-    pod.api.use(after)
-    pod.api.mount(pod.directory, after, "token-1")
-    ask(pod.client)
-    assert 2 == pod.api.count("list")
-
-
-def test_an_unreadable_token_is_an_error_and_then_none(pod: Pod) -> None:
-    """While the files are incomplete requests fail; afterwards they work again."""
-    ask(pod.client)
-    (pod.directory / "token").unlink()
-    with pytest.raises(ConfigurationError):
-        ask(pod.client)
-    (pod.directory / "token").write_text("token-4")
-    ask(pod.client)
-    assert "bearer token-4" == last_token(pod.api)
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("{api}/openid/v1/jwks", True),
-        ("https://kubernetes.default.svc/openid/v1/jwks", True),
-        ("https://kubernetes.default.svc:{port}/openid/v1/jwks", True),
-        ("https://kubernetes.default/x", True),
-        ("https://kubernetes.default.svc.cluster.local/x", True),
-        ("https://kubernetes.default.svc:8443/x", False),
-        ("https://kubernetes.default.svc.example/x", False),
-        ("https://dex.auth.svc/keys", False),
-        ("http://127.0.0.1:{port}/x", False),
-        ("https://127.0.0.1/x", False),
-        ("https://localhost:{port}/x", False),
-    ],
-)
-def test_a_pod_knows_which_addresses_are_the_api_servers(pod: Pod, url: str, expected: bool) -> None:
-    """Its origin from the environment, and the names that cluster DNS has for it; nothing else."""
-    assert expected is pod.client.owns(url.format(api=pod.api.url, port=pod.api.port))
 
 
 def test_outside_of_a_cluster_its_names_mean_nothing(api: FakeKubeApi, connect: Connect) -> None:

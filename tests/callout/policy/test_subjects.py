@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +24,7 @@ from callout.policy.subjects import (
     overlaps,
     widen_for_subscriber,
 )
+from tests.waiting import until_sync
 
 START_LIMIT = 20.0  # seconds until a server has to listen
 ANSWER_LIMIT = 20.0  # seconds until a server has to answer
@@ -254,13 +254,15 @@ def run_server(server: Path, folder: Path, users: list[str]) -> Iterator[int]:
 
 def read_port(path: Path, process: "subprocess.Popen[bytes]") -> int:
     """Wait until the server has written where it listens."""
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
+
+    def look() -> int | None:
+        assert process.poll() is None, f"no server: {(path.parent / 'log').read_text()}"
         try:
             return int(json.loads(path.read_text())["nats"][0].rsplit(":", 1)[1])
         except (FileNotFoundError, json.JSONDecodeError):
-            time.sleep(0.01)
-    raise AssertionError(f"no server: {(path.parent / 'log').read_text()}")
+            return None
+
+    return until_sync(look, START_LIMIT, f"the server listens; its log is {path.parent / 'log'}")
 
 
 def try_subjects(port: int, user: str, publish: list[str], subscribe: list[str]) -> tuple[set[str], set[str]]:

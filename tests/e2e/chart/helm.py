@@ -1,7 +1,7 @@
 """Helm as a user runs it, and what it renders.
 
-Our helm is built from its module and not told which Kubernetes it belongs to, as a released one is: so it always gets
-`--kube-version` where no cluster answers that.
+It takes the Kubernetes of its own client for the user's, as a released one does, and that may be newer than those that
+the chart is tried for: so it always gets `--kube-version` where no cluster answers that.
 """
 
 import os

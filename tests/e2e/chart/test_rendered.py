@@ -332,6 +332,8 @@ def test_the_network_policy_lets_through_what_is_needed(helm: Helm) -> None:
         [one["port"] for one in api["ports"]],
     )
     assert "192.0.2.1/32" == more["to"][0]["ipBlock"]["cidr"]
+    pages = {"from": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": "http"}]}
+    assert [pages] == policy["ingress"]
     assert all(rule["to"] for rule in policy["egress"])
     assert ["Ingress", "Egress"] == policy["policyTypes"]
 

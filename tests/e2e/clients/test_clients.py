@@ -19,6 +19,7 @@ from tests.interop.example_clients import (
     outlive_expiries,
     refuse_a_strange_token,
 )
+from tests.missing import leave_out
 from tests.pages import ROOT, blocks
 from tests.waiting import until
 
@@ -140,7 +141,7 @@ def find(program: str) -> str:
     """The path of a program that this machine need not have."""
     path = shutil.which(program)
     if path is None:
-        pytest.skip(f"{program} is not installed: the example that needs it is not tried")
+        leave_out(f"{program} is not installed, and an example needs it: install Go, or Debian's nodejs and npm")
     return path
 
 

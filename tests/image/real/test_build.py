@@ -16,6 +16,7 @@ from tests.interop.attempts import denied_publishes
 from tests.interop.cast import PLAIN
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
+from tests.missing import needs
 from tests.pages import ROOT
 from tests.service import Service
 from tests.test_packaging import DISTRIBUTION
@@ -24,7 +25,7 @@ MISSING = [name for name in NEEDED if shutil.which(name) is None]
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may build in a chroot"),
-    pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)}: Debian has both as packages"),
+    needs(f"no {' and no '.join(MISSING)}: Debian has both as packages", there=not MISSING),
 ]
 
 
