@@ -7,8 +7,9 @@ Rules kept here:
   begins: whoever stands in between could name his own, with a certificate that is good for it.
 - Whatever a server says, or does not read, the client tries again: what it cannot understand is an error like any
   other, and no wait for the end of a connection is without an end (`workers.transport`).
-- No message can end the reading. Those of `listen` are cut out by `workers.frames` and handed over as they are read:
-  nats-py's parser, queue and task would cost a sixth of a decision more for each (docs/performance.md).
+- No message can end the reading, nor can an answer that comes when nobody waits for it any more. Messages of `listen`
+  are cut out by `workers.frames` and handed over as they are read: nats-py's parser, queue and task would cost a sixth
+  of a decision more for each (docs/performance.md).
 - What is sent together is written together.
 """
 
@@ -190,6 +191,12 @@ class CalloutClient(Client):
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         await super()._process_info({**info, "connect_urls": None}, initial_connection)
+
+    async def _process_pong(self) -> None:
+        # One that is late is for somebody who waits no more. nats-py would take that for an error, and end its reading.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         # nats-py would send first what still waits: without an end if nobody reads, failing if the connection is lost.

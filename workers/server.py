@@ -121,7 +121,7 @@ class CalloutServer:
             while not stop.is_set():
                 try:
                     await _first_of(self._connect(), stopping)
-                    await _first_of(self._serve(), stopping)
+                    await _first_of(self._serve(stop), stopping)
                 except (NatsError, OSError) as error:
                     self._log.warning("the NATS client failed", error=describe(error))
                 if not stop.is_set():
@@ -160,8 +160,12 @@ class CalloutServer:
         self._refused.cancel()  # from now on a refusal may pass: somebody is changing credentials, say
         self._log.info("connected to NATS", server=address_of(self._client))
 
-    async def _serve(self) -> None:
-        """Subscribe once the snapshot is complete, and stay until the client has closed for good."""
+    async def _serve(self, stop: asyncio.Event) -> None:
+        """Subscribe once the snapshot is complete, and stay until the client has closed for good.
+
+        Nor longer than until `stop`: it is cancelled then, but nats-py, and `asyncio.wait_for` before Python 3.12, lose
+        that if what they wait for comes at the same moment.
+        """
         self._show_connection()
         # Connected too: `flush` returns at once while nats-py looks for a server.
         while not (self._is_ready() and self._client.is_connected):
@@ -173,7 +177,7 @@ class CalloutServer:
         self._subscribed = True
         self._show_connection()
         self._log.info("subscribed", subject=SUBJECT, queue_group=QUEUE_GROUP)
-        await self._over.wait()
+        await _any_of(self._over, stop)
 
     async def _drain(self) -> None:
         """Leave the queue group, finish what is waiting, flush, close."""
@@ -342,6 +346,16 @@ class CalloutServer:
 def _origin(request: RequestClaims) -> dict[str, str]:
     client, server = request.nats.client_info.host, request.nats.server_id.name
     return {"client": client[:MAX_NAME_LENGTH], "server": server[:MAX_NAME_LENGTH]}
+
+
+async def _any_of(*events: asyncio.Event) -> None:
+    """Wait for the first of them to be set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Task[bool]) -> None:

@@ -7,6 +7,9 @@ Rules kept here:
 - An allow list is never empty: NATS reads that as "everything". An empty side becomes deny `>`.
 - Strings from outside are either checked to be plain (public keys) or quoted by the JSON encoder.
 - `issuer_account` stands only where the signing key is not the account's own key: the server refuses it in server mode.
+- Limits (`subs`, `data`, `payload`) stay absent. The server does without them in an answer, and takes them for 0 in a
+  user JWT that is shown to it as a login: -1 would make every answer of operator mode a whole login past the callout
+  (tests/interop/test_user_jwts.py).
 """
 
 from collections.abc import Sequence

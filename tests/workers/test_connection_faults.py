@@ -222,3 +222,41 @@ def test_what_would_be_kept_without_bound_ends_the_connection(oversize: bytes) -
         assert [b"two"] == arrived
 
     asyncio.run(Subscribed(oversize + b"MSG a 1 3\r\none\r\n", b"MSG a 1 3\r\ntwo\r\n").run(scenario))
+
+
+@pytest.mark.parametrize("giving_up", ["it was cancelled", "it took too long"])
+def test_who_has_given_up_waiting_does_not_end_the_connection(giving_up: str) -> None:
+    """The server is just slow to say that it has seen all: what then comes is nobody's, and no error."""
+
+    async def scenario() -> None:
+        may_answer, asked = asyncio.Event(), asyncio.Event()
+        disconnected = []
+
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(INFO)
+            await reader.readuntil(b"PING\r\n")  # behind CONNECT
+            writer.write(b"PONG\r\n")
+            while await reader.readline():
+                asked.set()
+                await may_answer.wait()
+                writer.write(b"PONG\r\n")
+            writer.close()
+
+        async def note() -> None:
+            disconnected.append(True)
+
+        async with await asyncio.start_server(converse, "127.0.0.1", 0) as listening:
+            client = CalloutClient()
+            port = listening.sockets[0].getsockname()[1]
+            await client.connect(f"nats://127.0.0.1:{port}", disconnected_cb=note, **QUICK)
+            flushing = asyncio.create_task(client.flush(timeout=1 if giving_up == "it took too long" else DEADLINE_S))
+            await until(asked.is_set, DEADLINE_S, "the question")
+            if giving_up == "it was cancelled":
+                flushing.cancel()
+            await asyncio.gather(flushing, return_exceptions=True)
+            may_answer.set()
+            await client.flush()
+            assert [] == disconnected
+            await client.close()
+
+    asyncio.run(scenario())

@@ -1,6 +1,7 @@
 """workers.server: what it does with a message before and after the decision; the rest is shown against real servers."""
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from tests.minting import NatsKey, PretendServer
 from tests.waiting import PATIENCE_SECONDS, until
 from tests.workers.samples import collect
 from workers.authorize import Authorizer, LoginTerms
+from workers.connection import CalloutClient
 from workers.frames import Message
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
@@ -197,3 +199,32 @@ def test_a_client_that_tries_no_more_is_replaced(tmp_path: Path) -> None:
 
     _, lines = try_out(tmp_path, scenario)
     assert 2 == len([line for line in lines if line["event"] == "connected to NATS"])
+
+
+def test_a_stop_that_nobody_hears_of_ends_it_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nats-py does not hand on that it was cancelled if what it waits for comes at that moment; here it never does."""
+    subscribing = asyncio.Event()
+
+    class Deaf(CalloutClient):
+        async def flush(self, timeout: int = 1) -> None:  # noqa: ASYNC109  # nats-py's signature
+            if subscribing.is_set():
+                return await super().flush(timeout)
+            subscribing.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return None
+
+    async def scenario(server: CalloutServer) -> None:
+        stop = asyncio.Event()
+        async with GreetingServer(say(INFO)) as greeting:
+            address = f"nats://127.0.0.1:{greeting.port}"
+            server._settings = msgspec.structs.replace(server._settings, servers=(address,))
+            monkeypatch.setattr(server, "_is_ready", lambda: True)
+            running = asyncio.create_task(server.run(stop))
+            await until(subscribing.is_set, PATIENCE_SECONDS, "it subscribes")
+            stop.set()
+            await asyncio.wait_for(running, PATIENCE_SECONDS)
+
+    monkeypatch.setattr("workers.server.CalloutClient", Deaf)
+    _, lines = try_out(tmp_path, scenario)
+    assert [] == [line for line in lines if line["level"] != "info"]
