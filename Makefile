@@ -40,8 +40,9 @@ e2e: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
 
 # All measurements, in less than a quarter of an hour; the results and a report with plots go to perf/results/.
+# ONLY=ladder,load measures a part, ATTEMPTS=5 again what others have disturbed.
 perf: $(STAMP)
-	@$(BIN)/python -m perf
+	@$(BIN)/python -m perf $(if $(ONLY),--only '$(ONLY)') $(if $(ATTEMPTS),--attempts '$(ATTEMPTS)')
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

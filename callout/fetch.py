@@ -68,7 +68,7 @@ class GuardedPool:
         Raises:
             FetchError: no answer.
         """
-        with _Alarm(head_seconds, parse_url(url).host or "the server") as alarm:
+        with Alarm(head_seconds, parse_url(url).host or "the server") as alarm:
             response = self._pool.request(
                 "GET",
                 url,
@@ -98,7 +98,7 @@ def read_body(response: BaseHTTPResponse, host: str, *, limit: int, seconds: flo
     """
     body = bytearray()
     try:
-        with _Alarm(seconds, host, response.shutdown):
+        with Alarm(seconds, host, response.shutdown):
             while data := response.read1(READ_BYTES, decode_content=False):
                 body += data
                 if len(body) > limit:
@@ -110,7 +110,7 @@ def read_body(response: BaseHTTPResponse, host: str, *, limit: int, seconds: flo
     return bytes(body)
 
 
-class _Alarm:
+class Alarm:
     """Cuts a connection when the time is over, and turns what goes wrong within the block into a `FetchError`."""
 
     def __init__(self, seconds: float, host: str, cut: Callable[[], object] = lambda: None) -> None:
@@ -157,7 +157,7 @@ class _Alarm:
 
 
 class _Current(threading.local):
-    alarm: _Alarm | None = None
+    alarm: Alarm | None = None
 
 
 _current = _Current()

@@ -1,13 +1,18 @@
 """All measurements for this machine, one after the other: `make perf`.
 
-Writes the results as JSON and the report as Markdown with plots, named after the day and the machine; what was measured
-before on the same day, and not again now, stays in them. What each script does, its own `--help` says; here each has
-bounds that keep the whole under a quarter of an hour.
+Writes the results as JSON and the report as Markdown with plots, named after the day and the machine. What each script
+does, its own `--help` says; here each has bounds that keep the whole under a quarter of an hour.
+
+Rules kept here:
+- What was measured before on the same day, and not again now, stays in the files; each part says when it began.
+- That they can be written is tried before anything is measured, and each part is kept as soon as it is there.
+- What `--tiny` gives goes to files of its own, and says what it is.
 """
 
 import argparse
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -17,9 +22,10 @@ from typing import Any, Final
 import msgspec
 
 from callout.demo.processes import SignalledError
-from callout.errors import CommandError
+from callout.errors import EXIT_WRONG_USAGE, CommandError
 from perf import ladder, load, overload, report, scale, simulate, soak, storm
 from perf.command import Progress, Report, add_attempts, collect
+from perf.disturbance import say_attempts, say_disturbed
 from perf.local import Population
 from perf.machine import describe_machine
 from perf.processes import raise_file_limit
@@ -38,33 +44,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     raise_file_limit()
     progress = Progress()
-    began = datetime.now(UTC)
-    machine, date = describe_machine(), began.date().isoformat()
-    path = options.out / f"{date}-{name_machine(machine)}.json"
+    machine, date = describe_machine(), datetime.now(UTC).date().isoformat()
+    path = options.out / f"{date}-{name_machine(machine)}{'-tiny' if options.tiny else ''}.json"
+    about: Report = {"date": date, "machine": machine, **({"tiny": True} if options.tiny else {})}
     population = Population()
+    measured: Report = {}
     try:
+        try_to_keep(path)
         for name in options.only:
-            started = time.monotonic()
+            started, began = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
             found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
-            results = _keep(path, {"date": date, "machine": machine, name: found})
-            progress.say(f"{name}: done in {time.monotonic() - started:.0f} s")
+            measured[name] = {report.BEGAN: began, **found}
+            results = _keep(path, about | measured)
+            done, attempts = f"{name}: done in {time.monotonic() - started:.0f} s", say_attempts(found)
+            progress.say(f"{done}; {attempts}" if attempts else done)
     except CommandError as error:
         sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
         return error.exit_code
     except SignalledError as stopped:
         return 128 + stopped.number
+    if disturbed := say_disturbed(measured):
+        sys.stderr.write(f"warning: {disturbed}\n")
     print(path)
     print(report.write(results, path))
     return 0
 
 
+def try_to_keep(path: Path) -> None:
+    """Make the folder, write something into it, and read what is there of the same day.
+
+    Raises:
+        CommandError: what is measured could not be kept.
+    """
+    folder = path.parent
+    if not folder.parent.is_dir():
+        raise CommandError(f"--out {folder}: there is no folder {folder.parent}", exit_code=EXIT_WRONG_USAGE)
+    try:
+        if not folder.exists():
+            folder.mkdir()
+        with tempfile.TemporaryFile(dir=folder):
+            _read(path)
+    except OSError as error:
+        raise CommandError(f"--out {folder} cannot be written: {error.strerror}", exit_code=EXIT_WRONG_USAGE) from None
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{path} holds no results, move it away: {error}", exit_code=EXIT_WRONG_USAGE) from None
+
+
 def _keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     """Add to the day's results, so that what has been measured is kept whatever comes next; return them all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.exists() else {}
-    results = before | found
+    results = _read(path) | found
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
     return results
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.exists() else {}
 
 
 def name_machine(machine: Report) -> str:

@@ -2,65 +2,53 @@
 
 It writes the folder `perf` into the deployment's own: what nats-server has to know for as long as something is measured
 straight at the subject, and the credentials of the user who asks. Nothing else in the deployment's folder changes, and
-what was written before is written anew, with other keys.
+what was written before is written anew, with other keys. With `--undo` it says how all is as before.
 """
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from callout.bootstrap.accounts import declare_accounts, issue_accounts
+from callout.bootstrap import places
 from callout.bootstrap.choices import Resolver
 from callout.bootstrap.environment import find_server
-from callout.bootstrap.loading import load
-from callout.bootstrap.places import CONFIG, creds_of
-from callout.bootstrap.record import ADMINISTRATOR, Deployment
+from callout.bootstrap.folder import locked
+from callout.bootstrap.loading import MAX_BYTES, load
+from callout.bootstrap.record import ADMINISTRATOR, Deployment, Record
 from callout.bootstrap.yaml_text import render_yaml
-from callout.demo.config import draw_key, write_private
-from callout.errors import CommandError
-from callout.files import reason_of
-from callout.nats_jwt import Account, Export, Import, Permissions, User, issue_account, issue_user, render_creds
+from callout.demo.config import write_private
+from callout.doctor.nats_claims import read_account
+from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.files import read_bounded, reason_of
 from callout.secret import Secret
-from perf.requests import ASKING_SUBJECT, INBOX, SUBJECT
-from workers.nkeys import Kind
+from perf.admission import LIFETIME_S, NAME, Admission, Ending, admit, end
 
-NAME: Final = "PERF"
-FOLDER: Final = "perf"
+FOLDER: Final = places.MEASURING
 PRELOAD: Final = "accounts.conf"
 VALUES: Final = "helm.yaml"
 CREDENTIALS: Final = "perf.creds"
 ASKS: Final = "perf.jwt"
 ANSWERS: Final = "service.jwt"
 """The two accounts by themselves, for a full resolver, which has to know the one that asks first."""
-BEFORE: Final = "before.jwt"
-"""The callout's account as it was, issued after the one that imports."""
-_ANSWERS: Final = f"{INBOX}.>"
+ASKS_NO_MORE: Final = "perf-closed.jwt"
+ANSWERS_NO_MORE: Final = "service-alone.jwt"
+"""The same at the end; there the callout's own comes first, so that it imports nothing that is not there."""
+_UNTRIED: Final = "or in a cluster, which was not tried"
 
 
-class Asking(msgspec.Struct, frozen=True):
-    """What is written.
+class Former(msgspec.Struct, frozen=True):
+    """What was written before, and servers may have: the public key of the account, and when it was issued."""
 
-    Attributes:
-        preload: JWTs of all accounts by their public keys, for the memory resolver.
-        service, perf, before: JWTs of the callout's account with the imports, of the account that asks, and of the
-            callout's account as it was.
-        changed: `preload` as far as it differs from the deployment's own.
-        credentials: of the user who asks.
-    """
-
-    preload: dict[str, str]
-    service: str
     perf: str
-    before: str
-    changed: dict[str, str]
-    credentials: Secret
+    issued_at: int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,99 +56,151 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about, _, rest = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(prog="python -m perf.account", description=about, epilog=rest.strip())
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="that `callout bootstrap` has made")
-    folder = parser.parse_args(arguments).folder.absolute()
+    parser.add_argument(
+        "--undo", action="store_true", help="say how nobody may ask any more, and write what that takes"
+    )
+    options = parser.parse_args(arguments)
+    folder = options.folder.absolute()
     try:
-        deployment = load(folder)
-        write(folder / FOLDER, prepare(deployment, int(time.time())))
+        if not (folder / places.RECORD).is_file():
+            raise _wrong(f"{folder} is no folder that `callout bootstrap` has made")
+        with locked(folder):
+            lines = _undo(folder) if options.undo else _make(folder)
     except CommandError as error:
         sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
         return error.exit_code
     except OSError as error:
         sys.stderr.write(f"error: {folder / FOLDER} cannot be written: {reason_of(error)}\n")
         return 1
-    print("\n".join(say_next(deployment, folder)))
+    print("\n".join(lines))
     return 0
 
 
-def prepare(deployment: Deployment, now: int) -> Asking:
-    """Make the account that asks, and the callout's own with what it imports and exports; `now` in Unix seconds.
+def _make(folder: Path) -> list[str]:
+    place = folder / FOLDER
+    deployment, former = load(folder), maybe_read_former(place)
+    admission = admit(deployment, int(time.time()), after=former.issued_at if former else 0)
+    write(place, render(admission))
+    return say_next(deployment, folder)
 
-    The answers to nats-servers are not among what is exported: they go to other inboxes.
+
+def _undo(folder: Path) -> list[str]:
+    place = folder / FOLDER
+    deployment = load(folder)
+    if not place.is_dir():
+        raise _wrong(f"{place} is not there: nobody may ask")
+    if deployment.record.choices.resolver is Resolver.FULL:
+        former = maybe_read_former(place)
+        if former is None:
+            raise _wrong(f"{place} is not whole; make it anew without --undo, do what that says, and undo it then")
+        write(place, render_ending(end(deployment, former.perf, int(time.time()), after=former.issued_at)))
+    return say_undo(deployment.record, folder)
+
+
+def maybe_read_former(place: Path) -> Former | None:
+    """Read what was written before; None if that is nothing.
+
+    Raises:
+        CommandError: it cannot be read.
     """
-    record = deployment.record
-    operator = deployment.material.signing[record.operator.signing[-1].public]
-    service = record.account(record.choices.service_account)
-    now = max(now, service.issued_at + 1)  # a full resolver keeps whichever is newer
-    was = declare_accounts(record)[service.name]
-    account, user = draw_key(Kind.ACCOUNT), draw_key(Kind.USER)
-    asks = Account(
-        exports=(Export(ASKING_SUBJECT, "stream", "perf requests"),),
-        imports=(Import(_ANSWERS, service.public, "stream", "perf answers"),),
-    )
-    answers = msgspec.structs.replace(
-        was,
-        exports=(*was.exports, Export(_ANSWERS, "stream", "perf answers")),
-        imports=(*was.imports, Import(ASKING_SUBJECT, account.public, "stream", "perf requests", SUBJECT)),
-    )
-    rights = User(pub=Permissions(allow=(ASKING_SUBJECT,)), sub=Permissions(allow=(_ANSWERS,)))
-    jwt = issue_user(account, user.public, rights, name="perf", issued_at=now)
-    changed = {
-        service.public: issue_account(operator, service.public, answers, name=service.name, issued_at=now),
-        account.public: issue_account(operator, account.public, asks, name=NAME, issued_at=now),
+    try:
+        perf, service = (read_account(read_bounded(place / name, MAX_BYTES).decode()) for name in (ASKS, ANSWERS))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        raise _wrong(f"{place} cannot be read: {reason}; move it away") from None
+    return Former(perf.key, max(perf.issued_at, service.issued_at))
+
+
+def render(admission: Admission) -> dict[str, Secret]:
+    """Write the files that let somebody ask."""
+    return {
+        PRELOAD: Secret(f"resolver_preload: {json.dumps(admission.preload, indent=2)}\n"),
+        VALUES: Secret(render_yaml({"config": {"merge": {"resolver_preload": admission.changed}}})),
+        ANSWERS: Secret(admission.service),
+        ASKS: Secret(admission.perf),
+        CREDENTIALS: admission.credentials,
     }
-    others = issue_accounts(deployment)
-    return Asking(
-        preload={one.public: others[one.name] for one in record.accounts} | changed,
-        service=changed[service.public],
-        perf=changed[account.public],
-        before=issue_account(operator, service.public, was, name=service.name, issued_at=now + 1),
-        changed=changed,
-        credentials=render_creds(jwt, Secret(user.encode_seed())),
-    )
 
 
-def write(folder: Path, asking: Asking) -> None:
-    """Write all files; `OSError` if that fails."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / PRELOAD).write_text(f"resolver_preload: {json.dumps(asking.preload, indent=2)}\n")
-    (folder / VALUES).write_text(render_yaml({"config": {"merge": {"resolver_preload": asking.changed}}}))
-    (folder / ANSWERS).write_text(asking.service)
-    (folder / ASKS).write_text(asking.perf)
-    (folder / BEFORE).write_text(asking.before)
-    write_private(folder / CREDENTIALS, asking.credentials)
+def render_ending(ending: Ending) -> dict[str, Secret]:
+    """Write the files that end it."""
+    return {ANSWERS_NO_MORE: Secret(ending.service), ASKS_NO_MORE: Secret(ending.perf)}
+
+
+def write(place: Path, files: Mapping[str, Secret]) -> None:
+    """Write all files into a folder that is its owner's alone, each as a new one; `OSError` if that fails."""
+    place.mkdir(mode=0o700, exist_ok=True)
+    opened = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(opened, 0o700)
+    finally:
+        os.close(opened)
+    for name, text in files.items():
+        write_private(place / name, text)
 
 
 def say_next(deployment: Deployment, folder: Path) -> list[str]:
-    """Say how nats-server learns of the account, how to ask, and how everything is as before."""
+    """Say how nats-server learns of the account, how to ask, and how all is as before."""
     record, place = deployment.record, folder / FOLDER
     choices = record.choices
-    server = f"nats://{find_server(choices.listen)}"
-    tell = f"nats --server {shlex.quote(server)} --creds {shlex.quote(str(folder / creds_of(ADMINISTRATOR)))}"
     if choices.resolver is Resolver.FULL:
-        request = f"{tell} request '$SYS.REQ.CLAIMS.UPDATE'"
-        learn = [f'{request} "$(cat {shlex.quote(str(place / name))})"' for name in (ASKS, ANSWERS)]
-        forget = [f'{request} "$(cat {shlex.quote(str(place / BEFORE))})"']
+        learn = _push(record, folder, ASKS, ANSWERS)
     else:
+        values = shlex.quote(str(place / VALUES))
         learn = [
-            f"add the last line 'include {FOLDER}/{PRELOAD}' to {folder / CONFIG}; nats-server --signal reload",
-            f"or helm upgrade nats nats/nats --namespace {choices.namespace} --reuse-values -f {place / VALUES}",
-        ]
-        forget = [
-            "take that line out again; nats-server --signal reload",
-            f"or helm rollback nats --namespace {choices.namespace}",
+            f"add the last line 'include {FOLDER}/{PRELOAD}' to {folder / places.CONFIG}, and",
+            "nats-server --signal reload=PID, with the process id of the server that reads it",
+            f"{_UNTRIED}: note the last revision of helm history nats --namespace {choices.namespace}, and",
+            f"helm upgrade nats nats/nats --namespace {choices.namespace} --reuse-values -f {values}",
         ]
     service = record.account(choices.service_account).public
     xkey = f" --xkey {record.xkey}" if record.xkey else ""
     return [
-        f"{place} has the account {NAME}, which may ask the service. nats-server learns of it:",
+        f"{place} has the account {NAME}, which may ask the service for {LIFETIME_S // 3600} hours.",
+        "nats-server learns of it, and has to learn again if this command is run again, which draws other keys:",
         *(f"  {line}" for line in learn),
         "Ask, with addresses that are yours:",
-        f"  python -m perf.load --nats-url {server} --tokens tokens --creds {shlex.quote(str(place / CREDENTIALS))} \\",
-        f"    --callout-account {service}{xkey}",
-        "Afterwards:",
+        f"  python -m perf.load --nats-url {_find_url(record)} --tokens tokens \\",
+        f"    --creds {shlex.quote(str(place / CREDENTIALS))} --callout-account {service}{xkey}",
+        "Afterwards, and before a signing key is replaced:",
+        f"  python -m perf.account {shlex.quote(str(folder))} --undo",
+    ]
+
+
+def say_undo(record: Record, folder: Path) -> list[str]:
+    """Say how all is as before."""
+    place = folder / FOLDER
+    if record.choices.resolver is Resolver.FULL:
+        forget = _push(record, folder, ANSWERS_NO_MORE, ASKS_NO_MORE)
+    else:
+        forget = [
+            f"take the line 'include {FOLDER}/{PRELOAD}' out of {folder / places.CONFIG}, and",
+            "nats-server --signal reload=PID, with the process id of the server that reads it",
+            f"{_UNTRIED}: helm rollback nats REVISION --namespace {record.choices.namespace}, the one that was noted",
+        ]
+    return [
+        f"Nobody may ask any more when nats-server has learnt that {NAME} is gone:",
         *(f"  {line}" for line in forget),
+        "Then:",
         f"  rm -r {shlex.quote(str(place))}",
     ]
+
+
+def _push(record: Record, folder: Path, *names: str) -> list[str]:
+    """Say how a full resolver is given accounts."""
+    creds = shlex.quote(str(folder / places.creds_of(ADMINISTRATOR)))
+    request = f"nats --server {_find_url(record)} --creds {creds} request '$SYS.REQ.CLAIMS.UPDATE'"
+    return [f'{request} "$(cat {shlex.quote(str(folder / FOLDER / name))})"' for name in names]
+
+
+def _find_url(record: Record) -> str:
+    return shlex.quote(f"nats://{find_server(record.choices.listen)}")
+
+
+def _wrong(line: str) -> CommandError:
+    return CommandError(line, exit_code=EXIT_WRONG_USAGE)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ How to reach it and with which credentials is found out as the service does it (
 alone.
 
 Rules kept here:
-- Every wait has a bound, and so has every body. Who is told to come back later (429) does, so often and no oftener.
+- Every wait has a bound, and so has every body, however it comes (`callout.fetch`). Who is told to come back later
+  (429) does, so often and no oftener.
 - A request is sent by a thread, which is waited for even when the measurement is cancelled: nothing that was sent is
-  still on its way when the cleaning up begins.
+  still on its way when the cleaning up begins. What only waits for its next attempt is given up at once.
 - A refusal is one line, of which nothing was sent or received.
 """
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,15 +25,15 @@ import msgspec
 import urllib3
 
 from callout.errors import CommandError
-from callout.fetch import CONNECT_SECONDS
-from callout.fetch_errors import explain
+from callout.fetch import CONNECT_SECONDS, Alarm, read_body
+from callout.fetch_errors import FetchError
 from callout.kube.client import API_SERVER, KubeClient
 from callout.kube.errors import KubeError, Purpose, refuse
 
 T = TypeVar("T")
 
 AT_ONCE: Final = 16  # requests on their way; the API server bears 200 that change something, by default
-ANSWER_S: Final = 30.0  # for an answer of some KB
+ANSWER_S: Final = 30.0  # for a whole answer of some KB, from connecting on
 MAX_BODY: Final = 16 << 20  # bytes; a page of 500 ServiceAccounts of the largest kind has half of that
 PAUSE_S: Final = 1.0  # what an API server with too much to do asks for
 MAX_PAUSES: Final = 30
@@ -88,25 +90,26 @@ class ApiServer:
         Raises:
             CommandError: it was refused, or not answered.
         """
+        given_up = threading.Event()
         future = asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(self._send, method, path, json.dumps(body).encode() if body else None)
+            self._threads, partial(self._send, method, path, json.dumps(body).encode() if body else None, given_up)
         )
         try:
             answer = await asyncio.shield(future)
         except asyncio.CancelledError:
+            given_up.set()
             await asyncio.gather(future, return_exceptions=True)
             raise
         if not 200 <= answer.status < 300 and answer.status not in also:
             raise CommandError(str(refuse(answer.status, purpose)))
         return answer
 
-    def _send(self, method: str, path: str, body: bytes | None) -> Answer:
+    def _send(self, method: str, path: str, body: bytes | None, given_up: threading.Event) -> Answer:
         sent_at = time.monotonic()
         for _ in range(MAX_PAUSES):
             answer = self._send_once(method, path, body, sent_at)
-            if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS or given_up.wait(PAUSE_S):
                 break
-            time.sleep(PAUSE_S)
         return answer
 
     def _send_once(self, method: str, path: str, body: bytes | None, sent_at: float) -> Answer:
@@ -117,25 +120,27 @@ class ApiServer:
         headers = {"Accept": "application/json", "Content-Type": _CONTENT_TYPES.get(method, "application/json")}
         if access.authorization:
             headers["Authorization"] = access.authorization.reveal()
-        pool: Any = access.pool._pool  # noqa: SLF001  # a `GuardedPool` sends GETs alone
+        pool: Any = access.pool._pool  # noqa: SLF001  # a `GuardedPool` sends GETs alone; its connections can be cut
         pool.connection_pool_kw["maxsize"] = AT_ONCE  # connections that are kept; none is open yet, or it is so already
+        ends_at = time.monotonic() + ANSWER_S
         try:
-            response = pool.request(
-                method,
-                f"{access.url}{path}",
-                body=body,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=ANSWER_S),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            content = response.read(MAX_BODY)
-            answered_at = time.monotonic()
-            response.close()  # what was read to its end goes back to the pool
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise CommandError(str(explain(error, API_SERVER))) from None
-        return Answer(response.status, content, sent_at, answered_at)
+            with Alarm(ANSWER_S, API_SERVER) as alarm:
+                response = pool.request(
+                    method,
+                    f"{access.url}{path}",
+                    body=body,
+                    headers=headers,
+                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_S),
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                )
+                if alarm.end():
+                    response.close()
+            content = read_body(response, API_SERVER, limit=MAX_BODY, seconds=ends_at - time.monotonic())
+        except FetchError as error:
+            raise CommandError(str(error)) from None
+        return Answer(response.status, content, sent_at, time.monotonic())
 
 
 async def for_all(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:

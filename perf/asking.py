@@ -5,19 +5,22 @@ Rules kept here:
   its line, so that what is measured is the service; its share is reported all the same.
 - Answers are looked into when the clock has stopped: a denial is no login, and a quick one would look like a success.
 - A request that no answer came to has no time; it is counted, never left out silently.
+- What the server says is bounded and cut by `workers.frames`; what is none of NATS ends the connection, in one line.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from math import nan
+from math import isnan, nan
 from typing import Any, Final, cast
 
 import msgspec
 
 from callout.errors import CommandError
+from perf.hearing import GreetingLine, greet, split_message
 from perf.requests import ASKING_SUBJECT, INBOX, RequestMaker
-from perf.wire import PING, PONG, Address, Login, read_greeting, say_why
+from perf.wire import PING, PONG, Address, Login, say_why, show_said
+from workers.frames import MAX_DIGITS, Cutter, OversizeError
 from workers.jose import decode_segment, split
 
 CONNECT_S: Final = 10.0
@@ -27,6 +30,7 @@ MAX_BURST: Final = 4096  # requests written at once: more would wait in this pro
 MIN_WALL_S: Final = 1e-9  # so that a rate of nothing is 0
 _SUBSCRIPTION: Final = 1
 _UNANSWERED: Final = -1.0
+_UNASKED: Final = "the server sends a message that nobody has asked for"
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -38,6 +42,7 @@ class Answers(msgspec.Struct, frozen=True):
         allowed: how many answers let the client in.
         wall: seconds from the first request to the last answer.
         behind: seconds that the generator itself was late with each request, of those that had a time of their own.
+        refusals: of `seconds` those whose answers let nobody in.
     """
 
     seconds: list[float]
@@ -45,6 +50,7 @@ class Answers(msgspec.Struct, frozen=True):
     allowed: int
     wall: float
     behind: list[float]
+    refusals: list[float] = []
 
 
 class _Answer(msgspec.Struct):
@@ -63,8 +69,11 @@ class Asker(asyncio.Protocol):
         self._login = login
         self._maker = maker
         self._transport: asyncio.Transport | None = None
-        self._rest = b""
-        self._greeting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._address: Address | None = None
+        self._first: GreetingLine | None = GreetingLine()
+        self._deaf = False  # between the greeting and TLS
+        self._cutter = Cutter(())
+        self._greeting: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writable = asyncio.Event()
@@ -85,12 +94,16 @@ class Asker(asyncio.Protocol):
             CommandError: the server is not there, or does not want us.
         """
         loop = asyncio.get_running_loop()
+        self._address = address
         try:
             async with asyncio.timeout(CONNECT_S):
                 await loop.create_connection(lambda: self, address.host, address.port)
-                nonce = read_greeting(await self._greeting, address)
+                nonce = await self._greeting
                 if address.tls is not None:
                     plain = self._way
+                    if self._failed.done():
+                        await self._failed
+                    self._deaf = False  # `start_tls` takes the transport's bytes over before it waits for any
                     self._transport = await loop.start_tls(plain, self, address.tls, server_hostname=address.host)
                 self._way.write(self._login.line(nonce))
                 self._way.write(b"SUB %b*.* %d\r\n%b" % (self._prefix, _SUBSCRIPTION, PING))
@@ -193,43 +206,62 @@ class Asker(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take answers, and whatever else the server says."""
         now = time.perf_counter()
-        buffer = self._rest + data if self._rest else data
-        start = 0
-        while (end := buffer.find(b"\r\n", start)) >= 0:
-            if buffer.startswith((b"MSG ", b"HMSG "), start):
-                line = buffer[start:end].split(b" ")
-                stop = end + 2 + int(line[-1])
-                if stop + 2 > len(buffer):
-                    break
-                self._take(line, buffer[end + 2 : stop], now)
-                start = stop + 2
-            else:
-                self._hear(buffer[start:end])
-                start = end + 2
-        self._rest = buffer[start:]
+        if self._failed.done():
+            return
+        try:
+            self._hear_all(data, now)
+        except (ConnectionError, OversizeError) as error:
+            self._fail(str(error))
+            self._way.abort()
+            return
         if self._on_answer is not None:
             self._on_answer()
 
-    def _take(self, line: list[bytes], payload: bytes, now: float) -> None:
-        *_, number, position = line[1].split(b".")
+    def _hear_all(self, data: bytes, now: float) -> None:
+        assert self._address is not None, "not connected"
+        if self._deaf:
+            raise ConnectionError("the server says more in the clear where TLS is to begin")
+        if self._first is not None:
+            found = self._first.feed(data)
+            if found is None:
+                return
+            line, data = found
+            welcome = greet(line, data, self._address)
+            self._first = None
+            self._deaf = self._address.tls is not None
+            self._greeting.set_result(welcome.nonce)
+        for part in self._cutter.feed(data):
+            assert isinstance(part, bytes), "no subscription is the cutter's"
+            words, payload = split_message(part)
+            if payload or (words and words[0] in (b"MSG", b"HMSG")):
+                self._take(words, payload, now)
+            else:
+                self._hear(part.rstrip())
+
+    def _take(self, words: list[bytes], payload: bytes, now: float) -> None:
+        *_, number, position = [b"", *words[1].split(b".")]
+        if not (number.isdigit() and position.isdigit()) or len(position) > MAX_DIGITS:
+            raise ConnectionError(_UNASKED)
         index = int(position)
-        if int(number) != self._round or self._took[index] >= 0:
-            return  # late, of a measurement that is over; or a second answer
-        if len(line) == 5 and line[0] == b"HMSG":
-            payload = payload[int(line[3]) :]
+        if number != b"%d" % self._round:
+            return  # late, of a measurement that is over
+        if index >= len(self._sent) or isnan(self._sent[index]):
+            raise ConnectionError(_UNASKED)
+        if self._took[index] >= 0:
+            return  # a second answer
+        if words[0] == b"HMSG":
+            payload = payload[int(words[-2]) :]
         self._took[index] = now - self._sent[index]
         self._payloads[index] = payload
         self._open -= 1
 
     def _hear(self, line: bytes) -> None:
-        if line.startswith(b"INFO ") and not self._greeting.done():
-            self._greeting.set_result(line)
-        elif line == b"PING":
+        if line == b"PING":
             self._way.write(PONG)
         elif line == b"PONG" and not self._ready.done():
             self._ready.set_result(None)
         elif line.startswith(b"-ERR"):
-            self._fail(line.decode(errors="replace"))
+            self._fail(show_said(line))
 
     @property
     def _way(self) -> asyncio.Transport:
@@ -278,9 +310,15 @@ class Asker(asyncio.Protocol):
         wall = max((sent + took for sent, took in zip(self._sent, self._took, strict=True) if took >= 0), default=began)
         self._on_answer = None
         seconds = [took for took in self._took if took >= 0]
-        asked = sum(moment == moment for moment in self._sent)  # noqa: PLR0124  # NaN is not equal to itself
-        allowed = sum(is_allowed(self._open_answer(payload)) for payload in self._payloads if payload)
-        return Answers(seconds, asked - len(seconds), allowed, max(wall - began, MIN_WALL_S), self._behind)
+        asked = sum(not isnan(moment) for moment in self._sent)
+        refusals = [
+            took
+            for took, payload in zip(self._took, self._payloads, strict=True)
+            if took >= 0 and not is_allowed(self._open_answer(payload))
+        ]
+        allowed = len(seconds) - len(refusals)
+        wall = max(wall - began, MIN_WALL_S)
+        return Answers(seconds, asked - len(seconds), allowed, wall, self._behind, refusals)
 
     def _open_answer(self, payload: bytes) -> bytes:
         """Return an answer in the clear; empty if it was not sealed for us, and so lets nobody in."""
@@ -297,7 +335,7 @@ def is_allowed(answer: bytes) -> bool:
         return False
     try:
         return bool(msgspec.json.decode(decode_segment(compact.payload), type=_AnswerClaims).nats.jwt)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

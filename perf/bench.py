@@ -2,7 +2,8 @@
 
 Rules kept here:
 - Requests are signed before the clock runs, as many as a service needs that answers `MAX_RATE` a second.
-- Every request is counted: let in, refused or not answered.
+- Every request is counted: let in, refused or not answered. A rate is of those that were let in: a refusal is quick,
+  and would look like speed.
 """
 
 import time
@@ -12,7 +13,7 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.asking import Answers, Asker
+from perf.asking import SILENCE_S, Answers, Asker
 from perf.cases import FIRST_SEEN
 from perf.command import Report, find_least_disturbed, find_shares
 from perf.processes import WALL, Meter
@@ -23,6 +24,15 @@ from perf.target import Target
 FEW_TOKENS: Final = 256  # that are remembered: any number below what a worker keeps is the same to it
 WARM_UP: Final = 8  # times that each of them is asked about before, for each worker
 STEADY_WINDOW: Final = 128  # in flight where another thing is varied: enough to keep any number of workers busy here
+UNANSWERED: Final = (
+    "nothing is answered: see that the service runs and serves, that the callout's account imports perf.ask and exports"
+    " the answers, and that --xkey is the service's own, if it has one (docs/measure-a-cluster.md)"
+)
+NOT_LET_IN: Final = (
+    "what is asked is answered, and nobody is let in: see that --callout-account is the key that the server's"
+    " auth_callout names, that --xkey is given if the service has a curve key, and that the tokens are for this"
+    " service (its audience, this cluster's issuer, ServiceAccounts that exist)"
+)
 MAX_RATE: Final = 12_000  # requests a second that are prepared for; a faster service ends a point early
 
 
@@ -53,6 +63,18 @@ class Bench:
     async def close(self) -> None:
         """Leave."""
         await self._asker.close()
+
+    async def try_out(self) -> None:
+        """Ask about one client, before a rate is taken for what it is not.
+
+        Raises:
+            CommandError: it is not answered, or not let in.
+        """
+        answers = await self._asker.ask_in_window(self._prepare(self._few, 1), 1, SILENCE_S)
+        if answers.unanswered:
+            raise CommandError(UNANSWERED)
+        if not answers.allowed:
+            raise CommandError(NOT_LET_IN)
 
     async def warm_up(self, processes: int) -> None:
         """Let each worker see the few tokens."""
@@ -103,7 +125,7 @@ class Bench:
             "answered": answered,
             "allowed": answers.allowed,
             "unanswered": answers.unanswered,
-            "rate": round(answered / answers.wall, 1),
+            "rate": round(answers.allowed / answers.wall, 1),
             "latency_ms": msgspec.to_builtins(summarize(answers.seconds)),
             "generator_behind_ms": msgspec.to_builtins(summarize(answers.behind)),
             "cpu_s": cpu,

@@ -1,13 +1,14 @@
 """Changes of ServiceAccounts of a real cluster: one that is waited for, or so many a second meanwhile.
 
-The many are made by a process of its own, `python -m perf.churning ORDER`, so that what they cost is not taken for the
+The many are made by a process of its own, `python -m perf.churning FILE`, so that what they cost is not taken for the
 generator's. It writes a line when the first is committed, and one when it is told to end, with how many there were.
 
 Rules kept here:
 - Each change has its time. What is late is made up for as far as the API server lets it; what was reached is said.
-- The order names files and no secrets: anybody may read a command line.
+- What is to be changed stands in a private file, with the uids: what was made since under the same names is left alone.
 """
 
+import argparse
 import asyncio
 import itertools
 import sys
@@ -34,15 +35,28 @@ T = TypeVar("T")
 
 CHANGER: Final = "changer"  # the process, beside those of `perf.target`
 BEGIN_S: Final = 60.0  # an exec plugin of a kubeconfig may take some seconds
+LEAVE_S: Final = ANSWER_S + 5  # what was sent is waited for
 BEGUN: Final = "begun"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to change: the first `count` ServiceAccounts of a place, from the last on, `rate` a second."""
+    """What to change: the ServiceAccounts of a place with these uids, from the last on, `rate` a second."""
 
     place: Place
-    count: int
+    uids: list[str]
     rate: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what somebody has written.
+
+        Raises:
+            CommandError: there is no such file, or no order in it.
+        """
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError):
+            raise CommandError(f"{path} is no order to change ServiceAccounts") from None
 
 
 class Churned(msgspec.Struct, frozen=True):
@@ -84,11 +98,12 @@ class RealChanger:
 
     async def churn_while(self, rate: int, work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
         """Change so many a second while work is done; return also how many a second really were changed."""
-        order = msgspec.json.encode(Order(self._place, self._own.count, rate)).decode()
-        with tempfile.TemporaryDirectory(prefix="nats-perf-") as directory:
+        with tempfile.TemporaryDirectory(prefix="nats-perf-") as directory:  # nobody else may look into it
+            order = Path(directory) / "order.json"
+            order.write_bytes(msgspec.json.encode(Order(self._place, self._own.uids, rate)))
             output = Path(directory) / "churning.log"
-            command = [sys.executable, "-m", "perf.churning", order]
-            async with running(command, output, leave_seconds=ANSWER_S) as process:
+            command = [sys.executable, "-m", "perf.churning", str(order)]
+            async with running(command, output, leave_seconds=LEAVE_S) as process:
                 await _wait_until_begun(process, output)
                 self._processes = {CHANGER: [process.pid]}
                 try:
@@ -102,8 +117,9 @@ class RealChanger:
 async def churn(order: Order) -> int:
     """Change until this is cancelled; say when it has begun, and how much there was of it."""
     async with ApiServer(order.place.kubeconfig) as server:
-        own = OwnServiceAccounts(server, order.place, Progress(silent=True))
-        await own.change(order.count - 1, "churn.0")
+        own = OwnServiceAccounts(server, order.place, Progress(silent=True), order.uids)
+        count = len(order.uids)
+        await own.change(count - 1, "churn.0")
         _say(BEGUN)
         began = time.monotonic()
         changes = 0
@@ -111,7 +127,7 @@ async def churn(order: Order) -> int:
         async def change(number: int) -> None:
             nonlocal changes
             await asyncio.sleep(max(began + number / order.rate - time.monotonic(), 0))
-            await own.change(order.count - 1 - number % order.count, f"churn.{number}")
+            await own.change(count - 1 - number % count, f"churn.{number}")
             changes += 1
 
         try:
@@ -123,9 +139,11 @@ async def churn(order: Order) -> int:
 
 def main() -> int:
     """Do what the order says."""
-    order = msgspec.json.decode(sys.argv[1], type=Order)
+    parser = argparse.ArgumentParser(prog="python -m perf.churning", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("order", type=Path, metavar="FILE", help="what to change; `perf.scale` writes it")
+    options = parser.parse_args()
     try:
-        return uvloop.run(run_until_signal(churn(order)))
+        return uvloop.run(run_until_signal(churn(Order.read(options.order))))
     except CommandError as error:
         _say(" ".join(error.lines))
         return error.exit_code

@@ -10,6 +10,7 @@ Rules kept here:
   (CLOCK_MONOTONIC, which all processes of a machine share).
 """
 
+import argparse
 import asyncio
 import sys
 import time
@@ -22,6 +23,8 @@ import msgspec
 import uvloop
 
 from perf.inputs import NAMESPACES
+from perf.marks import MAX_NUMBER
+from perf.target import bounded
 
 ANNOTATION: Final = "nats.io/allowed-pub-subjects"
 MAX_HISTORY: Final = 100_000  # lines of the watch that are kept for who comes back
@@ -187,5 +190,13 @@ async def _main(count: int) -> None:
         await server.serve_forever()
 
 
+def _parse() -> int:
+    """Read the arguments; ends the process with one line if they are wrong."""
+    parser = argparse.ArgumentParser(prog="python -m perf.cluster", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("count", type=bounded(1, MAX_NUMBER), metavar="N", help="how many ServiceAccounts it has")
+    count: int = parser.parse_args().count
+    return count
+
+
 if __name__ == "__main__":
-    uvloop.run(_main(int(sys.argv[1])))
+    uvloop.run(_main(_parse()))

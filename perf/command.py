@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -12,10 +13,12 @@ import uvloop
 
 from callout.demo.processes import SignalledError, run_until_signal
 from callout.errors import CommandError
+from perf.disturbance import QUIET_SHARE, say_attempts
 from perf.machine import describe_machine
 from perf.processes import OTHERS, OURSELVES, WALL, raise_file_limit
+from perf.target import SERVER
 
-QUIET_SHARE: Final = 0.1  # of the CPU: so much others may take without a measurement being worth another attempt
+_READER_GONE: Final = 128 + signal.SIGPIPE  # what a shell reports for a process that died of the signal
 Report = dict[str, Any]
 """What a measurement says: JSON."""
 
@@ -27,12 +30,27 @@ class Progress:
         """Begin."""
         self._silent = silent
         self._began_at = time.monotonic()
+        self._kept: Callable[[], Report | None] = lambda: None
 
     def say(self, text: str) -> None:
         """Say it."""
         if not self._silent:
             sys.stderr.write(f"[{time.monotonic() - self._began_at:5.0f} s] {text}\n")
             sys.stderr.flush()
+
+    def maybe_say(self, text: str | None) -> None:
+        """Say it, if there is anything to be said."""
+        if text is not None:
+            self.say(text)
+
+    def keep(self, report: Callable[[], Report | None]) -> None:
+        """Remember what is to be reported should the measurement end before its time; None if there is nothing yet."""
+        self._kept = report
+
+    @property
+    def kept(self) -> Report | None:
+        """What was found so far, as far as a measurement has kept it."""
+        return self._kept()
 
 
 Measure = Callable[[Progress], Coroutine[None, None, Report]]
@@ -62,38 +80,62 @@ def add_attempts(parser: argparse.ArgumentParser) -> None:
         choices=range(1, 101),
         default=1,
         metavar="N",
-        help="while others take more than a tenth of the CPU; the least disturbed one counts (1)",
+        help="how often each measurement is made at most, while others take more than a tenth of the CPU; the attempt"
+        " that they have disturbed least counts (1); what is deployed is measured once: who the others are there,"
+        " nobody knows",
     )
 
 
 async def find_least_disturbed(measure: Callable[[], Awaitable[Report]], attempts: int) -> Report:
     """Measure until others leave the machine alone, so often at most; return what they have disturbed least.
 
-    What was measured says so itself: `others_share`.
+    What was measured says so itself: `others_share`; where that is not known (None), one attempt is as good as another.
+    How many there were is added: `attempts`.
     """
     found = [await measure()]
-    while len(found) < attempts and found[-1]["others_share"] > QUIET_SHARE:
+    while len(found) < attempts and (found[-1]["others_share"] or 0.0) > QUIET_SHARE:
         found.append(await measure())
-    return min(found, key=lambda report: float(report["others_share"]))
+    least = min(found, key=lambda report: float(report["others_share"] or 0.0))
+    return {**least, "attempts": len(found)}
 
 
 def execute(options: argparse.Namespace, measure: Measure, render: Render) -> int:
-    """Measure, print, and return the exit code; whatever was started has ended then."""
+    """Measure, print, and return the exit code; whatever was started has ended then.
+
+    A measurement that ends before its time has printed what it has kept, and says besides why it ended.
+    """
     raise_file_limit()
+    progress = Progress(silent=options.quiet)
     try:
-        report = collect(measure, Progress(silent=options.quiet))
+        report = collect(measure, progress)
     except CommandError as error:
+        _print_kept(progress, options, render)
         sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
         return error.exit_code
     except SignalledError as stopped:
+        _print_kept(progress, options, render)
         return 128 + stopped.number
+    progress.maybe_say(say_attempts(report))
     print_report(report, options, render)
     return 0
 
 
 def print_report(report: Report, options: argparse.Namespace, render: Render) -> None:
-    """Print it for machines or for a reader."""
-    print(msgspec.json.format(msgspec.json.encode(report)).decode() if options.json else "\n".join(render(report)))
+    """Print it for machines or for a reader; should the reader be gone, end the process without a word."""
+    text = msgspec.json.format(msgspec.json.encode(report)).decode() if options.json else "\n".join(render(report))
+    try:
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter would try to write the rest once more at its end, and complain (docs.python.org, SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_READER_GONE)
+
+
+def _print_kept(progress: Progress, options: argparse.Namespace, render: Render) -> None:
+    kept = progress.kept
+    if kept is not None:
+        print_report({"machine": describe_machine(), **kept}, options, render)
 
 
 def collect(measure: Measure, progress: Progress) -> Report:
@@ -113,7 +155,12 @@ def collect(measure: Measure, progress: Progress) -> Report:
     return {"machine": describe_machine(), **found}
 
 
-def find_shares(cpu: Mapping[str, float]) -> dict[str, float]:
-    """Return what share of the machine's CPU the generator took while something was measured, and all others."""
+def find_shares(cpu: Mapping[str, float]) -> dict[str, float | None]:
+    """Return what share of the machine's CPU the generator took while something was measured, and all others.
+
+    Others are known where the processes are that were measured: else these are among them, or on another machine.
+    """
     whole = cpu[WALL] * (os.cpu_count() or 1)
-    return {f"{name}_share": round(cpu[name] / whole, 3) if whole else 0.0 for name in (OURSELVES, OTHERS)}
+    known = (OURSELVES, OTHERS) if SERVER in cpu else (OURSELVES,)
+    shares = {f"{name}_share": round(cpu[name] / whole, 3) if whole else 0.0 for name in known}
+    return {f"{OTHERS}_share": None, **shares}

@@ -2,6 +2,8 @@
 
 Rules kept here:
 - What a client sends is made before the clock runs, but for what the server's greeting decides.
+- Nobody says who he is before the server has greeted, on each connection anew: behind one address there may be servers
+  with TLS and servers without. But MQTT clients speak first.
 - Somebody knocks before the crowd comes: a wrong address or certificate is one error, and not thousands of clients that
   nobody refused.
 - A client that was refused, or waited in vain, is counted with each try; one that may try again does so after the wait
@@ -16,35 +18,27 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Self, cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final, Self, TypeVar, cast
 
 import msgspec
 
 from callout.errors import CommandError
-from perf.wire import (
-    PONG,
-    Address,
-    Login,
-    mqtt_connect,
-    read_greeting,
-    say_why,
-    websocket_frame,
-    websocket_upgrade,
-)
+from perf.hearing import Hearing, MqttHearing, NatsHearing, Verdict, WebSocketHearing, Welcome
+from perf.wire import Address, Login, mqtt_connect, say_why, websocket_frame, websocket_upgrade
+from workers.frames import OversizeError
+
+T = TypeVar("T")
 
 RETRY_S: Final = 2.0
 RETRY_JITTER_S: Final = 0.1
 VERDICT_S: Final = 10.0  # the server itself hangs up after two; this is for one that has stopped
+HUNG_UP: Final = "the server has ended the connection"
 _LINGER: Final = struct.pack("ii", 1, 0)  # reset instead of a farewell: no TIME_WAIT
-_CONNACK: Final = 0x20
-_CONNACK_SIZE: Final = 4
-_END_OF_HEAD: Final = b"\r\n\r\n"
-_UPGRADED: Final = b"HTTP/1.1 101 "
 
 
 class Client(msgspec.Struct, frozen=True):
-    """What a client sends: `greeting` as soon as it is connected, `login` when the server has said something."""
+    """What a client sends: `greeting` as soon as it is connected, `login` when the server has greeted."""
 
     greeting: bytes
     login: bytes
@@ -97,15 +91,14 @@ class Crowd:
         self._connections: list[_Connection] = []
 
     async def __aenter__(self) -> Self:
-        connection = self._prepare(_NOBODY, hold=self._protocol == "nats")
-        try:
-            async with asyncio.timeout(VERDICT_S):
-                await self._reach(connection)
-        except (OSError, TimeoutError) as error:
-            place = f"{self._address.host}:{self._address.port}"
-            raise CommandError(f"nobody can connect to {place} ({self._protocol}): {say_why(error)}") from None
-        finally:
-            connection.leave()
+        connection = self._prepare(_NOBODY)
+
+        async def look() -> None:
+            await self._reach(connection)
+            if self._protocol == "nats":
+                await connection.welcomed
+
+        await self._visit(connection, look())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -135,12 +128,30 @@ class Crowd:
                 await asyncio.sleep(RETRY_S + random.random() * RETRY_JITTER_S)
         return Outcome(began_at, None, tries)
 
-    async def _try(self, client: Client) -> bool:
-        connection = self._prepare(client, hold=self._protocol == "nats" and self._address.tls is not None)
+    async def knock(self, client: Client) -> str:
+        """Let one client log in, and leave; return why the server does not let it in, empty if it does.
+
+        Raises:
+            CommandError: there is no verdict of a server on it.
+        """
+        connection = self._prepare(client)
+        return (await self._visit(connection, self._log_in(connection))).reason
+
+    async def _visit(self, connection: "_Connection", visit: Coroutine[None, None, T]) -> T:
         try:
             async with asyncio.timeout(VERDICT_S):
-                await self._reach(connection)
-                admitted = await connection.verdict
+                return await visit
+        except (OSError, TimeoutError) as error:
+            place = f"{self._address.host}:{self._address.port}"
+            raise CommandError(f"nobody can connect to {place} ({self._protocol}): {say_why(error)}") from None
+        finally:
+            connection.leave()
+
+    async def _try(self, client: Client) -> bool:
+        connection = self._prepare(client)
+        try:
+            async with asyncio.timeout(VERDICT_S):
+                admitted = (await self._log_in(connection)).admitted
         except (OSError, TimeoutError):
             admitted = False
         if admitted:
@@ -149,8 +160,12 @@ class Crowd:
             connection.leave()
         return admitted
 
-    def _prepare(self, client: Client, *, hold: bool) -> "_Connection":
-        return _Connection(client, _VERDICTS[self._protocol], hold=hold)
+    async def _log_in(self, connection: "_Connection") -> Verdict:
+        await self._reach(connection)
+        return await connection.verdict
+
+    def _prepare(self, client: Client) -> "_Connection":
+        return _Connection(client, _HEARINGS[self._protocol](self._address), hold=self._turns_to_tls)
 
     async def _reach(self, connection: "_Connection") -> None:
         """Connect, and let the client log in once the connection is as the address has it.
@@ -159,18 +174,26 @@ class Crowd:
         """
         address = self._address
         early = None if self._protocol == "nats" else address.tls
-        await asyncio.get_running_loop().create_connection(
-            lambda: connection,
-            address.host,
-            address.port,
-            ssl=early,
-            server_hostname=address.host if early else None,
-        )
-        if connection.greeted is not None:
-            read_greeting(await connection.greeted, address)
-            if address.tls is not None:
-                await connection.secure(address.tls, address.host)
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                address.host,
+                address.port,
+                ssl=early,
+                server_hostname=address.host if early else None,
+            )
+        except (ConnectionResetError, ConnectionAbortedError):
+            if early is None:
+                raise
+            raise ConnectionError("it ends the connection where TLS is to begin: it may speak none") from None
+        if self._turns_to_tls and address.tls is not None:
+            await connection.welcomed
+            await connection.secure(address.tls, address.host)
             connection.log_in()
+
+    @property
+    def _turns_to_tls(self) -> bool:
+        return self._protocol == "nats" and self._address.tls is not None
 
 
 def make_client(protocol: str, token: str, number: int, sentinel: str, address: Address) -> Client:
@@ -188,26 +211,29 @@ def make_client(protocol: str, token: str, number: int, sentinel: str, address: 
 class _Connection(asyncio.Protocol):
     """One try of a client; with `hold` it logs in when it is told to, and not when it is greeted."""
 
-    def __init__(self, client: Client, judge: Callable[[bytes], bool | None], *, hold: bool) -> None:
+    def __init__(self, client: Client, hearing: Hearing, *, hold: bool) -> None:
         loop = asyncio.get_running_loop()
-        self.verdict: asyncio.Future[bool] = loop.create_future()
+        self.verdict: asyncio.Future[Verdict] = loop.create_future()
+        self.welcomed: asyncio.Future[None] = loop.create_future()
         self._client = client
-        self._judge = judge
+        self._hearing = hearing
+        self._hold = hold
         self._transport: asyncio.Transport | None = None
-        self._heard = b""
-        self._said = False
-        self.greeted: asyncio.Future[bytes] | None = loop.create_future() if hold else None
 
     async def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Turn to TLS."""
+        """Turn to TLS, unless there was more in the clear than the greeting."""
         assert self._transport is not None
+        assert isinstance(self._hearing, NatsHearing), "the others begin with it"
+        if self.verdict.done():
+            await self.verdict
+        self._hearing.begin_anew()
+        # From here on the transport's bytes are those of TLS: `start_tls` takes them over before it waits for any.
         loop = asyncio.get_running_loop()
         self._transport = await loop.start_tls(self._transport, self, context, server_hostname=host)
 
     def log_in(self) -> None:
         """Say who the client is."""
         assert self._transport is not None
-        self._said = True
         self._transport.write(self._client.login)
 
     def leave(self) -> None:
@@ -225,47 +251,35 @@ class _Connection(asyncio.Protocol):
             self._transport.write(self._client.greeting)
 
     def data_received(self, data: bytes) -> None:
-        self._heard += data
-        if self.greeted is not None:
-            if not self.greeted.done() and self._may_log_in():
-                self.greeted.set_result(self._heard.partition(b"\r\n")[0])
-        elif not self._said and self._client.login and self._may_log_in():
-            self.log_in()
-        verdict = self._judge(self._heard)
-        if verdict is not None:
-            self._heard = b""
-            if not self.verdict.done():
-                self.verdict.set_result(verdict)
+        if self.verdict.done():
+            return
+        try:
+            for word in self._hearing.feed(data):
+                self._take(word)
+        except (ConnectionError, OversizeError) as error:
+            self._fail(error)
 
-    def connection_lost(self, _: Exception | None) -> None:
-        if not self.verdict.done():
-            self.verdict.set_result(False)
-        if self.greeted is not None and not self.greeted.done():
-            self.greeted.set_result(b"")
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(error or ConnectionError(HUNG_UP))
 
-    def _may_log_in(self) -> bool:
-        """Tell whether the greeting is complete: a line of NATS, or the head of an HTTP answer that says yes."""
-        if not self._client.greeting:
-            return self._heard.endswith(b"\r\n")
-        return self._heard.startswith(_UPGRADED) and _END_OF_HEAD in self._heard
+    def _take(self, word: Welcome | Verdict) -> None:
+        if isinstance(word, Welcome):
+            if not self.welcomed.done():
+                self.welcomed.set_result(None)
+            if not self._hold and self._client.login:
+                self.log_in()
+        elif not self.verdict.done():
+            self.verdict.set_result(word)
 
-
-def _judge_nats(heard: bytes) -> bool | None:
-    if PONG in heard:
-        return True
-    return False if b"-ERR" in heard else None
+    def _fail(self, error: Exception) -> None:
+        for waiting in (self.welcomed, self.verdict):
+            if not waiting.done():
+                waiting.set_exception(ConnectionError(say_why(error)))
+                waiting.exception()  # nobody may be waiting for this one
 
 
-def _judge_websocket(heard: bytes) -> bool | None:
-    if _END_OF_HEAD in heard and not heard.startswith(_UPGRADED):
-        return False
-    return _judge_nats(heard)
-
-
-def _judge_mqtt(heard: bytes) -> bool | None:
-    if len(heard) < _CONNACK_SIZE:
-        return None
-    return heard[0] == _CONNACK and heard[3] == 0
-
-
-_VERDICTS: Final = {"nats": _judge_nats, "ws": _judge_websocket, "mqtt": _judge_mqtt}
+_HEARINGS: Final[dict[str, Callable[[Address], Hearing]]] = {
+    "nats": NatsHearing,
+    "ws": WebSocketHearing,
+    "mqtt": lambda _: MqttHearing(),
+}

@@ -1,6 +1,9 @@
 """The goals, and what was measured of each. Pure.
 
-A goal is a ratio within one run wherever it can be, so that it means the same on another machine.
+Rules kept here:
+- A goal is a ratio within one run wherever it can be, so that it means the same on another machine.
+- It names the set-up that counts, so that its figure can be found in the tables.
+- What was not run has no goals. What was run and has no figure for one shows a dash.
 """
 
 from collections.abc import Mapping
@@ -9,6 +12,7 @@ from typing import Final
 import msgspec
 
 from perf import ladder, load, overload, scale, storm
+from perf.bench import STEADY_WINDOW
 from perf.cases import FIRST_SEEN, REMEMBERED
 from perf.command import Report
 from perf.storm import ONE_WORKER, TWO_WORKERS
@@ -40,22 +44,27 @@ class Goal(msgspec.Struct, frozen=True):
 GOALS: Final = (
     Goal(
         f"decision ÷ bare cryptography in process, RS256, {FIRST_SEEN}",
-        "CPU of a whole decision ÷ bare cryptography, first seen",
+        "CPU of a whole decision ÷ bare cryptography: RS256, server mode, first seen",
         AT_MOST,
         1.25,
     ),
     Goal(f"decision ÷ bare cryptography in process, RS256, {REMEMBERED}", "the same, token remembered", AT_MOST, 1.30),
     Goal(
-        f"worker ÷ in process, {FIRST_SEEN}", "CPU of one worker for a request ÷ in process, first seen", AT_MOST, 1.35
+        f"worker ÷ in process, {FIRST_SEEN}",
+        f"CPU of a worker for a request ÷ in process: one worker, {STEADY_WINDOW} in flight, first seen",
+        AT_MOST,
+        1.35,
     ),
     Goal(f"worker ÷ in process, {REMEMBERED}", "the same, token remembered", AT_MOST, 1.35),
     Goal(
         f"rate ÷ bare, two workers, {FIRST_SEEN}",
-        "decisions/s, two workers ÷ (1 s ÷ bare cryptography), first seen",
+        f"decisions/s ÷ (1 s ÷ bare cryptography): two workers, {STEADY_WINDOW} in flight, first seen",
         AT_LEAST,
         0.9,
     ),
     Goal(f"rate ÷ bare, two workers, {REMEMBERED}", "the same, token remembered", AT_LEAST, 0.9),
+    Goal("p99 at half load, one worker, ms", "p99 at half load, through nats-server: one worker, ms", AT_MOST, 5),
+    Goal("p99 at half load, two workers, ms", "the same, two workers", AT_MOST, 5),
     Goal(
         f"service ÷ server CPU, 100 at once, {ONE_WORKER}",
         "storm, 100 at once: CPU of the service ÷ of nats-server, one worker",
@@ -64,22 +73,27 @@ GOALS: Final = (
     ),
     Goal(f"service ÷ server CPU, 100 at once, {TWO_WORKERS}", "the same, two workers", AT_MOST, 0.45),
     Goal(
-        "goodput at 3 times ÷ at 1 times capacity",
-        "overload at the subject, answers within 1.5 s: 3 times ÷ 1 times capacity",
-        AT_LEAST,
-        0.9,
-    ),
-    Goal(
         "rate, 4,000 at once ÷ 400 at once",
-        "end to end: connections/s, 4,000 clients at once ÷ 400 at once",
+        "end to end, two workers: connections/s, 4,000 clients at once ÷ 400 at once",
         AT_LEAST,
         0.8,
     ),
-    Goal("not in at the end, 4,000 at once with retry", "of these 4,000 not in at the end, with retry", AT_MOST, 0),
+    Goal(
+        "not in at the end, 4,000 at once with retry",
+        "of these 4,000 not in at the end, with retry (if nobody is refused without it, nobody has to come back)",
+        AT_MOST,
+        0,
+    ),
+    Goal(
+        "goodput at 3 times ÷ at 1 times capacity",
+        "overload at the subject, two workers: answers/s within 1.5 s, 3 times ÷ 1 times capacity",
+        AT_LEAST,
+        0.9,
+    ),
     Goal("100,000: ready after the list, s", "100,000 ServiceAccounts: seconds from the list to ready", AT_MOST, 3),
     Goal("100,000: supervisor, MiB", "100,000: memory of the supervisor, MiB", AT_MOST, 150),
     Goal("100,000: snapshot, MiB", "100,000: snapshot, MiB", AT_MOST, 60),
-    Goal("100,000: worker, MiB", "100,000: private memory of a worker, MiB", AT_MOST, 45),
+    Goal("100,000: worker, MiB", "100,000: private memory of a worker (the larger of two), MiB", AT_MOST, 45),
     Goal(
         "growth of the worker with ServiceAccounts, MiB",
         "growth of a worker from the fewest ServiceAccounts to the most, MiB",
@@ -89,12 +103,16 @@ GOALS: Final = (
     Goal("1,000,000: snapshot ÷ that of 100,000", "1,000,000: snapshot ÷ that of 100,000", AT_MOST, 10.5),
     Goal(
         "1,000,000: p50 at half load ÷ that of 100,000",
-        "1,000,000: median latency at half load ÷ that at 100,000",
+        "1,000,000: median latency at half load, at rest ÷ that at 100,000",
         AT_MOST,
         1.2,
     ),
-    Goal("change to decision, p99, ms", "change of an annotation → decision that knows it, p99, ms", AT_MOST, 50),
-    Goal("p99 at half load, ms", "decision at half load, through nats-server, p99, ms", AT_MOST, 5),
+    Goal(
+        "change to decision, p99, ms",
+        "change of an annotation → decision that knows it, p99 of the slowest number of ServiceAccounts, ms",
+        AT_MOST,
+        50,
+    ),
 )
 """In the order of the report. Growth "none" is a MiB at most: what an allocator rounds to."""
 
@@ -115,11 +133,12 @@ def find_figures(results: Mapping[str, Report]) -> dict[str, float | None]:
 
 
 def judge(results: Mapping[str, Report]) -> list[list[object]]:
-    """Return a row for each goal: what it is, the goal, what was measured, and yes, no or nothing."""
+    """Return a row for each goal of what was run: what it is, the goal, what was measured, and yes, no or nothing."""
     figures = find_figures(results)
     rows: list[list[object]] = []
     for goal in GOALS:
-        value = figures.get(goal.figure)
-        verdict = "" if value is None else "yes" if goal.is_reached(value) else "no"
-        rows.append([goal.about, f"{goal.side} {goal.bound:g}", value, verdict])
+        if goal.figure in figures:
+            value = figures[goal.figure]
+            verdict = "" if value is None else "yes" if goal.is_reached(value) else "no"
+            rows.append([goal.about, f"{goal.side} {goal.bound:g}", value, verdict])
     return rows

@@ -122,7 +122,8 @@ def render(report: Report) -> list[str]:
         f"{report['unit']}",
         "whole: a decision as a worker makes it; bare: its cryptography alone: to verify the request's signature and",
         "(first seen) the token's, and to sign the user JWT and the response; ratio: whole / bare",
-        f"{report['rounds']} rounds of {report['batch']} requests, {report['serviceaccounts']} ServiceAccounts",
+        f"rounds: {report['rounds']}; requests in each: {report['batch']}",
+        f"ServiceAccounts: {report['serviceaccounts']:,}",
         "",
         f"{'decision':<36}{'whole':>9}{'bare':>9}{'ratio':>8}",
     ]

@@ -5,6 +5,10 @@ the clock runs. Tokens are first seen (each asked about once) or remembered (few
 half of the capacity, each request at its own time, as if nothing depended on the answers.
 
 Beside it stands what the same decision costs in process, and its bare cryptography, measured in the same run.
+
+Of a deployed set-up (--nats-url) the windows are all there is to vary, and real clients wait behind these requests
+meanwhile. One request is asked before: if that is not answered, or its client not let in, nothing is measured. A rate
+is of clients that are let in.
 """
 
 import argparse
@@ -23,8 +27,9 @@ from perf.script import execute_on, parse_target
 from perf.sections.load import POINTS
 from perf.summary import MICROSECONDS, ratio
 from perf.tables import table, tabulate
-from perf.target import WORKERS, Target, add_arguments, bounded, parse_numbers
+from perf.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments, bounded, numbers_to
 from perf.timing import measure as time_steps
+from perf.tokens import check_lifetime
 from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
@@ -32,6 +37,14 @@ ALGORITHM: Final = "RS256"  # what most clusters sign with
 IN_PROCESS_BATCH: Final = 200
 MAX_SECONDS: Final = 50.0  # within `LONG_S`, which requests are good for
 GIVEN: Final = "as given"
+HERE: Final = {
+    "workers": [1, 2],
+    "replicas": [1, 2, 3],
+    "serviceaccounts": 1000,
+    "first_seen": 8000,
+    "rounds": 9,
+}
+"""Defaults of what only a set-up that is started here has."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,18 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target | None]:
     """Read the arguments; ends the process with one line if they are wrong."""
     parser = make_parser("load", __doc__)
-    parser.add_argument("--workers", type=parse_numbers, default=[1, 2], metavar="N,…", help="workers (1,2)")
-    parser.add_argument("--replicas", type=parse_numbers, default=[1, 2, 3], metavar="N,…", help="replicas (1,2,3)")
+    parser.add_argument("--workers", type=numbers_to(MAX_PROCESSES), metavar="N,…", help="workers (1,2)")
+    parser.add_argument("--replicas", type=numbers_to(MAX_PROCESSES), metavar="N,…", help="replicas (1,2,3)")
     parser.add_argument(
-        "--windows", type=parse_numbers, default=[1, 8, 32, 128, 512], metavar="N,…", help="in flight (1,8,32,128,512)"
+        "--windows",
+        type=numbers_to(MAX_WINDOW),
+        default=[1, 8, 32, 128, 512],
+        metavar="N,…",
+        help="in flight (1,8,32,128,512)",
     )
     parser.add_argument("--seconds", type=bounded(0.1, MAX_SECONDS, float), default=3.0, help="for a point (3)")
-    parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), default=1000, help="how many there are (1000)")
-    parser.add_argument("--first-seen", type=bounded(1, 100_000), default=8000, help="tokens asked about once (8000)")
-    parser.add_argument("--rounds", type=bounded(1, 1000), default=9, help="of the measurement in process (9)")
+    parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), help="how many there are (1000)")
+    parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (8000)")
+    parser.add_argument("--rounds", type=bounded(1, 1000), help="of the measurement in process (9)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False)
-    return parse_target(parser, arguments, direct=True)
+    return parse_target(parser, arguments, direct=True, here=HERE)
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
@@ -63,7 +80,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     in_process = measure_in_process(options.rounds)
     points = []
     for workers in options.workers:
-        progress.say(f"load: {workers} workers, {options.first_seen} tokens first seen")
+        progress.say(f"load: --workers {workers}, {options.first_seen} tokens first seen")
 
         async def meet_tokens(workers: int = workers) -> Report:
             setup = run_local(
@@ -76,7 +93,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
                 return point
 
         points.append(await find_least_disturbed(meet_tokens, options.attempts))
-        progress.say(f"load: {workers} workers, {FEW_TOKENS} tokens remembered")
+        progress.say(f"load: --workers {workers}, {FEW_TOKENS} tokens remembered")
         async with run_local(
             population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
@@ -85,7 +102,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
             points += await _vary_window(bench, REMEMBERED, options, progress)
             await bench.close()
     for replicas in options.replicas:
-        progress.say(f"load: {replicas} replicas of one worker")
+        progress.say(f"load: --replicas {replicas}, of one worker each")
         async with run_local(
             population, workers=1, replicas=replicas, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
@@ -98,7 +115,9 @@ async def measure(population: Population, options: argparse.Namespace, progress:
 
 async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure what is deployed."""
+    progress.maybe_say(check_lifetime(target.tokens, (len(options.windows) + 1) * options.seconds))
     bench = await Bench.open(target, {}, options.attempts)
+    await bench.try_out()
     points = await _vary_window(bench, GIVEN, options, progress)
     await bench.close()
     return {"points": points}
@@ -132,21 +151,24 @@ def measure_in_process(rounds: int) -> dict[str, Any]:
 
 
 def find_goals(report: Report) -> dict[str, float | None]:
-    """Return the figures that have a goal, from a report of set-ups that were started here.
+    """Return the figures that have a goal, from a report of set-ups that were started here, with one replica.
 
     `worker ÷ in process`: CPU of one worker for a request, in terms of the decision in process. `rate ÷ bare`: the
-    best rate with two workers, in terms of what bare cryptography would allow one core.
+    rate with two workers, in terms of what bare cryptography would allow one core. Both with `STEADY_WINDOW` in
+    flight, with which the workers never run out of requests.
     """
     found: dict[str, float | None] = {}
+    points = [point for point in report["points"] if point["series"] != "replicas"]
+    steady = {(point["workers"], point["tokens"]): point for point in points if point["window"] == STEADY_WINDOW}
+    half = {point["workers"]: point["latency_ms"]["p99"] for point in points if point["series"] == "half load"}
     for token in (FIRST_SEEN, REMEMBERED):
         costs = report["in_process"][token]
-        mine = [point for point in report["points"] if point["tokens"] == token and point["window"] is not None]
-        one = [p["cpu_us_per_request"][WORKERS] for p in mine if p["workers"] == p["replicas"] == 1 and p["answered"]]
-        two = [p["rate"] for p in mine if p["workers"] * p["replicas"] == 2]
-        found[f"worker ÷ in process, {token}"] = ratio(min(one, default=None), costs["whole"])
-        found[f"rate ÷ bare, two workers, {token}"] = ratio(max(two, default=None), MICROSECONDS / costs["bare"])
-    half = [point["latency_ms"]["p99"] for point in report["points"] if point["series"] == "half load"]
-    found["p99 at half load, ms"] = min((value for value in half if value is not None), default=None)
+        one, two = (steady.get((workers, token), {}) for workers in (1, 2))
+        cost = one.get("cpu_us_per_request", {}).get(WORKERS)
+        found[f"worker ÷ in process, {token}"] = ratio(cost, costs["whole"])
+        found[f"rate ÷ bare, two workers, {token}"] = ratio(two.get("rate"), MICROSECONDS / costs["bare"])
+    for name, workers in (("one worker", 1), ("two workers", 2)):
+        found[f"p99 at half load, {name}, ms"] = half.get(workers)
     return found
 
 

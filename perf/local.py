@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -35,7 +36,8 @@ from callout.demo.processes import POLL_S, running
 from callout.demo.server import find_binary, run_server
 from callout.demo.service import Service, run_service
 from callout.errors import CommandError
-from callout.fetch_errors import explain
+from callout.fetch import GuardedPool, read_body
+from callout.fetch_errors import FetchError
 from callout.secret import Secret
 from perf.changing import Changed
 from perf.cluster import identify, subject_of
@@ -51,7 +53,8 @@ T = TypeVar("T")
 
 ASKER: Final = "perf"
 START_S: Final = 300.0  # a million ServiceAccounts take a minute or two
-HTTP_S: Final = 30.0
+HTTP_S: Final = 30.0  # for a whole page
+MAX_PAGE: Final = 1 << 20  # bytes; that of a service has 8 KB, however many its workers are
 TOKEN_LIFETIME_S: Final = 24 * 3600
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it
 _MQTT: Final = re.compile(r"Listening for MQTT clients on mqtt://127\.0\.0\.1:(\d+)")
@@ -181,14 +184,28 @@ async def read_metric_of(url: str, name: str) -> float:
     Raises:
         CommandError: there is no such page.
     """
+    page = await asyncio.to_thread(_fetch_page, url)
     try:
-        response = await asyncio.to_thread(urllib3.request, "GET", url, timeout=HTTP_S, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise CommandError(str(explain(error, url))) from None
+        lines = [line for line in page.decode().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        value = sum(float(line.rpartition(" ")[2]) for line in lines)
+    except ValueError:
+        value = nan
+    if not isfinite(value):
+        raise CommandError(f"{url} is no page of the service: {name} cannot be read on it")
+    return value
+
+
+def _fetch_page(url: str) -> bytes:
+    ends_at = time.monotonic() + HTTP_S
+    try:
+        with GuardedPool(urllib3.PoolManager()) as pool:
+            response = pool.open(url, head_seconds=HTTP_S, silence_seconds=HTTP_S)
+            page = read_body(response, "it", limit=MAX_PAGE, seconds=ends_at - time.monotonic())
+    except FetchError as error:
+        raise CommandError(f"{url} cannot be read: {error}") from None
     if response.status != HTTPStatus.OK:
         raise CommandError(f"{url} answers with status {response.status}")
-    lines = [line for line in response.data.decode().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
+    return page
 
 
 @asynccontextmanager
@@ -206,21 +223,24 @@ async def _run_cluster(folder: Path, serviceaccounts: int) -> AsyncIterator[str]
 def _make_plan(folder: Path) -> tuple[Plan, str, str]:
     """Make the demo's plan in server mode, with listeners for WebSocket and MQTT, and an account that may ask.
 
+    What the two accounts share is for each other alone: requests hold tokens, and answers logins.
+
     Returns: the plan, the callout's public key, the password of that user.
     """
     issuer = draw_key(Kind.ACCOUNT)
     passwords = {name: draw_key(Kind.USER).public for name in (SERVICE_USER, ASKER)}
     rights = {"publish": list(SERVICE_PUBLISHES), "subscribe": list(SERVICE_SUBSCRIBES)}
     answers = f"{INBOX}.>"
+    asking = {"publish": ASKING_SUBJECT, "subscribe": answers}
     accounts = {
         "AUTH": {
             "users": [{"user": SERVICE_USER, "password": passwords[SERVICE_USER], "permissions": rights}],
-            "exports": [{"stream": answers}],
+            "exports": [{"stream": answers, "accounts": ["PERF"]}],
             "imports": [{"stream": {"account": "PERF", "subject": ASKING_SUBJECT}, "to": SUBJECT}],
         },
         "PERF": {
-            "users": [{"user": ASKER, "password": passwords[ASKER]}],
-            "exports": [{"stream": ASKING_SUBJECT}],
+            "users": [{"user": ASKER, "password": passwords[ASKER], "permissions": asking}],
+            "exports": [{"stream": ASKING_SUBJECT, "accounts": ["AUTH"]}],
             "imports": [{"stream": {"account": "AUTH", "subject": answers}}],
         },
         "APP": {"jetstream": "enabled"},

@@ -6,6 +6,10 @@ if it comes within 1.5 s. End to end clients come at so many times the rate that
 refused, as nats.go does.
 
 Capacity is measured first, on the same set-up: the rate with a window of requests, or of clients, on their way.
+
+Warning: of a deployed cluster (--nats-url) real clients are refused or slowed meanwhile; begin small. Unless it is said
+no more than twice the capacity is asked for there, and 500 clients come. One request is asked before, and one client
+comes: where these are not let in, nothing is measured.
 """
 
 import argparse
@@ -27,10 +31,11 @@ from perf.processes import Meter
 from perf.requests import SERVER_WAITS_S, RequestMaker
 from perf.script import execute_on, parse_target
 from perf.sections.overload import CONNECTED, STRAIGHT, say_capacity_connected, say_capacity_straight
-from perf.storm import SERVICEACCOUNTS, run_storm
+from perf.storm import SERVICEACCOUNTS, run_storm, say_shared, try_out
 from perf.summary import ratio, summarize
 from perf.tables import table, tabulate
-from perf.target import Target, add_arguments, bounded
+from perf.target import MAX_PROCESSES, Target, add_arguments, bounded, read_list
+from perf.tokens import check_lifetime
 
 IN_TIME_S: Final = 1.5  # of the server's two seconds: what comes later may be too late for the client
 CAPACITY_SECONDS: Final = 2.0
@@ -44,6 +49,8 @@ SIGNING_TRIES: Final = 5
 MAX_REQUESTS: Final = 400_000
 SETTLE_S: Final = 2.5  # after an overload: what waits has been dropped by then
 FACTORS: Final = "0.5,1,2,3,4,6,8"
+DEPLOYED_FACTORS: Final = "0.5,1,2"  # others need a deployed cluster too
+STEP_S: Final = 10.0  # that a step end to end takes, about
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,41 +63,49 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     """Read the arguments; ends the process with one line if they are wrong."""
     parser = make_parser("overload", __doc__)
     parser.add_argument(
-        "--factors", type=parse_factors, default=parse_factors(FACTORS), metavar="F,…", help=f"of capacity ({FACTORS})"
+        "--factors", type=parse_factors, metavar="F,…", help=f"of capacity ({FACTORS}; deployed {DEPLOYED_FACTORS})"
     )
     parser.add_argument("--seconds", type=bounded(0.5, 60, float), default=4.0, help="for each, straight (4)")
-    parser.add_argument("--clients", type=bounded(0, ROOM), default=3000, help="for each, end to end; 0: none (3000)")
+    parser.add_argument("--clients", type=bounded(0, ROOM), help="for each, end to end; 0: none (3000; deployed 500)")
     parser.add_argument("--tries", type=bounded(1, 1000), default=30, help="of each client (30)")
-    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    parser.add_argument("--workers", type=bounded(1, MAX_PROCESSES), help="of the service, if it is started here (2)")
     add_attempts(parser)
-    add_arguments(parser, direct=True, connecting=True)
-    return parse_target(parser, arguments, direct=True)
+    add_arguments(parser, direct=True, connecting=True, others=())
+    here = {"factors": parse_factors(FACTORS), "clients": 3000, "workers": 2}
+    deployed = {"factors": parse_factors(DEPLOYED_FACTORS), "clients": 500}
+    return parse_target(parser, arguments, direct=True, here=here, deployed=deployed)
 
 
 def parse_factors(text: str) -> list[float]:
-    """Read factors from 0.1 to 20, separated by commas.
+    """Read factors from 0.1 to 20, separated by commas, none of them twice.
 
     Raises:
         argparse.ArgumentTypeError: they are none.
     """
-    try:
-        factors = [float(word) for word in text.split(",")]
-    except ValueError:
-        factors = []
-    if not factors or not all(0.1 <= factor <= 20 for factor in factors):
-        raise argparse.ArgumentTypeError("factors from 0.1 to 20 are wanted, separated by commas")
-    return factors
+    return read_list(text, _read_factor, "factors from 0.1 to 20")
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure a set-up that is started here; the report is what `--json` prints."""
     tokens = max(options.clients, FEW_TOKENS)
     async with run_local(population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=tokens) as local:
-        return {"workers": options.workers, **await measure_target(local.target, options, progress)}
+        return {"workers": options.workers, **await _measure(local.target, options, progress)}
 
 
 async def measure_target(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
-    """Measure what is there."""
+    """Measure what is deployed."""
+    steps = len(options.factors) * (options.seconds + SETTLE_S + (STEP_S if options.clients else 0))
+    progress.maybe_say(check_lifetime(target.tokens, steps))
+    bench = await Bench.open(target, {})
+    await bench.try_out()
+    await bench.close()
+    if options.clients:
+        await try_out(target, "nats")
+        progress.maybe_say(say_shared(target, options.clients))
+    return await _measure(target, options, progress)
+
+
+async def _measure(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
     straight = await _overload_subject(target, options, progress)
     connected = await _overload_server(target, options, progress) if options.clients else {}
     return {"straight": straight, "end_to_end": connected}
@@ -103,7 +118,7 @@ async def _overload_subject(target: Target, options: argparse.Namespace, progres
     capacity = (await bench.run_window(REMEMBERED, STEADY_WINDOW, CAPACITY_SECONDS, series="capacity"))["rate"]
     await bench.close()
     if not capacity or target.login is None:
-        raise CommandError("nothing is answered at all, so there is nothing to be overloaded")
+        raise CommandError("nobody is let in any more, so there is nothing to be overloaded")
     maker = target.maker()
     asker = Asker(target.login, maker)
     await asker.connect(target.addresses["nats"])
@@ -132,7 +147,8 @@ async def _overload_server(target: Target, options: argparse.Namespace, progress
     async def come(number: int, arrival: Arrival) -> Report:
         return await find_least_disturbed(lambda: run_storm(target, "nats", number, arrival), options.attempts)
 
-    capacity = (await come(CAPACITY_CLIENTS, Arrival(CAPACITY_AT_ONCE)))["rate"]
+    crowd = CAPACITY_CLIENTS if target.find_processes() else min(CAPACITY_CLIENTS, options.clients)
+    capacity = (await come(crowd, Arrival(CAPACITY_AT_ONCE)))["rate"]
     if not capacity:
         raise CommandError("nobody gets in at all, so there is nothing to be overloaded")
     steps = []
@@ -170,19 +186,20 @@ def sign_on_time(
 
 
 def describe(answers: Answers, offered: float, seconds: float, cpu: dict[str, float]) -> Report:
-    """Sum up what became of requests.
+    """Sum up what became of requests; those that let nobody in count as neither in time nor late.
 
     Goodput is answers in time, for each second from the first request to the last answer: what has piled up while
     requests were sent, and is worked off afterwards, took time as well.
     """
-    in_time = sum(took <= IN_TIME_S for took in answers.seconds)
+    in_time = sum(took <= IN_TIME_S for took in answers.seconds) - sum(took <= IN_TIME_S for took in answers.refusals)
     return {
         "offered": round(offered, 1),
         "goodput": round(in_time / max(answers.wall, seconds), 1),
         "in_time": in_time,
-        "late": len(answers.seconds) - in_time,
+        "late": answers.allowed - in_time,
         "unanswered": answers.unanswered,
         "allowed": answers.allowed,
+        "not_let_in": len(answers.refusals),
         "latency_ms": msgspec.to_builtins(summarize(answers.seconds)),
         "generator_behind_ms": msgspec.to_builtins(summarize(answers.behind)),
         "cpu_s": cpu,
@@ -202,7 +219,16 @@ def render(report: Report) -> list[str]:
     lines = [say_capacity_straight(straight), "", *tabulate(STRAIGHT, straight["steps"])]
     if connected:
         lines += ["", say_capacity_connected(connected), "", *tabulate(CONNECTED, connected["steps"])]
-    return [*lines, "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    if "workers" in report:  # goals are of what is started here
+        lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    return lines
+
+
+def _read_factor(word: str) -> float:
+    factor = float(word)
+    if not 0.1 <= factor <= 20:
+        raise ValueError
+    return factor
 
 
 if __name__ == "__main__":

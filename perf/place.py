@@ -1,10 +1,12 @@
 """Where in a deployed cluster ServiceAccounts are made for a measurement, as the arguments say it.
 
-The namespace has to exist and to be named: nothing is made where nobody has asked for it.
+The namespace has to exist and to be named: nothing is made where nobody has asked for it. It is none of the cluster's
+own, for tokens are made of the ServiceAccounts in it, and somebody is given the right to have that done.
 """
 
 import argparse
 import os
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from callout.kube.client import DEFAULT_KUBECONFIG
 
 DEFAULT_AUDIENCE: Final = "nats"
 DEFAULT_PREFIX: Final = "nats.io/"
+_CLUSTERS_OWN: Final = re.compile(r"default|kube-.*")
 _OPTIONS: Final = ("kubeconfig", "namespace", "audience", "annotation_prefix", "metrics_url", "keep")
 
 
@@ -24,7 +27,7 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         kubeconfig: its path, or several joined by colons.
-        namespace: an existing one.
+        namespace: an existing one, with no ServiceAccounts of others.
         audience: whom the service wants tokens to be meant for.
         annotation_prefix: what the annotations begin with that it reads.
         metrics_urls: its pages, as far as they can be reached; one a replica.
@@ -42,7 +45,7 @@ class Place(msgspec.Struct, frozen=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say it."""
     group = parser.add_argument_group("ServiceAccounts of the deployed cluster")
-    group.add_argument("--namespace", metavar="NAME", help="an existing one, in which they are made and deleted")
+    group.add_argument("--namespace", metavar="NAME", help="an existing, empty one, in which they are made and deleted")
     group.add_argument("--kubeconfig", metavar="FILE", help=f"of who may ($KUBECONFIG, or else {DEFAULT_KUBECONFIG})")
     group.add_argument("--audience", metavar="WORD", help=f"the service's JWT_AUDIENCE ({DEFAULT_AUDIENCE})")
     group.add_argument(
@@ -88,9 +91,12 @@ def _find_kubeconfig(given: str | None) -> str:
 
 def _check_namespace(given: str | None) -> str:
     try:
-        return parse_namespace(given or "")
+        namespace = parse_namespace(given or "")
     except ValueError:
         raise ValueError("--namespace has to name an existing namespace, to make ServiceAccounts in") from None
+    if _CLUSTERS_OWN.fullmatch(namespace):
+        raise ValueError("--namespace has to name a namespace of its own: neither default nor kube-…")
+    return namespace
 
 
 def _check_prefix(given: str | None) -> str:

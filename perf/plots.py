@@ -5,6 +5,7 @@ Rules kept here:
   own, so that no page's background swallows them.
 - The same numbers give the same bytes: a plot that has not changed shows no difference.
 - What is not known (None) leaves a gap; of nothing at all comes an empty plot and no error.
+- An axis begins and ends at a tick with its number, beyond all values; where those are whole, so are the ticks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,10 @@ _BAR: Final = 26
 _BAR_GAP: Final = 14
 _NAMES: Final = 250  # what the names of bars take
 _TICKS: Final = 6
+_MOST_TICKS: Final = 10  # of a logarithmic axis, before it has those of whole powers alone
+_SMALLEST: Final = 1e-9  # of a logarithmic axis; what is smaller has a linear one
 _CHARACTER: Final = 7  # width, about
+_DASH: Final = 7  # the shortest
 MAX_POINTS: Final = 600  # of a line: more than the plot has room for
 _COLOURS: Final = ("#1f6fb4", "#d1661a", "#2a8f4a", "#b0317a", "#7a5cc0", "#8a6d1a", "#138a8a", "#b03a3a", "#5f6b7a")
 _GROUND: Final = 'class="ground" fill="#ffffff"'
@@ -48,34 +52,31 @@ class Axis(msgspec.Struct, frozen=True):
 
 
 class _Scale(msgspec.Struct, frozen=True):
-    """Where a value lies between two ends of the paper."""
+    """Where a value lies between two ends of the paper: the first of the ticks and the last."""
 
-    low: float
-    high: float
+    ticks: Sequence[float]
     begin: float
     end: float
     logarithmic: bool
 
     def place(self, value: float) -> float:
-        low, high, at = (self._fold(number) for number in (self.low, self.high, value))
+        low, high, at = (self._fold(number) for number in (self.ticks[0], self.ticks[-1], value))
         return self.begin + (self.end - self.begin) * ((at - low) / (high - low) if high > low else 0.5)
-
-    def ticks(self) -> list[float]:
-        if self.logarithmic:
-            first, last = floor(log10(self.low)), ceil(log10(self.high))
-            found = [10.0**power for power in range(first, last + 1)]
-            inside = [tick for tick in found if self.low <= tick <= self.high]
-            return inside if len(inside) > 1 else [self.low, self.high]
-        step = _round_up((self.high - self.low) / _TICKS)
-        count = floor((self.high - self.low) / step + 1e-9)
-        return [self.low + step * number for number in range(count + 1)]
 
     def _fold(self, value: float) -> float:
         return log10(value) if self.logarithmic else value
 
 
-def draw_lines(title: str, x: Axis, y: Axis, lines: Mapping[str, Sequence[Point]], *, marks: bool = True) -> str:
-    """Draw lines over a common axis; `marks` puts a dot on each point."""
+def draw_lines(
+    title: str,
+    x: Axis,
+    y: Axis,
+    lines: Mapping[str, Sequence[Point]],
+    *,
+    marks: bool = True,
+    dashed: Sequence[str] = (),
+) -> str:
+    """Draw lines over a common axis; `marks` puts a dot on each point, `dashed` ones let those show that they cover."""
     known = {name: _thin([(a, b) for a, b in points if b is not None]) for name, points in lines.items()}
     points = [point for line in known.values() for point in line]
     top = _TOP + _LEGEND_LINE * ceil(len(known) / 2)
@@ -86,7 +87,8 @@ def draw_lines(title: str, x: Axis, y: Axis, lines: Mapping[str, Sequence[Point]
         up = _make_scale([b for _, b in points], y, height - _BOTTOM, top)
         body += _draw_grid(across, up, x, y, top, height)
         for number, (name, line) in enumerate(known.items()):
-            body += _draw_line(line, across, up, _COLOURS[number % len(_COLOURS)], marks=marks)
+            dashes = _make_dashes(dashed.index(name), len(dashed)) if name in dashed else ""
+            body += _draw_line(line, across, up, _COLOURS[number % len(_COLOURS)], dashes, marks=marks)
             body += _legend(name, number)
     else:
         body.append(_text(WIDTH / 2, height / 2, "nothing was measured", "middle"))
@@ -99,7 +101,7 @@ def draw_bars(title: str, unit: str, bars: Mapping[str, Mapping[str, float]]) ->
     longest = max((sum(bar.values()) for bar in bars.values()), default=0) or 1
     top = _TOP + _LEGEND_LINE * ceil(len(parts) / 2)
     height = top + (_BAR + _BAR_GAP) * len(bars) + _BOTTOM
-    scale = _Scale(0, longest, _NAMES, WIDTH - 90, logarithmic=False)
+    scale = _Scale((0, longest), _NAMES, WIDTH - 90, logarithmic=False)
     body = _title(title)
     for number, part in enumerate(parts):
         body += _legend(part, number)
@@ -120,22 +122,38 @@ def draw_bars(title: str, unit: str, bars: Mapping[str, Mapping[str, float]]) ->
 
 
 def _make_scale(values: Sequence[float], axis: Axis, begin: float, end: float) -> _Scale:
-    positive = [value for value in values if value > 0]
-    if axis.logarithmic and positive and len(positive) == len(values):
-        return _Scale(min(positive), max(positive), begin, end, logarithmic=min(positive) < max(positive))
+    if axis.logarithmic and min(values) >= _SMALLEST:
+        return _Scale(_list_powers(min(values), max(values)), begin, end, logarithmic=True)
     low, high = min(0, *values, 0), max(0, *values, 0)
-    step = _round_up((high - low) / _TICKS) if high > low else 1.0
-    return _Scale(low, low + step * max(ceil((high - low) / step - 1e-9), 1), begin, end, logarithmic=False)
+    step = _round_up((high - low) / _TICKS)
+    if all(float(value).is_integer() for value in values):
+        step = max(step, 1.0)
+    last = max(ceil((high - low) / step - 1e-9), 1)
+    return _Scale([low + step * number for number in range(last + 1)], begin, end, logarithmic=False)
+
+
+def _list_powers(low: float, high: float) -> list[float]:
+    """Return those of 1, 2, 5, 10, 20 and so on from below both to above; if those are many, of 1, 10, 100."""
+    found: list[float] = []
+    for digits in ((1, 2, 5), (1,)):
+        powers = range(floor(log10(low)) - 1, ceil(log10(high)) + 2)
+        all_ticks = [float(f"{digit}e{power}") for power in powers for digit in digits]
+        first = max(tick for tick in all_ticks if tick <= low)
+        last = min(tick for tick in all_ticks if tick >= high)
+        found = [tick for tick in all_ticks if first <= tick <= last]
+        if len(found) <= _MOST_TICKS:
+            break
+    return found
 
 
 def _draw_grid(across: _Scale, up: _Scale, x: Axis, y: Axis, top: float, height: float) -> list[str]:
     bottom = height - _BOTTOM
     body = []
-    for tick in up.ticks():
+    for tick in up.ticks:
         at = up.place(tick)
         body.append(f'<line {_GRID} x1="{_LEFT}" y1="{at:.1f}" x2="{WIDTH - _RIGHT}" y2="{at:.1f}"/>')
         body.append(_text(_LEFT - 8, at + 4, _number(tick), "end"))
-    for tick in across.ticks():
+    for tick in across.ticks:
         at = across.place(tick)
         body.append(f'<line {_GRID} x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{bottom}"/>')
         body.append(_text(at, bottom + 18, _number(tick), "middle"))
@@ -149,14 +167,20 @@ def _draw_grid(across: _Scale, up: _Scale, x: Axis, y: Axis, top: float, height:
 
 
 def _draw_line(
-    line: Sequence[tuple[float, float]], across: _Scale, up: _Scale, colour: str, *, marks: bool
+    line: Sequence[tuple[float, float]], across: _Scale, up: _Scale, colour: str, dashes: str, *, marks: bool
 ) -> list[str]:
     places = [(across.place(a), up.place(b)) for a, b in line]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-    body = [f'<polyline class="line" fill="none" stroke-width="2" stroke="{colour}" points="{path}"/>']
+    body = [f'<polyline class="line" fill="none" stroke-width="2" stroke="{colour}"{dashes} points="{path}"/>']
     if marks:
         body += [f'<circle class="mark" cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{colour}"/>' for a, b in places]
     return body
+
+
+def _make_dashes(number: int, lines: int) -> str:
+    """Return what dashes a line so that, where it covers one that stands before it, each keeps a part of the way."""
+    shown = _DASH * (lines - number)
+    return f' stroke-dasharray="{shown} {_DASH * (lines + 1) - shown}"'
 
 
 def _legend(name: str, number: int) -> list[str]:

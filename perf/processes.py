@@ -1,6 +1,9 @@
 """What processes cost: CPU and memory, as Linux accounts for them (proc(5)).
 
 A process that has ended, or is not ours to look into, costs nothing that is known: it counts as zero from then on.
+
+Linux counts the work of all CPUs in whole ticks (a hundredth of a second), and a process's own to the microsecond: over
+a short time the two do not add up. What is found is never more than all CPUs can do in the time, and never below 0.
 """
 
 import os
@@ -17,7 +20,7 @@ OTHERS: Final = "others"
 WALL: Final = "wall"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")  # in a second
 _KIB: Final = 1024
-_BUSY: Final = "busy"
+BUSY: Final = "busy"
 _STAT: Final = Path("/proc/stat")
 
 
@@ -45,15 +48,31 @@ class Meter:
 
     def read(self) -> dict[str, float]:
         """Return the seconds of CPU that each group has taken since the beginning, and the time itself as `wall`."""
-        spent = {name: round(now - self._before[name], 3) for name, now in self._read().items()}
-        all_busy = spent.pop(_BUSY)
-        others = max(round(all_busy - sum(spent.values()), 3), 0.0)
-        return {**spent, OTHERS: others, WALL: round(time.monotonic() - self._began_at, 3)}
+        wall = time.monotonic() - self._began_at
+        return reckon(self._before, self._read(), wall)
 
-    def _read(self) -> dict[str, float]:
-        found = {name: sum(read_cpu(pid) for pid in pids) for name, pids in self._groups.items()}
+    def _read(self) -> dict[str, list[float]]:
+        found = {name: [read_cpu(pid) for pid in pids] for name, pids in self._groups.items()}
         own = resource.getrusage(resource.RUSAGE_SELF)
-        return {**found, OURSELVES: own.ru_utime + own.ru_stime, _BUSY: _read_busy()}
+        return {**found, OURSELVES: [own.ru_utime + own.ru_stime], BUSY: [_read_busy()]}
+
+
+def reckon(before: Mapping[str, Sequence[float]], now: Mapping[str, Sequence[float]], wall: float) -> dict[str, float]:
+    """Return what each group has spent between two readings, and what is left of all CPUs' work for `others`.
+
+    Args:
+        before: seconds of CPU by group, of each process; of this one, and of all that was `busy`.
+        now: the same; of a process that has ended meanwhile it is 0.
+        wall: the seconds between.
+    """
+    spent = {
+        name: round(sum(max(after - then, 0.0) for then, after in zip(values, now[name], strict=True)), 3)
+        for name, values in before.items()
+    }
+    room = wall * (os.cpu_count() or 1)
+    all_busy = min(spent.pop(BUSY), room)
+    others = max(round(all_busy - sum(spent.values()), 3), 0.0)
+    return {**spent, OTHERS: others, WALL: round(wall, 3)}
 
 
 def read_cpu(pid: int) -> float:

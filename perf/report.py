@@ -9,12 +9,14 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from perf.command import Report
+from perf.disturbance import find_disturbance, say_disturbed
 from perf.goals import judge
 from perf.machine import say_python
 from perf.sections import ladder, load, overload, scale, simulate, soak, storm
@@ -24,6 +26,7 @@ from perf.tables import markdown_table
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs/performance.md"
 IMAGES: Final = "images"
+BEGAN: Final = "began_at"  # in what a script has measured: when, in UTC
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 _BETWEEN: Final = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
@@ -78,18 +81,14 @@ def publish(results: Mapping[str, Any], page: Path) -> None:
 
 def _write_body(results: Mapping[str, Any], images: Path) -> list[str]:
     """Write the plots into a folder, and return the lines of a page that stands beside it."""
-    sections = [describe(results[name]) for name, describe in _SECTIONS.items() if name in results]
+    reports = {name: results[name] for name in _SECTIONS if name in results}
+    sections = [_SECTIONS[name](report) for name, report in reports.items()]
     images.mkdir(exist_ok=True)
     for plot in (plot for section in sections for plot in section.plots):
         (images / plot.file).write_text(plot.svg)
-    lines = [
-        *_say_machine(results),
-        _say_others(results),
-        "",
-        "### Goals",
-        "",
-        *markdown_table(("what", "goal", "measured", "reached"), judge(results)),
-    ]
+    lines = [*_say_machine(results), *_say_when(reports), *_say_others(reports)]
+    if goals := judge(reports):
+        lines += ["", "### Goals", "", *markdown_table(("what", "goal", "measured", "reached"), goals)]
     for section in sections:
         lines += ["", *render(section, images.name)]
     return lines
@@ -98,21 +97,29 @@ def _write_body(results: Mapping[str, Any], images: Path) -> list[str]:
 def _say_machine(results: Mapping[str, Any]) -> list[str]:
     machine = results["machine"]
     return [
+        *(["**Tiny: these figures say nothing.**", ""] if results.get("tiny") else []),
         f"{results['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']},",
         f"{say_python(machine)}; nats-server, service, generator and pretend API server on the same cores.",
     ]
 
 
-def _say_others(results: Mapping[str, Any]) -> str:
+def _say_when(reports: Mapping[str, Report]) -> list[str]:
+    """Say when each script began: they may be of several runs."""
+    began = [(name, datetime.fromisoformat(report[BEGAN])) for name, report in reports.items() if BEGAN in report]
+    return [f"Begun at (UTC): {', '.join(f'{name} {at:%H:%M}' for name, at in began)}."] if began else []
+
+
+def _say_others(reports: Mapping[str, Report]) -> list[str]:
     """Say how much of the machine others took, which every rate suffers from."""
-    steps = [*results.get("load", {}).get("points", []), *results.get("storm", {}).get("rows", [])]
-    shares = sorted(step["others_share"] for step in steps)
+    shares = sorted(share for report in reports.values() for share in find_disturbance(report).shares)
     if not shares:
-        return ""
-    return (
-        f"While requests and storms were measured, whatever else ran on this machine took {shares[0]:.0%} to"
-        f" {shares[-1]:.0%} of its CPU ({shares[len(shares) // 2]:.0%} in the median)."
-    )
+        return []
+    lines = [
+        f"While requests and storms were measured, whatever else ran on this machine took {shares[0]:.0%} to",
+        f"{shares[-1]:.0%} of its CPU ({shares[len(shares) // 2]:.0%} in the median).",
+    ]
+    disturbed = say_disturbed(reports)
+    return [*lines, f"**Disturbed**: {disturbed}."] if disturbed else lines
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ has: time until the service knows the last one is measured in place of the time 
 tells; memory of its processes is not to be had, the size of the snapshot only with --metrics-url. Changes count from
 the API server's answer to a PATCH, and from its sending. Of several replicas each answer is of any of them.
 
-What was made is deleted at the end, after an error or a signal too (--keep leaves it). Should the script be killed, its
-next run does it, or this; two runs in one namespace disturb each other:
-  kubectl delete serviceaccounts --namespace NAME --selector nats-k8s-oidc-callout/made-by=perf.scale
-It takes the verbs list, create, patch and delete on serviceaccounts and create on serviceaccounts/token there.
+The namespace has to be empty, but for the ServiceAccount default: who may create serviceaccounts/token in it can have a
+token of each that is there. It takes that, and the verbs list, create, patch and delete on serviceaccounts.
+
+What was made is deleted at the end, after an error or a signal too (--keep leaves it). Should the script be killed, the
+first line lists what it has left; with the second it is deleted, by its names, since a label is easily set:
+  kubectl get serviceaccounts --namespace NAME --selector nats-k8s-oidc-callout/made-by=perf.scale --output name |
+    grep -xE 'serviceaccount/perf-scale-(run|[0-9]+)' | xargs -r kubectl delete --namespace NAME
+Its marker, perf-scale-run, keeps a second run from beginning in the same namespace.
 """
 
 import argparse
@@ -35,12 +39,13 @@ from perf.changing import Changer, Inquirer, follow_changes
 from perf.churning import RealChanger
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
 from perf.local import Local, Population, read_metric, read_metric_of, run_local
+from perf.marks import MAX_NUMBER
 from perf.processes import read_memory
 from perf.script import execute_on, parse_target
-from perf.sections.scale import READINESS
+from perf.sections.scale import DECISIONS, READINESS, list_decisions
 from perf.serviceaccounts import OwnServiceAccounts, own_serviceaccounts
 from perf.summary import percentile, ratio
-from perf.tables import Column, at, show, table, tabulate
+from perf.tables import table, tabulate
 from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded, parse_numbers
 
 KNOWN_S: Final = 50.0  # a ServiceAccount that is not let in by then never is; within what a request is good for
@@ -50,25 +55,6 @@ LOCAL_CHURN: Final = 1000
 DEPLOYED_CHURN: Final = 100  # for the same reason
 MIB: Final = 1 << 20
 SNAPSHOT: Final = "nats_auth_snapshot_bytes"
-_ALL: Final = (
-    *READINESS,
-    Column("from sending: p50 ms", at("change_ms", "from_sending", "p50")),
-    Column("p99 ms", at("change_ms", "from_sending", "p99")),
-    Column("known after s", at("seconds_to_know")),
-)
-_DECISIONS: Final = (
-    Column("decisions", at("what")),
-    Column("requests/s", at("full", "rate")),
-    Column("not let in", lambda row: sum(row[load]["answered"] - row[load]["allowed"] for load in ("full", "half"))),
-    Column("unanswered", lambda row: sum(row[load]["unanswered"] for load in ("full", "half"))),
-    Column("worker µs", at("cost", WORKERS)),
-    Column("p50 ms", at("full", "latency_ms", "p50")),
-    Column("p99 ms", at("full", "latency_ms", "p99")),
-    Column("half load: p50 ms", at("half", "latency_ms", "p50")),
-    Column("p99 ms", at("half", "latency_ms", "p99")),
-    Column("generator's share", at("full", "generator_share")),
-    Column("others' share", at("full", "others_share")),
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,16 +81,19 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False, tokens=False)
     place.add_arguments(parser)
-    options, target = parse_target(parser, arguments, direct=True)
+    options, target = parse_target(
+        parser,
+        arguments,
+        direct=True,
+        here={"serviceaccounts": list(LOCAL_NUMBERS), "churn": LOCAL_CHURN},
+        deployed={"serviceaccounts": list(DEPLOYED_NUMBERS), "churn": DEPLOYED_CHURN},
+    )
     try:
         options.place = place.find_place(options)
     except ValueError as error:
         parser.error(str(error))
-    numbers, churn = (LOCAL_NUMBERS, LOCAL_CHURN) if target is None else (DEPLOYED_NUMBERS, DEPLOYED_CHURN)
-    options.serviceaccounts = options.serviceaccounts or list(numbers)
-    options.churn = options.churn or churn
-    if max(options.serviceaccounts) > 1_000_000:
-        parser.error("--serviceaccounts is 1000000 at most")
+    if max(options.serviceaccounts) > MAX_NUMBER:
+        parser.error(f"--serviceaccounts is {MAX_NUMBER} at most")
     return options, target
 
 
@@ -154,7 +143,7 @@ async def _measure_one(target: Target, changer: Changer, options: argparse.Names
     row["at_rest"] = await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="at rest")
     half = row["at_rest"]["rate"] / 2
     if not half:
-        raise CommandError("no request is answered any more")
+        raise CommandError("nobody is let in any more")
     row["at_rest_half_load"] = await bench.run_at(REMEMBERED, half, options.seconds)
 
     async def ask_meanwhile() -> Report:
@@ -220,8 +209,9 @@ def find_goals(report: Report) -> dict[str, float | None]:
         found["100,000: supervisor, MiB"] = large["supervisor_mib"]
         found["100,000: snapshot, MiB"] = large["snapshot_mib"]
         found["100,000: worker, MiB"] = large["worker_mib"]
-    smallest, largest = rows[min(rows)], rows[max(rows)]
-    found["growth of the worker with ServiceAccounts, MiB"] = round(largest["worker_mib"] - smallest["worker_mib"], 1)
+    fewest, most = min(rows), max(rows)
+    growth = rows[most]["worker_mib"] - rows[fewest]["worker_mib"]
+    found["growth of the worker with ServiceAccounts, MiB"] = round(growth, 1) if most > fewest else None
     huge = rows.get(1_000_000)
     if huge and large:
         found["1,000,000: snapshot ÷ that of 100,000"] = ratio(huge["snapshot_mib"], large["snapshot_mib"])
@@ -234,23 +224,11 @@ def find_goals(report: Report) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    at_rest = [_take_out(row, "at_rest", "at rest") for row in report["rows"]]
-    changing = [
-        _take_out(row, "while_changing", f"{show(row['changes_a_second'])} changes/s") for row in report["rows"]
-    ]
-    lines = [*tabulate(_ALL, report["rows"]), "", *tabulate(_DECISIONS, at_rest), "", *tabulate(_DECISIONS, changing)]
+    rows = report["rows"]
+    lines = [*tabulate(READINESS, rows), "", *tabulate(DECISIONS, list_decisions(rows))]
     if "workers" in report:
         lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
     return lines
-
-
-def _take_out(row: Report, name: str, state: str) -> Report:
-    return {
-        "what": f"{row['serviceaccounts']:,}, {state}",
-        "full": row[name],
-        "half": row[f"{name}_half_load"],
-        "cost": row[name]["cpu_us_per_request"],
-    }
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from perf.command import Report, make_parser, print_report
-from perf.sections.simulate import COURSES, list_courses
+from perf.sections.simulate import COURSES, LAME_DUCK, WITH_JITTER, list_courses, say_fleet
 from perf.tables import tabulate
 from perf.target import bounded
 
@@ -84,7 +84,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--spread", type=bounded(1, HOUR_S), default=120, help="seconds of the beginning (120)")
     parser.add_argument("--servers", type=bounded(1, 10_000), default=12, help="nats-servers (12)")
-    parser.add_argument("--restarts-at", type=bounded(-1, 24 * HOUR_S), default=1800, help="second; -1: none (1800)")
+    parser.add_argument(
+        "--restarts-at", type=bounded(-1, 24 * HOUR_S), default=1800, help="second of the first; -1: none (1800)"
+    )
     parser.add_argument("--restart-every", type=bounded(1, HOUR_S), default=150, help="seconds (150)")
     parser.add_argument("--lame-duck", type=bounded(1, HOUR_S), default=120, help="seconds that it lasts (120)")
     return parser.parse_args(arguments)
@@ -95,8 +97,8 @@ def reckon(options: argparse.Namespace) -> Report:
     courses = {}
     variants = (
         ("without jitter", 0.0, 1),
-        ("with jitter", options.jitter, 1),
-        ("with jitter and lame duck mode", options.jitter, options.lame_duck),
+        (WITH_JITTER, options.jitter, 1),
+        (LAME_DUCK, options.jitter, options.lame_duck),
     )
     for name, jitter, leaving in variants:
         fleet = Fleet(
@@ -174,11 +176,15 @@ def _let_end(ending: list[float], second: int, admitted: float, fleet: Fleet) ->
 
 
 def describe(course: Course, fleet: Fleet) -> Report:
-    """Sum a course up; the beginning, which is the same for all, is left out of the peaks."""
+    """Sum a course up; the beginning, which is the same for all, is left out of all but its own peak.
+
+    The peak before the restarts is None if they begin no later than the beginning ends.
+    """
     settled = min(fleet.spread * 2, max(len(course.asking) - 1, 0))
-    calm = course.asking[settled : fleet.restarts_at if fleet.restarts_at > settled else None]
+    calm = course.asking[settled : fleet.restarts_at if fleet.restarts_at >= 0 else None]
     return {
-        "peak_before_restarts": round(max(calm)),
+        "peak_beginning": round(max(course.asking[:settled], default=course.asking[0])),
+        "peak_before_restarts": round(max(calm)) if calm else None,
         "peak_asking": round(max(course.asking[settled:])),
         "refusals": round(sum(course.refused[settled:])),
         "seconds_above_capacity": sum(asking > fleet.capacity for asking in course.asking[settled:]),
@@ -191,12 +197,7 @@ def describe(course: Course, fleet: Fleet) -> Report:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of a table."""
-    about = (
-        f"{report['clients']:,} clients, logins of {report['ttl']} s, {report['capacity']:,.0f} logins/s decided,"
-        f" {report['servers']} servers restarted from second {report['restarts_at']} on,"
-        f" every {report['restart_every']} s"
-    )
-    return [about, "", *tabulate(COURSES, list_courses(report))]
+    return [*say_fleet(report), "", *tabulate(COURSES, list_courses(report))]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 A steady stream of requests, each at its own time. At each interval one line: how many were answered, how long it took,
 memory of supervisor and workers, what was logged as a warning, workers that were started anew. In the end the slope of
-memory (MiB an hour) and the drift of the latency, from the straight line that fits best.
+memory (MiB an hour) and the drift of the latency, from the straight line that fits best; a signal (Ctrl-C) brings the
+end forward, and so does a connection that breaks.
+
+Of a deployed set-up (--nats-url) memory and log are not to be had. One request is asked before: if that is not
+answered, or its client not let in, nothing is measured. Tokens have to last as long as the run.
 """
 
 import argparse
@@ -19,15 +23,22 @@ from perf.processes import read_memory
 from perf.script import execute_on, parse_target
 from perf.sections.soak import ROWS
 from perf.summary import slope
-from perf.tables import table, tabulate
-from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded
+from perf.tables import show, table, tabulate
+from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments, bounded
+from perf.tokens import check_lifetime
 
 MIB: Final = 1 << 20
 HOUR_S: Final = 3600
+MINUTES: Final = 60  # in an hour
 MAX_INTERVAL_S: Final = 50.0  # within what requests are good for
 SERVICEACCOUNTS: Final = 1000
 RECONNECTED: Final = "reconnected to NATS"
 RESTARTS: Final = "nats_auth_worker_restarts_total"
+_SLOPES: Final = {
+    "supervisor_mib_per_hour": "memory of the supervisor, MiB",
+    "workers_mib_per_hour": "memory of the workers, MiB",
+    "p50_ms_per_hour": "median latency, ms",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,9 +53,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--hours", type=bounded(0, 24 * 31, float), default=2.0, help="how long (2)")
     parser.add_argument("--rate", type=bounded(1, 20_000), default=500, help="requests a second (500)")
     parser.add_argument("--interval", type=bounded(0.2, MAX_INTERVAL_S, float), default=30.0, help="seconds (30)")
-    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    parser.add_argument("--workers", type=bounded(1, MAX_PROCESSES), help="of the service, if it is started here (2)")
     add_arguments(parser, direct=True, connecting=False)
-    return parse_target(parser, arguments, direct=True)
+    return parse_target(parser, arguments, direct=True, here={"workers": 2})
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
@@ -59,9 +70,12 @@ async def measure_target(
     target: Target, options: argparse.Namespace, progress: Progress, local: Local | None = None
 ) -> Report:
     """Measure what is there; of a deployed one (no `local`) memory and log are not to be had."""
-    bench = await Bench.open(target, {})
-    await bench.warm_up(options.workers)
     rows: list[Report] = []
+    progress.keep(lambda: _sum_up(options, rows) if rows else None)
+    progress.maybe_say(check_lifetime(target.tokens, options.hours * HOUR_S + options.interval))
+    bench = await Bench.open(target, {})
+    await bench.try_out()
+    await bench.warm_up(options.workers)
     began = time.monotonic()
     while not rows or time.monotonic() - began < options.hours * HOUR_S:
         point = await bench.run_at(REMEMBERED, options.rate, options.interval)
@@ -75,11 +89,20 @@ async def measure_target(
             **(await _look(local) if local else {}),
         }
         rows.append(row)
-        progress.say(
-            f"soak: {row['hours']:.2f} of {options.hours:g} hours, {row['answered']} answered,"
-            f" p99 {row['latency_ms']['p99']} ms, workers {row.get('workers_mib', '-')} MiB"
-        )
+        progress.say(f"soak: {say_progress(row, options.hours)}")
     await bench.close()
+    return _sum_up(options, rows)
+
+
+def say_progress(row: Report, hours: float) -> str:
+    """Say how far it is, in minutes if it is short, and what the last interval was like."""
+    size, unit = (1, "hours") if hours >= 1 else (MINUTES, "minutes")
+    done = f"{row['hours'] * size:.2f} of {hours * size:.4g} {unit}"
+    memory = f", workers {show(row['workers_mib'])} MiB" if "workers_mib" in row else ""
+    return f"{done}, {row['answered']:,} answered, p99 {show(row['latency_ms']['p99'])} ms{memory}"
+
+
+def _sum_up(options: argparse.Namespace, rows: Sequence[Report]) -> Report:
     return {"rate": options.rate, "rows": rows, "slopes": find_slopes(rows)}
 
 
@@ -95,7 +118,15 @@ def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    return [*tabulate(ROWS, report["rows"]), "", *table(("growth by the hour", "is"), list(report["slopes"].items()))]
+    slopes = [(_SLOPES[name], value) for name, value in report["slopes"].items()]
+    return [*tabulate(ROWS, report["rows"]), "", *table((_say_fitted(report["rows"]), "is"), slopes)]
+
+
+def _say_fitted(rows: Sequence[Report]) -> str:
+    """Say what slopes are, and over how long they were fitted if that is less than what they are of."""
+    span = rows[-1]["hours"] - rows[0]["hours"]
+    over = "" if span >= 1 else f", from {span * MINUTES:.3g} minutes alone"
+    return f"growth by the hour{over}"
 
 
 async def _look(local: Local) -> Report:

@@ -4,6 +4,10 @@ So many clients are on their way at once; whoever is in stays. Each has a token 
 Without retry a client that is refused is lost; with retry it comes back as nats.go does, after 2 s. With retry is
 measured where somebody was refused without, and of what is deployed wherever somebody gets in at all. Each row is a
 set-up of its own, unless it is deployed.
+
+Warning: of a deployed cluster (--nats-url) real clients are refused or slowed meanwhile; begin small. Unless it is said
+100 come at once there, 500 in all. One client comes before each protocol: if it is not let in, nobody follows.
+Fewer tokens than clients are used again, and a token that the service remembers costs it less.
 """
 
 import argparse
@@ -16,8 +20,9 @@ from typing import Final
 
 import msgspec
 
+from callout.errors import CommandError
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, find_shares, make_parser
-from perf.crowd import Arrival, Crowd, Outcome, make_client
+from perf.crowd import RETRY_S, Arrival, Crowd, Outcome, make_client
 from perf.local import Local, Population, run_local
 from perf.processes import Meter
 from perf.script import execute_on, parse_target
@@ -25,6 +30,7 @@ from perf.sections.storm import ROWS
 from perf.summary import ratio, summarize
 from perf.tables import table, tabulate
 from perf.target import (
+    MAX_PROCESSES,
     PROTOCOLS,
     SERVER,
     SUPERVISOR,
@@ -32,12 +38,22 @@ from perf.target import (
     Target,
     add_arguments,
     bounded,
-    parse_numbers,
+    numbers_to,
+    read_list,
 )
+from perf.tokens import check_lifetime
 
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000
 RETRY: Final = ("no", "yes", "both")
+HERE: Final = {"at_once": [100, 400, 4000], "clients": 2000, "workers": [2]}
+DEPLOYED: Final = {"at_once": [100], "clients": 500}
+"""Defaults: others need a deployed cluster too. Workers are none of its."""
+STORM_S: Final = 10  # that a storm takes, about, besides what clients wait that come back
+NOT_LET_IN: Final = (
+    "see that the tokens are for this service (its audience, this cluster's issuer, ServiceAccounts that exist), that"
+    " it runs, and in operator mode that --sentinel is given or the server has a default_sentinel"
+)
 ONE_WORKER: Final = "one worker"
 TWO_WORKERS: Final = "two workers"
 
@@ -52,22 +68,22 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     """Read the arguments; ends the process with one line if they are wrong."""
     parser = make_parser("storm", __doc__)
     parser.add_argument(
-        "--at-once", type=parse_numbers, default=[100, 400, 4000], metavar="N,…", help="on their way (100,400,4000)"
+        "--at-once", type=numbers_to(MAX_CLIENTS), metavar="N,…", help="on their way (100,400,4000; deployed 100)"
     )
     parser.add_argument(
-        "--clients", type=bounded(1, MAX_CLIENTS), default=2000, help="in all, or as many as come at once (2000)"
+        "--clients",
+        type=bounded(1, MAX_CLIENTS),
+        help="in all (2000; deployed 500); where more come at once, so many as come at once",
     )
     parser.add_argument("--protocol", type=parse_protocols, default=["nats"], metavar="P,…", help="nats, ws, mqtt")
     parser.add_argument("--retry", choices=RETRY, default="both", help="whether who is refused comes back (both)")
     parser.add_argument("--tries", type=bounded(2, 1000), default=20, help="with retry, of each client (20)")
     parser.add_argument(
-        "--workers", type=parse_numbers, default=[2], metavar="N,…", help="of the service, in a set-up started here (2)"
+        "--workers", type=numbers_to(MAX_PROCESSES), metavar="N,…", help="of the service, in a set-up started here (2)"
     )
     add_attempts(parser)
     add_arguments(parser, direct=False, connecting=True)
-    options, target = parse_target(parser, arguments, direct=False)
-    if max(options.at_once) > MAX_CLIENTS:
-        parser.error(f"--at-once is {MAX_CLIENTS} at most: there are no more files and ports")
+    options, target = parse_target(parser, arguments, direct=False, here=HERE, deployed=DEPLOYED)
     if target is not None:
         missing = [protocol for protocol in options.protocol if protocol not in target.addresses]
         if missing:
@@ -76,44 +92,107 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
 
 
 def parse_protocols(text: str) -> list[str]:
-    """Read the names of protocols, separated by commas.
+    """Read the names of protocols, separated by commas, none of them twice.
 
     Raises:
         argparse.ArgumentTypeError: there is another one.
     """
-    names = [word.strip() for word in text.split(",")]
-    if not set(names) <= set(PROTOCOLS):
-        raise argparse.ArgumentTypeError(f"protocols are {', '.join(PROTOCOLS)}, separated by commas")
-    return names
+    return read_list(text, _read_protocol, f"protocols ({', '.join(PROTOCOLS)})")
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure set-ups that are started here; the report is what `--json` prints."""
     rows: list[Report] = []
     for workers, protocol, at_once in product(options.workers, options.protocol, options.at_once):
-        clients = max(options.clients, at_once)
+        clients = count_clients(options, at_once, progress)
         setup = partial(run_local, population, workers=workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients)
         for tries in list_tries(options):
             if tries > 1 and options.retry == "both" and rows[-1]["refused"] == 0:
                 continue
-            progress.say(f"storm: {workers} workers, {_say(protocol, clients, at_once, tries)}")
+            progress.say(f"storm: --workers {workers}, {_say(protocol, clients, at_once, tries)}")
             come = partial(_storm_here, setup, protocol, clients, Arrival(at_once, tries=tries))
             rows.append({"workers": workers, **await find_least_disturbed(come, options.attempts)})
     return {"rows": rows}
 
 
 async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
-    """Measure what is deployed."""
+    """Measure what is deployed; a protocol by which nobody gets in leaves the others alone.
+
+    Raises:
+        CommandError: there was one; what was measured besides is kept.
+    """
+    progress.maybe_say(check_lifetime(target.tokens, _estimate(options)))
     rows: list[Report] = []
-    for protocol, at_once in product(options.protocol, options.at_once):
-        clients = max(options.clients, at_once)
-        for tries in list_tries(options):
-            if tries > 1 and options.retry == "both" and rows[-1]["admitted"] == 0:
-                progress.say("storm: nobody was let in, so nobody comes back")
-                continue
-            progress.say(f"storm: {_say(protocol, clients, at_once, tries)}")
-            rows.append(await run_storm(target, protocol, clients, Arrival(at_once, tries=tries)))
+    failures: list[str] = []
+    progress.keep(lambda: {"rows": rows} if rows else None)
+    for protocol in options.protocol:
+        try:
+            await try_out(target, protocol)
+            for at_once in options.at_once:
+                rows += await _measure_with_and_without(target, protocol, at_once, options, progress)
+        except CommandError as error:
+            progress.say(f"storm: {protocol} cannot be measured")
+            failures += error.lines
+    if failures:
+        raise CommandError(*failures)
     return {"rows": rows}
+
+
+async def try_out(target: Target, protocol: str) -> None:
+    """Let one client come, before thousands of refusals are taken for a storm.
+
+    Raises:
+        CommandError: it was not let in, or could not even connect.
+    """
+    address = target.addresses[protocol]
+    client = make_client(protocol, target.tokens[0], 0, target.sentinel, address)
+    async with Crowd(address, protocol) as crowd:
+        reason = await crowd.knock(client)
+    if reason:
+        place = f"{address.host}:{address.port} ({protocol})"
+        raise CommandError(f"the first client is not let in at {place}: {reason}; {NOT_LET_IN}")
+
+
+async def _measure_with_and_without(
+    target: Target, protocol: str, at_once: int, options: argparse.Namespace, progress: Progress
+) -> list[Report]:
+    clients = count_clients(options, at_once, progress)
+    progress.maybe_say(say_shared(target, clients))
+    rows: list[Report] = []
+    for tries in list_tries(options):
+        if tries > 1 and options.retry == "both" and rows[-1]["admitted"] == 0:
+            progress.say("storm: nobody was let in, so nobody comes back")
+            continue
+        progress.say(f"storm: {_say(protocol, clients, at_once, tries)}")
+        rows.append(await run_storm(target, protocol, clients, Arrival(at_once, tries=tries)))
+    return rows
+
+
+def say_shared(target: Target, clients: int) -> str | None:
+    """Say that tokens are fewer than clients, if they are: what the service remembers costs it less."""
+    tokens = len(target.tokens)
+    if tokens >= clients:
+        return None
+    return f"{clients} clients share {tokens} tokens, which the service remembers: with one for each it has more to do"
+
+
+def count_clients(options: argparse.Namespace, at_once: int, progress: Progress) -> int:
+    """Return how many come: at least as many as come at once, which is said if it is more than was asked for."""
+    if at_once > options.clients:
+        progress.say(f"storm: {at_once} clients in place of {options.clients}, since so many come at once")
+    return max(int(options.clients), at_once)
+
+
+def _estimate(options: argparse.Namespace) -> float:
+    """Return about how many seconds all storms take."""
+    waiting = options.tries * RETRY_S if options.retry != "no" else 0
+    return len(options.protocol) * len(options.at_once) * (len(list_tries(options)) * STORM_S + waiting)
+
+
+def _read_protocol(word: str) -> str:
+    if word not in PROTOCOLS:
+        raise ValueError
+    return word
 
 
 async def _storm_here(
@@ -179,7 +258,10 @@ def find_goals(report: Report) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    return [*tabulate(ROWS, report["rows"]), "", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    lines = tabulate(ROWS, report["rows"])
+    if all("workers" in row for row in report["rows"]):  # goals are of what is started here
+        lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+    return lines
 
 
 def _say(protocol: str, clients: int, at_once: int, tries: int) -> str:

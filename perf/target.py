@@ -1,28 +1,42 @@
 """What is measured: a set-up that is started here, or one that is deployed and said by arguments.
 
 Both come to the same: where to connect, as whom, with which tokens; and, of what runs here, which processes to look at.
+
+An error names the argument and never repeats what was given for it: where a path is wanted, somebody gives the secret.
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from callout.config.credentials import CredentialError
-from callout.config.values import parse_list
 from callout.doctor.nats_claims import find_jwts
 from perf.requests import RequestMaker
-from perf.wire import MQTT_PORTS, WEBSOCKET_PORTS, Address, Login, parse_address, parse_nats_url, read_login
+from perf.tokens import read_text, read_tokens
+from perf.wire import (
+    MQTT_PORTS,
+    NATS_PORTS,
+    WEBSOCKET_PORTS,
+    Address,
+    Login,
+    check_ca_file,
+    parse_address,
+    read_login,
+)
 from workers.nkeys import Kind, decode_public, looks_public
 
 SERVER: Final = "server"
 SUPERVISOR: Final = "supervisor"
 WORKERS: Final = "workers"
 PROTOCOLS: Final = ("nats", "ws", "mqtt")
-MAX_TOKENS: Final = 1_000_000
-_PORTS: Final = {"ws": WEBSOCKET_PORTS, "mqtt": MQTT_PORTS}
+MAX_PROCESSES: Final = 256  # workers, or replicas
+MAX_WINDOW: Final = 100_000  # requests in flight
+_PORTS: Final = {"nats": NATS_PORTS, "ws": WEBSOCKET_PORTS, "mqtt": MQTT_PORTS}
+
+T = TypeVar("T")
 
 Groups = Mapping[str, Sequence[int]]
 
@@ -53,7 +67,14 @@ class Target(msgspec.Struct, frozen=True):
         return RequestMaker(self.callout_account, self.xkey)
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, direct: bool, connecting: bool, tokens: bool = True) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    *,
+    direct: bool,
+    connecting: bool,
+    tokens: bool = True,
+    others: Collection[str] = ("ws", "mqtt"),
+) -> None:
     """Add the arguments that say what is deployed.
 
     Args:
@@ -61,11 +82,17 @@ def add_arguments(parser: argparse.ArgumentParser, *, direct: bool, connecting: 
         direct: whether requests are sent straight to the subject.
         connecting: whether clients connect.
         tokens: whether they are given; a script that leaves them out makes its own.
+        others: protocols by which clients connect besides NATS.
     """
     group = parser.add_argument_group("a deployed set-up, in place of one that is started here")
     group.add_argument("--nats-url", metavar="URL", help="nats://host:4222 or tls://host:4222")
     if tokens:
-        group.add_argument("--tokens", type=Path, metavar="FILE", help="ServiceAccount tokens, one a line")
+        group.add_argument(
+            "--tokens",
+            type=Path,
+            metavar="FILE",
+            help="ServiceAccount tokens, one a line; where clients are more, the service sees them again",
+        )
     group.add_argument("--ca-file", type=Path, metavar="FILE", help="certificates to trust instead of the system's")
     if direct:
         group.add_argument(
@@ -77,8 +104,10 @@ def add_arguments(parser: argparse.ArgumentParser, *, direct: bool, connecting: 
         group.add_argument("--callout-account", metavar="A…", help="public key of the callout's issuer or account")
         group.add_argument("--xkey", metavar="X…", default="", help="public curve key of the service, if it has one")
     if connecting:
-        group.add_argument("--ws-url", metavar="URL", help="ws://host:port or wss://host:port")
-        group.add_argument("--mqtt-url", metavar="URL", help="mqtt://host:port or tls://host:port")
+        for protocol in others:
+            plain, encrypted = _PORTS[protocol]
+            form = f"{plain}://host:port or {encrypted}://host:port"
+            group.add_argument(f"--{protocol}-url", metavar="URL", help=form)
         group.add_argument("--sentinel", type=Path, metavar="FILE", help="credentials or JWT, shown beside a token")
 
 
@@ -94,24 +123,10 @@ def find_deployed(options: argparse.Namespace, *, direct: bool) -> Target | None
         if given:
             raise ValueError(f"--{given[0].replace('_', '-')} needs --nats-url")
         return None
-    try:
-        address, login = parse_nats_url(options.nats_url, options.ca_file)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"--nats-url or what goes with it cannot be used: {error}") from None
-    creds = getattr(options, "creds", None)
-    if creds is not None:
-        login = _read_login(creds, login)
-    account = getattr(options, "callout_account", None) or ""
-    if direct and not looks_public(account, Kind.ACCOUNT):
-        raise ValueError("--callout-account has to be the public key (A…) that the server's auth_callout names")
-    xkey = getattr(options, "xkey", "")
-    if xkey and not _is_curve_key(xkey):
-        raise ValueError("--xkey has to be the public curve key (X…) that the server's callout is configured with")
+    addresses = _find_listeners(options)
+    login, account, xkey = _find_asker(options) if direct else (None, "", "")
     if "tokens" in options and options.tokens is None:
         raise ValueError("--tokens has to name a file of ServiceAccount tokens, one a line")
-    addresses = {"nats": address} | _find_listeners(options)
-    if options.ca_file is not None and not any(one.tls for one in addresses.values()):
-        raise ValueError("--ca-file is for addresses with TLS, which begin with tls:// or wss://")
     sentinel = getattr(options, "sentinel", None)
     return Target(
         addresses=addresses,
@@ -125,18 +140,39 @@ def find_deployed(options: argparse.Namespace, *, direct: bool) -> Target | None
 
 
 def parse_numbers(text: str) -> list[int]:
-    """Read whole numbers from 1 on, separated by commas.
+    """Read whole numbers from 1 on, separated by commas, none of them twice.
 
     Raises:
         argparse.ArgumentTypeError: they are none.
     """
+    return [int(number) for number in read_list(text, _read_number, "whole numbers from 1 on")]
+
+
+def numbers_to(highest: int) -> Callable[[str], list[int]]:
+    """Return what reads as `parse_numbers` does, within a bound."""
+
+    def parse(text: str) -> list[int]:
+        numbers = parse_numbers(text)
+        if max(numbers) > highest:
+            raise argparse.ArgumentTypeError(f"{highest} is the most of each")
+        return numbers
+
+    return parse
+
+
+def read_list(text: str, read: Callable[[str], T], wanted: str) -> list[T]:
+    """Read a list with commas between; each is read by `read`, which raises `ValueError` for what is none.
+
+    Raises:
+        argparse.ArgumentTypeError: one is none, or is there twice; `wanted` says what is right.
+    """
     try:
-        numbers = [int(word) for word in parse_list(text)]
+        found = [read(word.strip()) for word in text.split(",")]
     except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise argparse.ArgumentTypeError("whole numbers from 1 on are wanted, separated by commas")
-    return numbers
+        raise argparse.ArgumentTypeError(f"{wanted} are wanted, separated by commas") from None
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{wanted} are wanted, none of them twice")
+    return found
 
 
 def bounded(lowest: float, highest: float, kind: Callable[[str], float] = int) -> Callable[[str], float]:
@@ -148,31 +184,61 @@ def bounded(lowest: float, highest: float, kind: Callable[[str], float] = int) -
         except ValueError:
             value = lowest - 1
         if not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(f"a number from {lowest:g} to {highest:g} is wanted")
+            wanted = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{wanted} from {lowest:.15g} to {highest:.15g} is wanted")
         return value
 
     return parse
 
 
+def _read_number(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _find_asker(options: argparse.Namespace) -> tuple[Login, str, str]:
+    """Return who asks, for which account, and to which curve key it seals."""
+    if options.callout_account is None:
+        raise ValueError("--callout-account is needed: the public key (A…) that the server's auth_callout names")
+    if not looks_public(options.callout_account, Kind.ACCOUNT):
+        raise ValueError("--callout-account has to be the public key (A…) that the server's auth_callout names")
+    if options.xkey and not _is_curve_key(options.xkey):
+        raise ValueError("--xkey has to be the public curve key (X…) that the server's callout is configured with")
+    if options.creds is None:
+        raise ValueError("--creds is needed: a file that says who may ask (docs/measure-a-cluster.md says how)")
+    return _read_login(options.creds), options.callout_account, options.xkey
+
+
 def _find_listeners(options: argparse.Namespace) -> dict[str, Address]:
+    if options.ca_file is not None:
+        try:
+            check_ca_file(options.ca_file)
+        except ValueError as error:
+            raise ValueError(f"--ca-file names a file that {error}") from None
     found = {}
     for protocol, ports in _PORTS.items():
         url = getattr(options, f"{protocol}_url", None)
-        if url is not None:
-            try:
-                found[protocol] = parse_address(url, ports, options.ca_file)
-            except (ValueError, OSError) as error:
-                raise ValueError(f"--{protocol}-url cannot be used: {error}") from None
+        if url is None:
+            continue
+        if "@" in url:
+            instead = "--creds names a file with them" if "creds" in options else "clients log in with their tokens"
+            raise ValueError(f"--{protocol}-url holds a user or password, which everybody here can read: {instead}")
+        try:
+            found[protocol] = parse_address(url, ports, options.ca_file)
+        except ValueError as error:
+            raise ValueError(f"--{protocol}-url {error}") from None
+    if options.ca_file is not None and not any(one.tls for one in found.values()):
+        raise ValueError("--ca-file is for addresses with TLS, which begin with tls:// or wss://")
     return found
 
 
-def _read_login(path: Path, said: Login) -> Login:
-    if said.members:
-        raise ValueError("--creds says who asks: leave user and password out of --nats-url")
+def _read_login(path: Path) -> Login:
     try:
         return read_login(path)
     except CredentialError as error:
-        raise ValueError(f"--creds cannot be used: {error}") from None
+        raise ValueError(f"--creds names a file that {str(error).removeprefix(f'{path} ')}") from None
 
 
 def _is_curve_key(text: str) -> bool:
@@ -183,21 +249,17 @@ def _is_curve_key(text: str) -> bool:
 
 
 def _read_sentinel(path: Path) -> str:
-    jwts = find_jwts(_read(path, "--sentinel"))
+    try:
+        jwts = find_jwts(read_text(path))
+    except ValueError as error:
+        raise ValueError(f"--sentinel names a file that {error}") from None
     if len(jwts) != 1:
         raise ValueError("--sentinel names a file that does not hold one JWT, by itself or in credentials")
     return jwts[0]
 
 
 def _read_tokens(path: Path) -> list[str]:
-    tokens = [line.strip() for line in _read(path, "--tokens").splitlines() if line.strip()]
-    if not tokens or any(token.count(".") != 2 for token in tokens):
-        raise ValueError("--tokens names a file that does not hold tokens, one a line")
-    return tokens[:MAX_TOKENS]
-
-
-def _read(path: Path, option: str) -> str:
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{option} cannot be read: {error}") from None
+        return read_tokens(path)
+    except ValueError as error:
+        raise ValueError(f"--tokens names a file that {error}") from None

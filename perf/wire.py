@@ -8,21 +8,24 @@ Rules kept here:
 - A verdict on a login is the server's own: `PONG` or a CONNACK of 0 for yes; an error, or the end of the connection,
   for no.
 - Nothing secret is sent in the clear to a server that wants TLS: its greeting says so before anybody logs in.
+- An address holds no password, and nothing of one that does is shown.
 """
 
 import base64
 import json
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 import msgspec
 
-from callout.config.nats_url import split
 from callout.doctor import logins
-from callout.secret import HIDDEN, Secret
+from callout.files import reason_of
+from callout.printable import make_printable
+from callout.secret import HIDDEN, looks_secret
+from callout.urls import MAX_PORT
 from workers.jose import encode_segment
 from workers.nkeys import KeyPair
 
@@ -32,6 +35,7 @@ WEBSOCKET_PORTS: Final = {"ws": 80, "wss": 443}
 MQTT_PORTS: Final = {"mqtt": 1883, "tls": 8883}
 PING: Final = b"PING\r\n"
 PONG: Final = b"PONG\r\n"
+MAX_QUOTED: Final = 200  # characters of what a server says that are shown
 _CLIENT: Final = {"verbose": False, "pedantic": False, "lang": "perf", "version": "0", "protocol": 1, "headers": True}
 _WEBSOCKET_KEY: Final = base64.b64encode(b"any sixteen byte").decode()  # nobody here checks what comes of it
 _BINARY_FRAME: Final = 0x82  # FIN, opcode 2
@@ -41,6 +45,9 @@ _MQTT_CONNECT: Final = 0x10
 _MQTT_LEVEL: Final = 4  # 3.1.1
 _MQTT_FLAGS: Final = 0xC2  # user name, password, clean session
 _MQTT_KEEP_ALIVE: Final = 60  # seconds
+_ADDRESS: Final = re.compile(
+    r"(?P<scheme>[A-Za-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?/?"
+)
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -95,53 +102,72 @@ def read_greeting(line: bytes, address: Address) -> str:
     Raises:
         ConnectionError: it is none, or one side wants TLS and the other does not.
     """
-    try:
-        greeting = msgspec.json.decode(line.removeprefix(b"INFO "), type=_Greeting)
-    except ValueError:  # msgspec's errors are among these
-        raise ConnectionError("this is no NATS server") from None
-    if address.tls is None and greeting.tls_required:
-        raise ConnectionError("the server wants TLS: write tls:// for nats://")
+    greeting = _decode_greeting(line)
+    _check_clear(greeting, address, NATS_PORTS)
     if address.tls is not None and not (greeting.tls_required or greeting.tls_available):
         raise ConnectionError("the server has no TLS: write nats:// for tls://, if that is as it should be")
     return greeting.nonce
+
+
+def read_inner_greeting(line: bytes, address: Address) -> None:
+    """Do as `read_greeting` with one that comes through a WebSocket, whose TLS began before.
+
+    Raises:
+        ConnectionError: it is none, or the server wants TLS where the address has none.
+    """
+    _check_clear(_decode_greeting(line), address, WEBSOCKET_PORTS)
+
+
+def show_said(text: bytes) -> str:
+    """Write what a server says for a terminal, which it may not command."""
+    return make_printable(text.decode(errors="replace"), MAX_QUOTED)
 
 
 def say_why(error: Exception) -> str:
     """Say in a line why there is no connection; of a certificate, what is wrong with it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); --ca-file names the authorities to trust"
+    if isinstance(error, ssl.SSLError):
+        return "there is no TLS with the other side: it may speak none, or want what this one has not"
     return str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
-def parse_nats_url(url: str, ca_file: Path | None = None) -> tuple[Address, Login]:
-    """Read `nats://user:password@host:port` (or tls://), of which several addresses are one too many.
+def check_ca_file(path: Path) -> None:
+    """See that a file holds certificates, before it is said of an address that it cannot be used.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it does not; completes "--ca-file names a file that …", and does not repeat the path.
     """
-    servers = split(Secret(url))
-    if len(servers.urls) != 1:
-        raise ValueError("one address is wanted")
-    members: dict[str, Any] = {}
-    if servers.user is not None and servers.password is not None:
-        members = {"user": servers.user, "pass": servers.password.reveal()}
-    elif servers.token is not None:
-        members = {"auth_token": servers.token.reveal()}
-    return parse_address(servers.urls[0], NATS_PORTS, ca_file), Login(members)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise ValueError("holds no certificate (PEM, between -----BEGIN CERTIFICATE----- and its end)") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {reason_of(error)}") from None
 
 
 def parse_address(url: str, ports: Mapping[str, int], ca_file: Path | None = None) -> Address:
     """Read an address such as ws://host:port; `ports` has two schemes, the second of them with TLS.
 
+    Args:
+        url: one address, without user and password.
+        ports: what a scheme stands for where no port is said.
+        ca_file: has passed `check_ca_file`.
+
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, in words that show nothing of it.
     """
     plain, encrypted = ports
-    parts = urlsplit(url)
-    if parts.scheme not in ports or not parts.hostname or parts.username is not None:
-        raise ValueError(f"the address has to be of the form {plain}://host:port or {encrypted}://host:port")
-    tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if parts.scheme == encrypted else None
-    return Address(parts.hostname, parts.port or ports[parts.scheme], tls)
+    match = _ADDRESS.fullmatch(url)
+    if match is None or match["scheme"].lower() not in ports or looks_secret(match["host"]):
+        raise ValueError(f"has to be one address of the form {plain}://host:port or {encrypted}://host:port")
+    port = ports[match["scheme"].lower()] if match["port"] is None else int(match["port"])
+    if not 0 < port <= MAX_PORT:
+        raise ValueError(f"has a port that is not between 1 and {MAX_PORT}")
+    tls = None
+    if match["scheme"].lower() == encrypted:
+        tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    return Address(match["host"].strip("[]"), port, tls)
 
 
 def websocket_upgrade(host: str) -> bytes:
@@ -176,6 +202,24 @@ def mqtt_connect(client_id: str, token: str) -> bytes:
         size, low = divmod(size, 128)
         length += bytes([low | (0x80 if size else 0)])
     return bytes([_MQTT_CONNECT]) + length + body
+
+
+def _decode_greeting(line: bytes) -> _Greeting:
+    if line.startswith(b"-ERR"):
+        raise ConnectionError(show_said(line))
+    verb, _, members = line.partition(b" ")
+    try:
+        if verb == b"INFO":
+            return msgspec.json.decode(members, type=_Greeting)
+    except (ValueError, RecursionError):  # msgspec's errors are among the first; the second is for depth
+        pass
+    raise ConnectionError("this is no NATS server")
+
+
+def _check_clear(greeting: _Greeting, address: Address, schemes: Iterable[str]) -> None:
+    if address.tls is None and greeting.tls_required:
+        plain, encrypted = schemes
+        raise ConnectionError(f"the server wants TLS: write {encrypted}:// for {plain}://")
 
 
 def _mqtt_text(value: str) -> bytes:

@@ -26,6 +26,21 @@ def test_switches_of_the_demo_become_arguments(switches: str, arguments: str) ->
     assert (0, f".venv/bin/callout demo {arguments}".split()) == (done.returncode, done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("switches", "arguments"),
+    [
+        ("", ""),
+        ("ONLY=ladder,load", "--only 'ladder,load'"),
+        ("ONLY=storm ATTEMPTS=5", "--only 'storm' --attempts '5'"),
+        ("ONLY= ATTEMPTS=many", "--attempts 'many'"),
+    ],
+)
+def test_switches_of_the_measurements_become_arguments(switches: str, arguments: str) -> None:
+    """Without any all is measured; what is no number, and no measurement, is left to `python -m perf` to refuse."""
+    done = make("--dry-run", "--old-file=.venv/.set-up", "perf", *switches.split(), folder=ROOT)
+    assert (0, f".venv/bin/python -m perf {arguments}".split()) == (done.returncode, done.stdout.split())
+
+
 @pytest.mark.parametrize("python", ["no-such-python", "false"])
 def test_a_python_that_will_not_do_is_one_line(tmp_path: Path, python: str) -> None:
     """Whether it is too old (`false` stands for it) or not there at all."""

@@ -21,7 +21,14 @@ from callout.bootstrap.nsc_commands import list_commands
 from callout.bootstrap.nsc_store import read_store
 from callout.bootstrap.record import Deployment, Record, begin
 from callout.bootstrap.rotation import retire, rotate
-from callout.bootstrap.text import say_made, say_retired, say_rotated, say_still_signing, say_unchanged
+from callout.bootstrap.text import (
+    say_made,
+    say_measuring,
+    say_retired,
+    say_rotated,
+    say_still_signing,
+    say_unchanged,
+)
 from callout.errors import EXIT_WRONG_USAGE, CommandError, print_problems
 from callout.secret import Secret, quote
 from workers.nkeys import KeyPair, Kind
@@ -77,11 +84,11 @@ def _keep(folder: Path, args: argparse.Namespace, given: Mapping[str, object]) -
     differing = differences(given, found.record.choices)
     if differing:
         raise _wrong(f"{folder} was made with {'; '.join(differing)}; leave that out, or make another folder")
-    if args.rotate is not None:
-        return _rotate(folder, found, args.rotate)
-    if args.retire is not None:
-        return _retire(folder, found, args.retire)
-    return _check(folder, found)
+    if args.rotate is None and args.retire is None:
+        return _check(folder, found)
+    if (folder / places.MEASURING).exists():  # it holds all accounts as they are, and nats-server may go on reading it
+        raise _wrong(say_measuring(folder))
+    return _retire(folder, found, args.retire) if args.rotate is None else _rotate(folder, found, args.rotate)
 
 
 def _make(folder: Path, choices: Choices) -> int:
@@ -103,7 +110,7 @@ def _check(folder: Path, found: Deployment) -> int:
             *(f"{folder / name} has a mode that lets others read it; chmod 600 it" for name in exposed),
         ],
     )
-    return _say(say_unchanged(found.record, folder, missing))
+    return _say(say_unchanged(found.record, folder, missing, is_edited=bool(changed)))
 
 
 def _rotate(folder: Path, found: Deployment, name: str) -> int:

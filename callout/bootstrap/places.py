@@ -19,6 +19,8 @@ SECRETS: Final = "kubernetes/secrets.yaml"
 NATS_VALUES: Final = "helm/nats.yaml"
 CALLOUT_VALUES: Final = "helm/callout.yaml"
 NACK_VALUES: Final = "helm/nack.yaml"
+MEASURING: Final = "perf"
+"""What `python -m perf.account` adds, for as long as something is measured; nothing here reads or writes it."""
 NEW: Final = ".new"
 """What the name of a file ends with that is the new version of one which somebody has edited."""
 

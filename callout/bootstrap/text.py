@@ -51,12 +51,12 @@ def say_made(record: Record, folder: Path) -> list[str]:
     ]
 
 
-def say_unchanged(record: Record, folder: Path, restored: Sequence[str]) -> list[str]:
-    """Say that all is there already; `restored` are files that were missing."""
-    lines = [f"{folder} is as it was made; nothing was changed."]
-    if restored:
-        lines = [f"{folder} is as it was made but for what was missing; written again: {', '.join(restored)}."]
-    return lines + [
+def say_unchanged(record: Record, folder: Path, restored: Sequence[str], *, is_edited: bool) -> list[str]:
+    """Say that all is there already; `restored` are files that were missing. Which were edited is said elsewhere."""
+    exceptions = [*(["what was edited"] if is_edited else []), *(["what was missing"] if restored else [])]
+    state = f"is as it was made but for {' and '.join(exceptions)}" if exceptions else "is as it was made"
+    done = f"written again: {', '.join(restored)}" if restored else "nothing was changed"
+    return [f"{folder} {state}; {done}."] + [
         f"{one.name} has an old signing key that still verifies; --retire {one.name} ends that."
         for one in record.accounts
         if len(one.signing) > 1
@@ -102,6 +102,13 @@ def say_retired(record: Record, name: str, old: SigningKey, folder: Path, edited
         "It verifies until every nats-server has learnt of that:",
         *_indent([*_take(edited, folder), *_push(record, name, folder)]),
     ]
+
+
+def say_measuring(folder: Path) -> str:
+    """Say what has to end before a signing key is replaced: with it nats-server might go on with the old one."""
+    place = _quote(folder / places.MEASURING)
+    undo = f"python -m perf.account {_quote(folder)} --undo"
+    return f"{place} holds the accounts as they are, for a measurement; end that first: {undo}, and do what it says"
 
 
 def say_still_signing(record: Record, name: str, holder: Path, *, is_new_beside: bool) -> str:

@@ -10,7 +10,9 @@ Rules kept here:
 """
 
 import json
+import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -166,7 +168,16 @@ def write_seed(path: Path, key: KeyPair) -> str:
 
 
 def write_private(path: Path, content: Secret) -> str:
-    """Write a file that only this user may read, and return its path."""
-    path.touch(mode=0o600)
-    path.write_text(content.reveal())
+    """Write a file that only this user may read, and return its path.
+
+    It is a new file, put in its place whole: what stood there, a file that others may read or a link, is replaced.
+    """
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600, and it was not there
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(content.reveal())
+        Path(draft).rename(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
     return str(path)

@@ -10,10 +10,8 @@ from perf.tables import Column, at, tabulate_markdown
 from perf.target import SERVER, WORKERS
 
 POINTS: Final = (
-    Column(
-        "replicas of workers",
-        lambda point: f"{point['replicas']} of {point['workers']}" if "workers" in point else None,
-    ),
+    Column("replicas", lambda point: point.get("replicas")),  # of what is deployed neither is known
+    Column("workers of each", lambda point: point.get("workers")),
     Column("tokens", at("tokens")),
     Column("in flight", lambda point: point["window"] or f"{point['offered']}/s offered"),
     Column("decisions/s", at("rate")),

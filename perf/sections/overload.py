@@ -23,6 +23,7 @@ STRAIGHT: Final = (
     _OFFERED,
     Column("in time/s", at("goodput")),
     Column("late", at("late")),
+    Column("not let in", at("not_let_in")),
     Column("not answered", at("unanswered")),
     Column("p50 ms", at("latency_ms", "p50")),
     Column("p99 ms", at("latency_ms", "p99")),
@@ -33,7 +34,7 @@ CONNECTED: Final = (
     _OFFERED,
     Column("in/s", at("rate")),
     Column("in", at("admitted")),
-    Column("refused", at("refused"), detail=True),
+    Column("refused", at("refused")),
     Column("tries", at("tries")),
     Column("seconds until all are in", at("seconds_until_all_in")),
     Column("p50 ms", at("time_to_admitted_ms", "p50"), detail=True),
@@ -53,12 +54,18 @@ def describe(report: Report) -> Section:
 
 def say_capacity_straight(straight: Report) -> str:
     """Say what the factors of requests are of."""
-    return f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s:"
+    return (
+        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s. In time/s: answers within 1.5 s,"
+        " over all of the time until the last answer, in which what has piled up is worked off too:"
+    )
 
 
 def say_capacity_connected(connected: Report) -> str:
     """Say what the factors of clients are of."""
-    return f"End to end, with retry; capacity was {connected['capacity']:,.0f} connections/s:"
+    return (
+        f"End to end, {connected['steps'][0]['clients']:,} clients with retry; capacity was"
+        f" {connected['capacity']:,.0f} connections/s:"
+    )
 
 
 def _draw(straight: Report, connected: Report) -> str:

@@ -1,5 +1,10 @@
-"""What `perf.scale` has measured: memory, rate and latency by the number of ServiceAccounts. Pure."""
+"""What `perf.scale` has measured: memory, rate and latency by the number of ServiceAccounts. Pure.
 
+Two tables, the same in the report and on a terminal: what there is and how soon a change is known; and the decisions,
+at rest and while ServiceAccounts change, each at full load and at half of the load that was full at rest.
+"""
+
+from collections.abc import Sequence
 from typing import Final
 
 from perf.command import Report
@@ -8,27 +13,51 @@ from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
 from perf.target import WORKERS
 
+_LOADS: Final = ("full", "half")
 READINESS: Final = (
     Column("ServiceAccounts", at("serviceaccounts")),
     Column("ready s", at("seconds_to_ready")),
     Column("after the list s", at("seconds_from_list_to_ready")),
+    Column("known after s", at("seconds_to_know"), detail=True),  # in place of these two, where nothing is started
     Column("supervisor MiB", at("supervisor_mib")),
     Column("snapshot MiB", at("snapshot_mib")),
     Column("worker MiB", at("worker_mib")),
     Column("change p50 ms", at("change_ms", "p50")),
     Column("change p99 ms", at("change_ms", "p99")),
+    Column("from sending: p50 ms", at("change_ms", "from_sending", "p50"), detail=True),
+    Column("from sending: p99 ms", at("change_ms", "from_sending", "p99"), detail=True),
 )
 DECISIONS: Final = (
-    Column("decisions/s", at("at_rest", "rate")),
-    Column("p99 ms", at("at_rest", "latency_ms", "p99")),
-    Column("changes/s", lambda row: row.get("changes_a_second")),
-    Column("while changing: decisions/s", at("while_changing", "rate")),
-    Column("worker µs: at rest", at("at_rest", "cpu_us_per_request", WORKERS)),
-    Column("changing", at("while_changing", "cpu_us_per_request", WORKERS)),
+    Column("decisions", at("what")),
+    Column("changes/s", at("changes_a_second")),
+    Column("full load: decisions/s", at("full", "rate")),
+    Column("full load: p50 ms", at("full", "latency_ms", "p50")),
+    Column("full load: p99 ms", at("full", "latency_ms", "p99")),
+    Column("half load: p50 ms", at("half", "latency_ms", "p50")),
+    Column("half load: p99 ms", at("half", "latency_ms", "p99")),
+    Column("not let in", lambda row: sum(row[load]["answered"] - row[load]["allowed"] for load in _LOADS)),
+    Column("not answered", lambda row: sum(row[load]["unanswered"] for load in _LOADS)),
+    Column("worker µs", at("full", "cpu_us_per_request", WORKERS)),
+    Column("generator's share", at("full", "generator_share")),
+    Column("others' share", at("full", "others_share")),
 )
 _MEMORY: Final = {"supervisor": "supervisor_mib", "snapshot": "snapshot_mib", "one worker": "worker_mib"}
 _STATES: Final = {"at rest": "at_rest", "while changing": "while_changing"}
 _ACROSS: Final = Axis("ServiceAccounts", logarithmic=True)
+
+
+def list_decisions(rows: Sequence[Report]) -> list[Report]:
+    """Return the rows for `DECISIONS`: of each number of ServiceAccounts one at rest, and one while some change."""
+    return [
+        {
+            "what": f"{row['serviceaccounts']:,}, {state}",
+            "changes_a_second": 0 if key == "at_rest" else row.get("changes_a_second"),
+            "full": row[key],
+            "half": row[f"{key}_half_load"],
+        }
+        for row in rows
+        for state, key in _STATES.items()
+    ]
 
 
 def describe(report: Report) -> Section:
@@ -42,7 +71,7 @@ def describe(report: Report) -> Section:
             Plot("scale-rate", "scale-rate", _draw_rate(rows)),
             Plot("scale-latency", "scale-latency", _draw_latency(rows)),
         ],
-        [*tabulate_markdown([*READINESS, *DECISIONS], rows), "", about],
+        [*tabulate_markdown(READINESS, rows), "", *tabulate_markdown(DECISIONS, list_decisions(rows)), "", about],
     )
 
 

@@ -7,10 +7,14 @@ from perf.plots import Axis, draw_lines
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
 
+MINUTE_S: Final = 60
+WITH_JITTER: Final = "with jitter"
+LAME_DUCK: Final = "with jitter and lame duck mode"
 COURSES: Final = (
     Column("course", at("course")),
-    Column("peak logins/s before the restarts", at("peak_before_restarts")),
-    Column("peak logins/s", at("peak_asking")),
+    Column("peak logins/s: in the beginning", at("peak_beginning")),
+    Column("then until the restarts", at("peak_before_restarts")),
+    Column("then in all", at("peak_asking")),
     Column("refusals", at("refusals")),
     Column("seconds above capacity", at("seconds_above_capacity")),
     Column("least connected", at("least_connected")),
@@ -19,16 +23,22 @@ COURSES: Final = (
 
 def describe(report: Report) -> Section:
     """Return the section of the report."""
-    about = (
-        f"Reckoned, not measured: {report['clients']:,} clients, logins of {report['ttl']} s, {report['capacity']:,.0f}"
-        f" logins/s decided, {report['servers']} nats-servers restarted one by one from second"
-        f" {report['restarts_at']} on."
-    )
+    first, *rest = say_fleet(report)
     return Section(
         "A million clients over an hour",
         [Plot("simulation", "logins a second", _draw(report))],
-        [about, "", *tabulate_markdown(COURSES, list_courses(report))],
+        [f"Reckoned, not measured: {first}", *rest, "", *tabulate_markdown(COURSES, list_courses(report))],
     )
+
+
+def say_fleet(report: Report) -> list[str]:
+    """Say what was reckoned with, and where the beginning is to be found."""
+    clients, ttl, capacity = report["clients"], report["ttl"], report["capacity"]
+    return [
+        f"{clients:,} clients, logins of {ttl:,} s, {capacity:,.0f} logins/s decided, {_say_restarts(report)}.",
+        f"In the beginning all come in, within {report['spread']:,} s: twice that time has a column of its own, and is",
+        "in no other.",
+    ]
 
 
 def list_courses(report: Report) -> list[Report]:
@@ -36,13 +46,26 @@ def list_courses(report: Report) -> list[Report]:
     return [{"course": name, **found} for name, found in report["courses"].items()]
 
 
+def _say_restarts(report: Report) -> str:
+    servers, begin, seconds = report["servers"], report["restarts_at"], _count_seconds(report)
+    if not 0 <= begin < seconds:
+        return f"none of the {servers:,} nats-servers restarted in {seconds:,} s"
+    when = f"second {begin:,} (minute {begin / MINUTE_S:.3g})"
+    return f"{servers:,} nats-servers restarted one by one from {when} on, every {report['restart_every']:,} s"
+
+
+def _count_seconds(report: Report) -> int:
+    return max((len(found["asking"]) for found in report["courses"].values()), default=0)
+
+
 def _draw(report: Report) -> str:
     lines = {
-        name: [(float(second), max(value, 1.0)) for second, value in enumerate(found["asking"])]
+        name: [(second / MINUTE_S, max(value, 1.0)) for second, value in enumerate(found["asking"])]
         for name, found in report["courses"].items()
     }
-    seconds = max((len(line) for line in lines.values()), default=0)
-    capacity = float(report["capacity"])
-    lines["what is decided a second"] = [(0.0, capacity), (float(max(seconds - 1, 1)), capacity)]
+    end, capacity = max(_count_seconds(report) - 1, 1) / MINUTE_S, float(report["capacity"])
+    lines["what is decided a second"] = [(0.0, capacity), (end, capacity)]
+    dashed = [WITH_JITTER, LAME_DUCK]  # until the first restart they are the same, and all three in the beginning
     title = f"Logins asked for a second, {report['clients']:,} clients"
-    return draw_lines(title, Axis("seconds"), Axis("logins/s", logarithmic=True), lines, marks=False)
+    up = Axis("logins/s", logarithmic=True)
+    return draw_lines(title, Axis("minutes"), up, lines, marks=False, dashed=dashed)

@@ -10,11 +10,12 @@ ROWS: Final = (
     Column("hours", lambda row: f"{row['hours']:.3f}"),
     Column("answered", at("answered")),
     Column("not let in", at("not_let_in")),
-    Column("unanswered", at("unanswered")),
+    Column("not answered", at("unanswered")),
     Column("p50 ms", at("latency_ms", "p50")),
     Column("p99 ms", at("latency_ms", "p99")),
     Column("supervisor MiB", at("supervisor_mib")),
     Column("workers MiB", at("workers_mib")),
+    Column("warnings", at("warnings")),
     Column("reconnects", at("reconnects")),
     Column("restarts", at("restarts")),
 )

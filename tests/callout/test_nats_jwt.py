@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from callout.config.credentials import read_user_credentials
 from callout.demo.config import Plan, draw_key, render_config, write_private
 from callout.demo.server import Server, find_binary, run_server
 from callout.nats_jwt import (
+    EVERY_ACCOUNT,
+    NEVER,
     NOTHING,
     SENTINEL,
     Account,
@@ -27,6 +30,7 @@ from callout.nats_jwt import (
     User,
     _identify,
     issue_account,
+    issue_activation,
     issue_operator,
     issue_user,
     render_creds,
@@ -42,6 +46,7 @@ OPERATOR, SYSTEM, CALLOUT, CLIENTS, SIGNING = (
 )
 USER = draw_key(Kind.USER)
 CURVE = draw_key(Kind.CURVE)
+PRIVATE = Export("secret.>", "stream", token_req=True)
 
 
 def claims(jwt: str) -> dict[str, Any]:
@@ -87,6 +92,19 @@ def test_an_operator_names_its_system_account() -> None:
             {"exports": [{"name": "events", "subject": "events.>", "type": "stream"}]},
         ),
         (
+            Account(exports=(Export("events.>", "stream", token_req=True, revocations={CALLOUT.public: NOW}),)),
+            {
+                "exports": [
+                    {
+                        "subject": "events.>",
+                        "type": "stream",
+                        "token_req": True,
+                        "revocations": {CALLOUT.public: NOW},
+                    }
+                ]
+            },
+        ),
+        (
             Account(imports=(Import("events.>", CLIENTS.public, "stream", local_subject="theirs.>"),)),
             {
                 "imports": [
@@ -100,13 +118,38 @@ def test_an_operator_names_its_system_account() -> None:
             },
         ),
     ],
-    ids=["plain", "signing key", "JetStream", "callout, sealed", "callout", "export", "import"],
+    ids=["plain", "signing key", "JetStream", "callout, sealed", "callout", "export", "private export", "import"],
 )
 def test_an_account_has_what_it_is_given(account: Account, members: dict[str, Any]) -> None:
     """All limits are written out; what is not given is not there."""
     ours = issue_account(OPERATOR, CLIENTS.public, account, name="A", issued_at=NOW)
     theirs = oracle.account_jwt(as_oracle_key(CLIENTS), as_oracle_key(OPERATOR), "A", **members)
     assert claims(theirs) == claims(ours)
+
+
+def test_connections_can_be_limited() -> None:
+    """0 is a limit too: nobody may connect."""
+    for number in (0, 64):
+        jwt = issue_account(OPERATOR, CLIENTS.public, Account(connections=number), name="A", issued_at=NOW)
+        assert number == claims(jwt)["nats"]["limits"]["conn"]
+        assert "connections" not in claims(jwt)["nats"]
+
+
+def test_what_expires_says_when() -> None:
+    """Unless it never does."""
+    account = issue_account(OPERATOR, CLIENTS.public, Account(), name="A", issued_at=NOW, expires_at=NOW + 1)
+    user = issue_user(CLIENTS, USER.public, User(), name="user", issued_at=NOW, expires_at=NOW + 1)
+    activation = issue_activation(CLIENTS, CALLOUT.public, PRIVATE, issued_at=NOW, expires_at=NOW + 1)
+    assert [NOW + 1] * 3 == [claims(jwt)["exp"] for jwt in (account, user, activation)]
+    assert "exp" not in claims(issue_activation(CLIENTS, CALLOUT.public, PRIVATE, issued_at=NOW))
+
+
+@pytest.mark.parametrize(("signer", "named"), [(CLIENTS, {}), (SIGNING, {"issuer_account": CLIENTS.public})])
+def test_an_activation_is_for_one_account_and_subject(signer: KeyPair, named: dict[str, str]) -> None:
+    """Signed by the account that exports, or by a signing key of it, which says whose it is."""
+    jwt = issue_activation(signer, CALLOUT.public, PRIVATE, issued_at=NOW, account=CLIENTS.public)
+    nats = {"subject": "secret.>", "kind": "stream", "type": "activation", "version": 2} | named
+    assert {"iss": signer.public, "name": "secret.>", "sub": CALLOUT.public, "nats": nats} == claims(jwt)
 
 
 def test_jetstream_can_be_limited() -> None:
@@ -147,25 +190,42 @@ def test_an_operator_names_its_signing_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("issued_at", "issuer", "name", "jti"),
+    ("registered", "jti"),
     [
         (
-            1795497253,
-            "OA5WZZBV7VZXFNPTBQMEEMKYEXX7D2JCEBF3WECG3TTN3QBPNYM6F4RB",
-            "OP",
+            {
+                "iat": 1795497253,
+                "iss": "OA5WZZBV7VZXFNPTBQMEEMKYEXX7D2JCEBF3WECG3TTN3QBPNYM6F4RB",
+                "name": "OP",
+                "sub": "OA5WZZBV7VZXFNPTBQMEEMKYEXX7D2JCEBF3WECG3TTN3QBPNYM6F4RB",
+            },
             "AN5UEZO7RXMQHJ3NZDV22C3LDZNLUEMC7QQPWJWHZWQYGDSKU6NA",
         ),
         (
-            1795497253,
-            "OCIZ7BEXTHF4PMDWLYEDDDINNSZMJYPKB3S2XIHPSBBWKBF6SBPOMIKJ",
-            "a<b>&c",
+            {
+                "iat": 1795497253,
+                "iss": "OCIZ7BEXTHF4PMDWLYEDDDINNSZMJYPKB3S2XIHPSBBWKBF6SBPOMIKJ",
+                "name": "a<b>&c",
+                "sub": "OCIZ7BEXTHF4PMDWLYEDDDINNSZMJYPKB3S2XIHPSBBWKBF6SBPOMIKJ",
+            },
             "2OBWOENEUAV5ES6V232USREYIGWAFLZTDAWWXIK7DAWXEASWWTEA",
         ),
+        (
+            {
+                "exp": 1795804094,
+                "iat": 1795717694,
+                "iss": "OALKOLMMY4C3GUW5VHHMLTHOVUK4EYOX4MQZPISOOQVGCRVBEHSKJB4V",
+                "name": "ACC",
+                "sub": "ACYLM2B7T2IKK3VKI6PULFRRQOYWHLJQWJ7IVG7GGYUUDCAZJQTLDVKF",
+            },
+            "JMJ3RWG7YERTBZAU4LMQZUF36SFAWFA27QA2MCL2VV6UIRWIMWEA",
+        ),
     ],
+    ids=["an operator", "characters that Go escapes", "an account that expires"],
 )
-def test_a_jwt_is_named_as_nats_io_names_it(issued_at: int, issuer: str, name: str, jti: str) -> None:
-    """The examples were made by the nats CLI 0.5.1 (`nats auth operator add`)."""
-    assert jti == _identify({"iat": issued_at, "iss": issuer, "name": name, "sub": issuer, "nats": {}})
+def test_a_jwt_is_named_as_nats_io_names_it(registered: dict[str, object], jti: str) -> None:
+    """The examples were made by the nats CLI 0.5.1 (`nats auth operator add`, `nats auth account add --expiry`)."""
+    assert jti == _identify(registered | {"nats": {}})
 
 
 @settings(max_examples=50, deadline=None)
@@ -225,12 +285,15 @@ async def settle(client: Client) -> None:
     await client.flush()
 
 
-def on_a_server(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
-    """Run a coroutine with a bench."""
-    export = (Export("events.>", "stream"), Export("help", "service"))
+def on_a_server(
+    folder: Path, test: Callable[[Bench], Awaitable[None]], private: Export = PRIVATE, **token: str
+) -> None:
+    """Run a coroutine with a bench; CALLOUT imports `private` by a token, if one is given."""
+    export = (Export("events.>", "stream"), Export("help", "service"), private)
     imports = (
         Import("events.>", CLIENTS.public, "stream", local_subject="theirs.>"),
         Import("help", CLIENTS.public, "service", local_subject="ask"),
+        Import(private.subject, CLIENTS.public, "stream", **token),
     )
     accounts = {
         SYSTEM: Account(),
@@ -291,3 +354,51 @@ def test_a_real_server_refuses_a_strangers_user(tmp_path: Path) -> None:
             await bench.connect(draw_key(Kind.ACCOUNT), CLIENTS, User())
 
     on_a_server(tmp_path, test)
+
+
+def activate(importer: KeyPair, expires_at: int = NEVER) -> str:
+    """An activation, by the signing key, for the export that wants one."""
+    return issue_activation(
+        SIGNING, importer.public, PRIVATE, issued_at=NOW, expires_at=expires_at, account=CLIENTS.public
+    )
+
+
+REVOKED = msgspec.structs.replace(PRIVATE, revocations={EVERY_ACCOUNT: NOW})
+
+
+@pytest.mark.parametrize(
+    ("export", "token", "heard"),
+    [
+        (PRIVATE, activate(CALLOUT), True),
+        (PRIVATE, "", False),
+        (PRIVATE, activate(CALLOUT, NOW + 1), False),
+        (REVOKED, activate(CALLOUT), False),
+        (msgspec.structs.replace(REVOKED, revocations={EVERY_ACCOUNT: NOW - 1}), activate(CALLOUT), True),
+    ],
+    ids=["its own", "none", "expired", "revoked", "issued since the revocation"],
+)
+def test_a_private_export_reaches_who_has_an_activation(
+    tmp_path: Path, export: Export, token: str, heard: bool
+) -> None:
+    """Nobody else hears it, on a real server; what any account may import arrives all the same."""
+
+    async def test(bench: Bench) -> None:
+        theirs, ours = await bench.connect(CLIENTS, CLIENTS, User()), await bench.connect(CALLOUT, CALLOUT, User())
+        subscription = await ours.subscribe(">")
+        await settle(ours)
+        for subject in ("secret.x", "events.x"):
+            await theirs.publish(subject, b"1")
+        arrived = [(await subscription.next_msg(DEADLINE_S)).subject for _ in range(2 if heard else 1)]
+        assert (["secret.x"] if heard else []) + ["theirs.x"] == arrived
+
+    on_a_server(tmp_path, test, export, token=token)
+
+
+def test_another_accounts_activation_spoils_the_account(tmp_path: Path) -> None:
+    """A real server takes nobody of an account that shows what was made for somebody else."""
+
+    async def test(bench: Bench) -> None:
+        with pytest.raises(Error, match=r"(?i)authorization violation"):
+            await bench.connect(CALLOUT, CALLOUT, User())
+
+    on_a_server(tmp_path, test, token=activate(SYSTEM))

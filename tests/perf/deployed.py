@@ -70,6 +70,11 @@ class Deployed(msgspec.Struct, frozen=True):
         """Run a script that asks straight at the subject; `instead` has arguments by their names, "" for none."""
         return report(script, self.place() | self.asking | name_arguments(instead), *more)
 
+    def fail(self, script: str, **instead: str) -> str:
+        """Run a script that fails at once, with arguments as for `ask`; return the one line that it says."""
+        asking = {} if script == "storm" else self.asking
+        return complaint(script, self.place() | asking | name_arguments(instead))
+
     def count(self, **labels: str) -> float:
         """How many requests the service has decided."""
         return self.service.metric("nats_auth_requests_total", **labels)
@@ -80,10 +85,13 @@ def name_arguments(instead: dict[str, str]) -> dict[str, str]:
     return {f"--{name.replace('_', '-')}": value for name, value in instead.items()}
 
 
-def run(script: str, arguments: dict[str, str], *more: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    script: str, arguments: dict[str, str], *more: str, as_json: bool = True, quiet: bool = True
+) -> "subprocess.CompletedProcess[str]":
     """Run a script as a user does; it never hangs and never shows a traceback."""
     words = [f"{name}={value}" for name, value in arguments.items() if value]
-    command = [sys.executable, "-m", f"perf.{script}", "--json", "--quiet", *words, *more]
+    words += ["--json"] * as_json + ["--quiet"] * quiet
+    command = [sys.executable, "-m", f"perf.{script}", *words, *more]
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -106,10 +114,15 @@ def report(script: str, arguments: dict[str, str], *more: str) -> Any:
 
 def complaint(script: str, arguments: dict[str, str], *more: str) -> str:
     """Run a script that fails, and return the one line that it says."""
+    (line,) = complaints(script, arguments, *more)
+    return line
+
+
+def complaints(script: str, arguments: dict[str, str], *more: str) -> list[str]:
+    """Run a script that fails, and return the lines that it says."""
     done = run(script, arguments, *more)
     assert (1, "") == (done.returncode, done.stdout), done.stdout + done.stderr
-    (line,) = done.stderr.splitlines()
-    return line
+    return done.stderr.splitlines()
 
 
 @contextmanager
@@ -122,7 +135,7 @@ def deploy(setting: Setting, folder: Path) -> Iterator[Deployed]:
     tokens = folder / "tokens"
     tokens.write_text("".join(f"{cluster.token('orders', 'checkout')}\n" for _ in range(TOKENS)))
     if setting.mode == "server":
-        variables, asking = _declare_in_config(home)
+        variables, asking = declare_in_config(home)
     else:
         variables, asking = _declare_by_jwt(home, setting)
     config = home / "nats.conf"
@@ -144,8 +157,8 @@ def deploy(setting: Setting, folder: Path) -> Iterator[Deployed]:
         assert [] == service.log_lines(level="error")
 
 
-def _declare_in_config(home: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Make the accounts of the page, with those of docs/server-mode.md around them."""
+def declare_in_config(home: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Make the accounts of the page, with those of docs/server-mode.md around them; return what both sides need."""
     home.mkdir()
     issuer = NatsKey.generate("account")
     found = _ACCOUNTS.search(PAGE.read_text())

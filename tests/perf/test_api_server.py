@@ -15,9 +15,10 @@ from callout.errors import CommandError
 from callout.kube.errors import Purpose
 from perf import api_server
 from perf.api_server import AT_ONCE, ApiServer, for_all
+from tests.perf import hostile
+from tests.perf.hostile import TOKEN, Pace, Reply, write_kubeconfig
 from tests.waiting import PATIENCE_SECONDS, until
 
-TOKEN = "not-a-secret"
 PURPOSE = Purpose("make things", "be somebody else")
 
 
@@ -67,21 +68,6 @@ def serve(*statuses: int, folder: Path) -> Iterator[tuple[type[Handler], str]]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def write_kubeconfig(folder: Path, url: str) -> str:
-    """Write one with a token, and return its path."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": TOKEN}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path = folder / "kubeconfig"
-    path.write_text(json.dumps(content))
-    return str(path)
 
 
 def with_server(kubeconfig: str, scenario: Callable[[ApiServer], Coroutine[None, None, None]]) -> None:
@@ -152,6 +138,56 @@ def test_no_server_is_one_line(tmp_path: Path) -> None:
     with_server(write_kubeconfig(tmp_path, "http://127.0.0.1:1"), scenario)
     (tmp_path / "kubeconfig").write_text(f"token: {TOKEN}")
     with_server(str(tmp_path / "kubeconfig"), scenario)
+
+
+@pytest.mark.parametrize("pace", [Pace.DRIPPING_HEAD, Pace.DRIPPING_BODY])
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_an_answer_has_its_time_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, pace: Pace
+) -> None:
+    """However it comes: a byte now and then keeps nobody waiting for ever."""
+    monkeypatch.setattr(api_server, "ANSWER_S", 0.2)
+
+    async def scenario(server: ApiServer) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(CommandError, match=r"^the API server took more than 0\.\d+ s to answer$"):
+                await server.send(method, "/things", PURPOSE, {})
+
+    with hostile.serve(lambda _: Reply(pace=pace)) as found:
+        with_server(write_kubeconfig(tmp_path, found.url), scenario)
+        assert 1 == len(found.requests)
+
+
+def test_an_answer_has_its_length_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is longer is not kept."""
+    monkeypatch.setattr(api_server, "MAX_BODY", 10)
+
+    async def scenario(server: ApiServer) -> None:
+        assert b"x" * 10 == (await server.send("GET", "/short", PURPOSE)).body
+        with pytest.raises(CommandError, match="the API server sent more than 10 bytes"):
+            await server.send("GET", "/a-long-one", PURPOSE)
+
+    with hostile.serve(lambda request: Reply(b"x" * (11 if "long" in request.path else 10))) as found:
+        with_server(write_kubeconfig(tmp_path, found.url), scenario)
+
+
+def test_who_waits_for_the_next_attempt_is_told_when_it_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause is not waited for to its end, and no attempt follows."""
+    monkeypatch.setattr(api_server, "PAUSE_S", 2.0 * PATIENCE_SECONDS)
+
+    async def scenario(server: ApiServer) -> None:
+        sending = asyncio.create_task(server.send("POST", "/things", PURPOSE, {}))
+        await until(lambda: found.requests, PATIENCE_SECONDS, "the request has arrived")
+        sending.cancel()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+
+    with hostile.serve(lambda _: Reply(status=429)) as found:
+        with_server(write_kubeconfig(tmp_path, found.url), scenario)
+        assert 1 == len(found.requests)
 
 
 def test_what_was_sent_is_waited_for_when_it_is_cancelled(tmp_path: Path) -> None:

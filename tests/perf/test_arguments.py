@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 PARSERS = {module.__name__: module.parse for module in (load, overload, scale, simulate, soak, storm)}
 ACCOUNT = make_key(Kind.ACCOUNT).public
 TOKEN = "a.b.c"
-DEPLOYED = f"--nats-url=nats://a --callout-account={ACCOUNT}"
+ASKING = f"--creds=LOGIN --callout-account={ACCOUNT}"
+DEPLOYED = f"--nats-url=nats://a {ASKING}"
 IN_A = f"{DEPLOYED} --kubeconfig=TOKENS --namespace=a"
 """A deployed cluster, all of whose arguments are good; that the kubeconfig is none shows when it is used."""
 
@@ -24,28 +25,48 @@ BAD = [
     ("load", "--seconds=0", "a number from 0.1"),
     ("load", "--seconds=soon", "a number from 0.1"),
     ("load", "--tokens=TOKENS", "--tokens needs --nats-url"),
-    ("load", f"--nats-url=nats://a --callout-account={ACCOUNT}", "--tokens has to name a file"),
-    ("load", "--nats-url=nats://a --tokens=TOKENS", "--callout-account has to be"),
-    ("load", f"--nats-url=http://a --tokens=TOKENS --callout-account={ACCOUNT}", "--nats-url"),
-    ("load", f"--nats-url=nats://a --tokens=EMPTY --callout-account={ACCOUNT}", "does not hold tokens"),
-    ("load", f"--nats-url=nats://a --tokens=MISSING --callout-account={ACCOUNT}", "--tokens cannot be read"),
-    ("load", f"--nats-url=nats://a --creds=MISSING --tokens=TOKENS --callout-account={ACCOUNT}", "cannot be read"),
-    ("storm", "--protocol=nats,smtp", "protocols are nats, ws, mqtt"),
-    ("storm", "--at-once=1000000", "--at-once is 15000 at most"),
+    ("load", "--workers=1,,2", "whole numbers from 1 on are wanted, separated by commas"),
+    ("load", "--workers=1,1", "whole numbers from 1 on are wanted, none of them twice"),
+    ("load", "--workers=300", "256 is the most of each"),
+    ("load", "--replicas=257", "256 is the most of each"),
+    ("load", "--first-seen=1.5", "a whole number from 1 to 100000"),
+    ("load", "--serviceaccounts=0", "a whole number from 1 to 1000000"),
+    ("load", DEPLOYED, "--tokens has to name a file"),
+    ("load", "--nats-url=nats://a --tokens=TOKENS", "--callout-account is needed"),
+    ("load", f"--nats-url=nats://a --tokens=TOKENS --callout-account={ACCOUNT}", "--creds is needed"),
+    ("load", f"--nats-url=http://a --tokens=TOKENS {ASKING}", "--nats-url has to be one address"),
+    ("load", f"{DEPLOYED} --tokens=EMPTY", "line 1 is none"),
+    ("load", f"{DEPLOYED} --tokens=MISSING", "--tokens names a file that cannot be read: no such file"),
+    ("load", f"{DEPLOYED} --tokens=TOKENS --creds=MISSING", "--creds names a file that cannot be read: no such file"),
+    ("load", f"{DEPLOYED} --tokens=TOKENS --workers=1", "--workers is for a set-up that is started here"),
+    ("load", f"{DEPLOYED} --tokens=TOKENS --replicas=1", "--replicas is for a set-up that is started here"),
+    ("load", f"{DEPLOYED} --tokens=TOKENS --first-seen=1", "--first-seen is for a set-up that is started here"),
+    ("load", f"{DEPLOYED} --tokens=TOKENS --attempts=2", "--attempts goes by what others take of this machine"),
+    ("soak", f"{DEPLOYED} --tokens=TOKENS --workers=1", "--workers is for a set-up that is started here"),
+    ("overload", f"{DEPLOYED} --tokens=TOKENS --workers=1", "--workers is for a set-up that is started here"),
+    ("overload", f"{DEPLOYED} --tokens=TOKENS --ws-url=ws://a", "unrecognized arguments: --ws-url"),
+    ("overload", "--factors=1,1", "none of them twice"),
+    ("storm", "--nats-url=nats://a --tokens=TOKENS --workers=1", "--workers is for a set-up that is started here"),
+    ("storm", "--workers=300", "256 is the most of each"),
+    ("storm", "--protocol=nats,nats", "none of them twice"),
+    ("storm", "--protocol=nats,smtp", "protocols (nats, ws, mqtt) are wanted"),
+    ("storm", "--at-once=1000000", "15000 is the most of each"),
     ("storm", "--nats-url=nats://a --tokens=TOKENS --protocol=ws", "--protocol ws needs --ws-url"),
-    ("storm", "--nats-url=nats://a --tokens=TOKENS --mqtt-url=ws://a", "--mqtt-url cannot be used"),
+    ("storm", "--nats-url=nats://a --tokens=TOKENS --mqtt-url=ws://a", "--mqtt-url has to be one address"),
     ("storm", "--sentinel=MISSING", "--sentinel needs --nats-url"),
     ("overload", "--factors=0", "factors from 0.1 to 20"),
     ("overload", "--factors=1,nan", "factors from 0.1 to 20"),
-    ("overload", "--clients=-1", "a number from 0"),
+    ("overload", "--clients=-1", "a whole number from 0"),
     ("scale", "--serviceaccounts=2000000", "--serviceaccounts is 1000000 at most"),
-    ("scale", "--changes=0", "a number from 1"),
+    ("scale", "--changes=0", "a whole number from 1 to 10000"),
     ("scale", "--namespace=orders", "--namespace needs --nats-url"),
     ("scale", "--keep", "--keep needs --nats-url"),
     ("scale", "--metrics-url=http://a/metrics", "--metrics-url needs --nats-url"),
     ("scale", f"{DEPLOYED} --tokens=TOKENS", "unrecognized arguments: --tokens="),
     ("scale", f"{DEPLOYED} --kubeconfig=TOKENS", "--namespace has to name an existing namespace"),
     ("scale", f"{DEPLOYED} --kubeconfig=TOKENS --namespace=a.b", "--namespace has to name an existing namespace"),
+    ("scale", f"{DEPLOYED} --kubeconfig=TOKENS --namespace=default", "neither default nor kube-…"),
+    ("scale", f"{DEPLOYED} --kubeconfig=TOKENS --namespace=kube-system", "neither default nor kube-…"),
     ("scale", f"{DEPLOYED} --namespace=a --kubeconfig=MISSING", "--kubeconfig has to name a file that exists"),
     ("scale", f"{IN_A} --annotation-prefix=/", "--annotation-prefix has to be what annotations begin with"),
     ("scale", f"{IN_A} --metrics-url=,", "--metrics-url has to be of the form http://host:port/metrics"),
@@ -64,7 +85,7 @@ def test_bad_arguments_are_one_line(
     script: str, arguments: str, complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Below the usage, with what is wrong and what is right; exit code 2."""
-    for name, content in (("TOKENS", TOKEN), ("EMPTY", "no token\n")):
+    for name, content in (("TOKENS", TOKEN), ("EMPTY", "no token\n"), ("LOGIN", "me:secret\n")):
         (tmp_path / name).write_text(content)
         arguments = arguments.replace(name, str(tmp_path / name))
     with pytest.raises(SystemExit) as ended:
@@ -75,10 +96,34 @@ def test_bad_arguments_are_one_line(
     assert complaint in last
 
 
+def make_login(folder: Path) -> Path:
+    """Make the file that says who asks."""
+    path = folder / "login"
+    path.write_text("perf:not-a-secret\n")
+    return path
+
+
+def test_clients_come_carefully_to_a_deployed_cluster(tmp_path: Path) -> None:
+    """Fewer at once, and no more than twice what can be done, unless more is wanted."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKEN)
+    place = ["--nats-url=nats://a", f"--tokens={tokens}"]
+    asking = [*place, f"--callout-account={ACCOUNT}", f"--creds={make_login(tmp_path)}"]
+    here, there = storm.parse([])[0], storm.parse(place)[0]
+    assert ([100, 400, 4000], 2000, [2]) == (here.at_once, here.clients, here.workers)
+    assert ([100], 500) == (there.at_once, there.clients)
+    assert [400] == storm.parse([*place, "--at-once=400"])[0].at_once
+    here, there = overload.parse([])[0], overload.parse(asking)[0]
+    assert (8, 3000) == (max(here.factors), here.clients)
+    assert (2, 500) == (max(there.factors), there.clients)
+    assert [8] == overload.parse([*asking, "--factors=8"])[0].factors
+
+
 def test_a_deployed_cluster_is_treated_with_care(tmp_path: Path) -> None:
     """Fewer ServiceAccounts and changes a second than for what is started here, unless more are wanted."""
     (tmp_path / "config").touch()
-    words = IN_A.replace("TOKENS", str(tmp_path / "config")).split()
+    (tmp_path / "login").write_text("me:secret\n")
+    words = IN_A.replace("TOKENS", str(tmp_path / "config")).replace("LOGIN", str(tmp_path / "login")).split()
     options, target = scale.parse(words)
     assert target is not None
     assert ([100, 1000], 100) == (options.serviceaccounts, options.churn)
@@ -96,7 +141,8 @@ def test_a_deployed_cluster_is_treated_with_care(tmp_path: Path) -> None:
 
 def test_the_kubeconfig_is_that_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """KUBECONFIG, of which one file suffices that exists; else the one in the home folder."""
-    words = f"{DEPLOYED} --namespace=a".split()
+    (tmp_path / "login").write_text("me:secret\n")
+    words = f"{DEPLOYED} --namespace=a".replace("LOGIN", str(tmp_path / "login")).split()
     home, other = tmp_path / ".kube/config", tmp_path / "other"
     home.parent.mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -117,7 +163,7 @@ def test_without_arguments_a_set_up_is_started_here(name: str) -> None:
     assert not isinstance(parsed, tuple) or parsed[1] is None
 
 
-@pytest.mark.parametrize("name", [*PARSERS, "perf", "perf.report"])
+@pytest.mark.parametrize("name", [*PARSERS, "perf", "perf.report", "perf.churning", "perf.cluster"])
 def test_help_is_a_page(name: str) -> None:
     """As the documentation says: `python -m perf.<name> --help`."""
     done = subprocess.run([sys.executable, "-m", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -138,4 +184,4 @@ def test_make_perf_measures_everything() -> None:
     """No argument narrows it."""
     command = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.set-up", "perf"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (0, ".venv/bin/python -m perf\n") == (done.returncode, done.stdout)
+    assert (0, [".venv/bin/python", "-m", "perf"]) == (done.returncode, done.stdout.split())

@@ -3,7 +3,6 @@
 That it changes them, tests/e2e/test_perf_scale.py shows.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from callout.errors import CommandError
 from perf.churning import Churned, Order
-from perf.place import Place
+from tests.perf.hostile import UID, Reply, make_place, serve, write_kubeconfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,19 +33,42 @@ def test_what_ended_for_another_reason_says_it(said: str, reason: str, tmp_path:
         Churned.read(output)
 
 
+def run(order: Path) -> tuple[int, str, str]:
+    """Let the process do what stands in a file; return its exit code and what it says on either output."""
+    command = [sys.executable, "-m", "perf.churning", str(order)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_an_api_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """On its output, where whoever has started it looks."""
-    place = Place(
-        kubeconfig=str(tmp_path / "none"),
-        namespace="orders",
-        audience="nats",
-        annotation_prefix="nats.io/",
-        metrics_urls=(),
-        keep=False,
-    )
-    order = json.dumps(msgspec.to_builtins(Order(place, 1, 1)))
-    done = subprocess.run(
-        [sys.executable, "-m", "perf.churning", order], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (1, "") == (done.returncode, done.stderr)
-    assert done.stdout.startswith("there is no kubeconfig at ")
+    order = tmp_path / "order"
+    order.write_bytes(msgspec.json.encode(Order(make_place(str(tmp_path / "none")), [UID], 1)))
+    code, said, complaints = run(order)
+    assert (1, "") == (code, complaints)
+    assert said.startswith("there is no kubeconfig at ")
+
+
+@pytest.mark.parametrize("content", [None, "", "{}"])
+def test_what_is_no_order_is_one_line(content: str | None, tmp_path: Path) -> None:
+    """Of a file that is not there, too."""
+    order = tmp_path / "order"
+    if content is not None:
+        order.write_text(content)
+    assert (1, f"{order} is no order to change ServiceAccounts\n", "") == run(order)
+
+
+def test_what_is_changed_is_that_very_serviceaccount(tmp_path: Path) -> None:
+    """Each change says the uid that was ordered; the first that is refused ends it, in one line."""
+    order = tmp_path / "order"
+    uids = [f"{UID[:-1]}{number}" for number in range(3)]
+    with serve(lambda _: Reply(status=200 if len(found.requests) < 5 else 422)) as found:
+        place = make_place(write_kubeconfig(tmp_path, found.url))
+        order.write_bytes(msgspec.json.encode(Order(place, uids, 1000)))
+        code, said, complaints = run(order)
+    assert (1, "") == (code, complaints)
+    begun, _, last = said.splitlines()
+    assert ("begun", True) == (begun, "is not there any more, or another one in its place (422)" in last)
+    assert {("PATCH", f"perf-scale-{number}", uid) for number, uid in enumerate(uids)} == {
+        (request.method, request.path.rpartition("/")[2], request.body["metadata"]["uid"]) for request in found.requests
+    }

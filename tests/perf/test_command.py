@@ -5,12 +5,17 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callout.errors import EXIT_FAILED, CommandError
 from perf.command import Progress, Report, execute, find_least_disturbed, find_shares
+
+ROOT = Path(__file__).parents[2]
 
 
 def execute_quietly(measure: Any) -> int:
@@ -74,13 +79,72 @@ def test_what_others_have_disturbed_least_counts(
     async def measure() -> Report:
         return {"others_share": left.pop(0)}
 
-    assert {"others_share": expected} == asyncio.run(find_least_disturbed(measure, attempts))
+    expected_report = {"others_share": expected, "attempts": used}
+    assert expected_report == asyncio.run(find_least_disturbed(measure, attempts))
     assert used == len(shares) - len(left)
 
 
 def test_shares_are_of_the_whole_machine() -> None:
     """All of its cores for all of the time; of no time there is no share."""
     cores = os.cpu_count() or 1
-    found = find_shares({"generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
+    here = {"server": 1.0}
+    found = find_shares({**here, "generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
     assert {"generator_share": 0.5, "others_share": 0.25} == found
-    assert {0.0} == set(find_shares({"generator": 1.0, "others": 1.0, "wall": 0.0}).values())
+    assert {0.0} == set(find_shares({**here, "generator": 1.0, "others": 1.0, "wall": 0.0}).values())
+
+
+def test_of_a_deployed_set_up_others_are_not_known() -> None:
+    """They are on another machine, or what is measured is among them; another attempt would be for nothing."""
+    share = find_shares({"generator": 0.0, "others": 4.0, "wall": 2.0})["others_share"]
+    assert share is None
+    asked: list[float | None] = []
+
+    async def measure() -> Report:
+        asked.append(share)
+        return {"others_share": share}
+
+    assert {"others_share": None, "attempts": 1} == asyncio.run(find_least_disturbed(measure, 5))
+    assert 1 == len(asked)
+
+
+@pytest.mark.parametrize("error", [CommandError("it is gone"), None])
+def test_what_was_kept_is_reported_whatever_ends_it(
+    error: CommandError | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A signal, or what goes wrong after hours; the exit code tells that it is not all."""
+
+    async def measure(progress: Progress) -> Report:
+        rows: list[int] = []
+        progress.keep(lambda: {"rows": rows})
+        rows.append(1)
+        if error is not None:
+            raise error
+        os.kill(os.getpid(), signal.SIGINT)
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never done
+
+    assert execute_quietly(measure) == (EXIT_FAILED if error is not None else 128 + signal.SIGINT)
+    out, err = capfd.readouterr()
+    assert [1] == json.loads(out)["rows"]
+    assert ("error: it is gone\n" if error is not None else "") == err
+
+
+@pytest.mark.parametrize(
+    "words", [("simulate", "--clients=100", "--seconds=30", "--spread=5"), ("ladder", "--rounds=1", "--batch=2")]
+)
+def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...]) -> None:
+    """`python -m perf.simulate --json | head -1`: the exit code of SIGPIPE, and no word, as of other Unix tools."""
+    script, *more = words
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", f"perf.{script}", "--json", *more],
+            cwd=ROOT,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert (128 + signal.SIGPIPE, "") == (done.returncode, done.stderr)

@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from callout.errors import CommandError
 from perf.crowd import Arrival, Crowd, Outcome, make_client
 from perf.wire import PONG, Address
+from tests.authority import Authority
+from tests.greeting_server import INFO, TLS_INFO, Greeting, GreetingServer, encrypt, say
 from tests.waiting import PATIENCE_SECONDS
+from workers.frames import MAX_LINE_SIZE
 
 TOKEN = "conspicuous"
 MAX_READ = 1 << 16
@@ -77,7 +82,7 @@ def test_a_token_is_not_shown_to_who_speaks_no_websocket() -> None:
     [
         (b'INFO {"tls_required":true}\r\n', "the server wants TLS"),
         (b"220 mail.example ESMTP\r\n", "this is no NATS server"),
-        (b"", "this is no NATS server"),
+        (b"", "the server has ended the connection"),
     ],
 )
 def test_nobody_comes_where_the_first_is_not_welcome(greeting: bytes, complaint: str) -> None:
@@ -91,3 +96,90 @@ def test_nobody_comes_where_the_first_is_not_welcome(greeting: bytes, complaint:
     with pytest.raises(CommandError, match=rf"nobody can connect to 127\.0\.0\.1:\d+ \(nats\): {complaint}"):
         meet("nats", answer)
     assert [greeting] == knocks
+
+
+def come(protocol: str, *greetings: Greeting, tls: ssl.SSLContext | None = None) -> tuple[list[bool], bytes]:
+    """Let one knock and others come, each greeted so; return who is in, and what the server has heard."""
+
+    async def scenario() -> tuple[list[bool], bytes]:
+        async with GreetingServer(greetings[-1], *greetings) as server, asyncio.timeout(PATIENCE_SECONDS):
+            address = Address("127.0.0.1", server.port, tls)
+            clients = [make_client(protocol, TOKEN, number, "", address) for number in range(len(greetings) - 1)]
+            async with Crowd(address, protocol) as crowd:
+                outcomes = await crowd.arrive(clients, Arrival(1))
+            return [outcome.admitted_at is not None for outcome in outcomes], server.heard
+
+    return asyncio.run(scenario())
+
+
+def test_each_server_is_asked_anew_whether_it_wants_tls() -> None:
+    """Behind one address there may be several, as while TLS is rolled out: no token goes to one that wants it."""
+    admitted, heard = come("nats", say(INFO), say(TLS_INFO), say(INFO))
+    assert [False, True] == admitted
+    assert 1 == heard.count(TOKEN.encode())
+    admitted, heard = come("nats", say(INFO), say(TLS_INFO))
+    assert ([False], False) == (admitted, TOKEN.encode() in heard)
+
+
+def test_a_verdict_in_the_clear_is_none(tmp_path: Path) -> None:
+    """Whoever stands in between can say PONG before TLS begins, and cannot let anybody in by it."""
+    authority = Authority(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(authority.ca_file))
+    good = encrypt(authority.server_context())
+    early = encrypt(authority.server_context(), TLS_INFO + PONG)
+    admitted, heard = come("nats", good, early, good, tls=trusting)
+    assert [False, True] == admitted
+    assert 1 == heard.count(TOKEN.encode())
+
+
+def knock(line: bytes) -> str:
+    """Let one client log in at a server that says this to its login."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        if await reader.readline():
+            writer.write(line)
+            writer.close()
+
+    async def scenario() -> str:
+        async with GreetingServer(greet) as server, asyncio.timeout(PATIENCE_SECONDS):
+            address = Address("127.0.0.1", server.port)
+            async with Crowd(address, "nats") as crowd:
+                return await crowd.knock(make_client("nats", TOKEN, 0, "", address))
+
+    return asyncio.run(scenario())
+
+
+def test_the_reason_of_a_refusal_is_a_printable_line() -> None:
+    """For the one who is let ahead of the others."""
+    refused = knock(b"-ERR 'Authorization\x1b[2J Violation'\r\n")
+    assert r"-ERR 'Authorization\x1b[2J Violation'" == refused
+    assert "" == knock(PONG)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (b"MSG a 1 xyz\r\n", "the server sends a message that is none of NATS"),
+        (b"x" * (MAX_LINE_SIZE + 1), "the server sends a line of more than"),
+        (b"", "the server has ended the connection"),
+    ],
+)
+def test_what_is_no_verdict_is_no_refusal(line: bytes, complaint: str) -> None:
+    """The tokens are not to blame for it."""
+    with pytest.raises(CommandError, match=rf"nobody can connect to 127\.0\.0\.1:\d+ \(nats\): {complaint}"):
+        knock(line)
+
+
+@pytest.mark.parametrize("protocol", ["ws", "mqtt"])
+def test_tls_where_there_is_none_is_said(tmp_path: Path, protocol: str) -> None:
+    """The other side answers in the clear, or goes: both are said before any client comes."""
+    trusting = ssl.create_default_context(cafile=str(Authority(tmp_path).ca_file))
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort()
+
+    for answer in (say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), leave):
+        with pytest.raises(CommandError, match=rf"nobody can connect to .*\({protocol}\): .* speak none"):
+            come(protocol, answer, tls=trusting)

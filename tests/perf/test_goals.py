@@ -1,12 +1,36 @@
 """Goals: bounds, and what was measured of them."""
 
 from perf.goals import GOALS, find_figures, judge
-from tests.perf.sections.samples import make_results
+from tests.perf.sections.samples import make_point, make_results
 
 
-def test_what_was_not_measured_reaches_no_goal() -> None:
-    """And misses none."""
-    assert {(None, "")} == {(row[2], row[3]) for row in judge({})}
+def test_what_was_not_run_has_no_goals() -> None:
+    """Of what was run all are there; one that it has no figure for is neither reached nor missed."""
+    results = make_results()
+    assert [] == judge({})
+    assert [] == judge({"simulate": results["simulate"]})
+    assert ["yes", "yes"] == [row[3] for row in judge({"ladder": results["ladder"]})]
+    rows = judge({"storm": results["storm"]})
+    assert [(None, "")] * 4 == [(row[2], row[3]) for row in rows]
+
+
+def test_a_goal_names_the_row_that_counts() -> None:
+    """One worker's and two workers', at one window in flight; replicas of one worker and other windows are others'."""
+    points = [
+        make_point("windows", workers=1, cpu_us_per_request={"workers": 120.0}),
+        make_point("windows", window=512, workers=1, cpu_us_per_request={"workers": 1.0}),
+        make_point("replicas", workers=1, cpu_us_per_request={"workers": 2.0}),
+        make_point("windows", rate=9000.0),
+        make_point("windows", window=512, rate=99_000.0),
+        make_point("replicas", replicas=2, workers=1, rate=98_000.0),
+        make_point("half load", None, workers=1, latency_ms={"p99": 4.0}),
+        make_point("half load", None, workers=2, latency_ms={"p99": 6.0}),
+    ]
+    found = judge({"load": {**make_results()["load"], "points": points}})
+    assert [None, 1.2, None, 0.72, 4.0, 6.0] == [row[2] for row in found]
+    assert ["", "yes", "", "no", "yes", "no"] == [row[3] for row in found]
+    for row, name in zip(found[::2], ("one worker, 128", "two workers, 128", "one worker"), strict=True):
+        assert name in str(row[0])
 
 
 def test_goals_are_bounds() -> None:

@@ -50,6 +50,36 @@ def test_a_logarithmic_axis_gives_each_power_the_same_room() -> None:
     assert pytest.approx(third - second, abs=0.2) == second - first
 
 
+@pytest.mark.parametrize(
+    ("values", "logarithmic", "expected"),
+    [
+        ([1, 2, 3], False, ["0", "1", "2", "3"]),
+        ([1], False, ["0", "1"]),
+        ([0.5, 1], False, ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        ([0, 59.98], False, ["0", "10", "20", "30", "40", "50", "60"]),
+        ([31, 389], True, ["20", "50", "100", "200", "500"]),
+        ([1, 512], True, ["1", "2", "5", "10", "20", "50", "100", "200", "500", "1,000"]),
+        ([0.3, 4000], True, ["0.1", "1", "10", "100", "1,000", "10k"]),
+        ([100], True, ["100"]),
+        ([0, 100], True, ["0", "20", "40", "60", "80", "100"]),
+    ],
+)
+def test_an_axis_encloses_its_values(values: list[float], logarithmic: bool, expected: list[str]) -> None:
+    """From a tick to a tick; of whole numbers it has no fractions, and where there is nothing powers have no place."""
+    found = texts(draw_lines("Logins", Axis("x", logarithmic), Y, {"a": [(value, None) for value in values]}))
+    assert "nothing was measured" in found
+    found = texts(draw_lines("Logins", Axis("x", logarithmic), Y, {"a": [(value, 0.0) for value in values]}))
+    assert ["Logins", "0", "1", *expected, "x", "seconds", "a"] == found
+
+
+def test_lines_that_cover_others_let_them_show() -> None:
+    """Three on the same way, of which two are dashed: each has a part of it to itself."""
+    way: list[Point] = [(0, 1), (9, 1)]
+    svg = draw_lines("Logins", X, Y, {"a": way, "b": way, "c": way}, marks=False, dashed=["b", "c"])
+    dashes = [line.get("stroke-dasharray") for line in ET.fromstring(svg).iter(f"{SVG}polyline")]
+    assert [None, "14 7", "7 14"] == dashes
+
+
 def test_a_long_line_keeps_its_peak() -> None:
     """Of more points than there is room for, the highest of each group stays."""
     points: list[Point] = [(float(number), 1.0) for number in range(MAX_POINTS * 10)]

@@ -7,6 +7,7 @@ import sys
 import time
 
 from perf.processes import (
+    BUSY,
     OTHERS,
     OURSELVES,
     WALL,
@@ -16,6 +17,7 @@ from perf.processes import (
     raise_file_limit,
     read_cpu,
     read_memory,
+    reckon,
 )
 from tests.waiting import PATIENCE_SECONDS, until_sync
 
@@ -42,6 +44,21 @@ def test_a_child_is_known_and_its_cpu_is_counted() -> None:
 def test_what_is_gone_costs_nothing_that_is_known() -> None:
     """No error: processes come and go."""
     assert (0.0, Memory(0, 0), []) == (read_cpu(NOBODY), read_memory(NOBODY), list_children(NOBODY))
+
+
+def test_a_process_that_has_ended_gives_nothing_to_others() -> None:
+    """What it had taken before is no work of this moment, neither theirs nor less of its group's."""
+    before = {"workers": [100.0, 1.0], OURSELVES: [0.0], BUSY: [500.0]}
+    now = {"workers": [0.0, 1.5], OURSELVES: [0.25], BUSY: [501.0]}
+    assert {"workers": 0.5, OURSELVES: 0.25, OTHERS: 0.25, WALL: 2.0} == reckon(before, now, 2.0)
+
+
+def test_others_never_take_more_than_there_is() -> None:
+    """A tick that ends in a short time may have begun before it; hypervisors count by a clock of their own."""
+    cores = os.cpu_count() or 1
+    found = reckon({OURSELVES: [0.0], BUSY: [0.0]}, {OURSELVES: [0.1], BUSY: [9.0]}, 0.5)
+    assert 0.5 * cores - 0.1 == found[OTHERS]
+    assert 0.0 == reckon({OURSELVES: [0.0], BUSY: [0.0]}, {OURSELVES: [0.1], BUSY: [0.0]}, 0.5)[OTHERS]
 
 
 def test_what_nobody_knows_is_others_work() -> None:

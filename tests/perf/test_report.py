@@ -17,9 +17,41 @@ def test_it_begins_with_what_it_was_measured_on(tmp_path: Path) -> None:
     lines = write(results, tmp_path / "a.json").read_text().splitlines()[2:5]
     assert "2026-01-02: a processor, 2 cores, a system," == lines[0]
     assert lines[1].startswith("CPython 3.11.2; nats-server, service,")
-    assert "took 0% to 20% of its CPU (20% in the median)" in lines[2]
+    assert lines[2].endswith("took 0% to")
     results["machine"]["build"] = "GCC 12.2.0"
     assert "\nCPython 3.11.2 (GCC 12.2.0); nats-server," in write(results, tmp_path / "a.json").read_text()
+
+
+def test_what_others_have_disturbed_is_named(tmp_path: Path) -> None:
+    """Script by script, in one line; if they have left everything alone there is no such line."""
+    results = make_results()
+    text = write(results, tmp_path / "a.json").read_text()
+    assert (
+        "took 0% to\n20% of its CPU (20% in the median).\n**Disturbed**: others took more than 10% of the CPU" in text
+    )
+    (line,) = (line for line in text.splitlines() if line.startswith("**Disturbed**"))
+    assert line.endswith(": load (1 of 1 measurements, up to 20%), scale (4 of 4 measurements, up to 20%).")
+    for name in ("load", "scale"):
+        del results[name]
+    assert "**Disturbed**" not in write(results, tmp_path / "a.json").read_text()
+
+
+def test_every_part_is_shown_with_its_time(tmp_path: Path) -> None:
+    """In the order of the sections; parts of results that do not say it are left out."""
+    results = make_results()
+    assert "Begun at" not in write(results, tmp_path / "a.json").read_text()
+    results["storm"]["began_at"] = "2026-01-02T03:04:05+00:00"
+    results["load"]["began_at"] = "2026-01-02T13:14:15+00:00"
+    assert "\nBegun at (UTC): load 13:14, storm 03:04.\n" in write(results, tmp_path / "a.json").read_text()
+
+
+def test_a_part_alone_has_its_own_goals(tmp_path: Path) -> None:
+    """And one without goals has no table of them."""
+    results = make_results()
+    part = {name: results[name] for name in ("date", "machine", "simulate")}
+    assert "### Goals" not in write(part, tmp_path / "a.json").read_text()
+    part["ladder"] = results["ladder"]
+    assert "| - |" not in write(part, tmp_path / "a.json").read_text()
 
 
 def test_every_plot_that_it_shows_is_there(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_one_run_of_everything_adds_up(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
     assert all(f"{name}: done" in done.stderr for name in CHECKS)
+    assert "s; measurements: " in done.stderr
     data, page = (Path(line) for line in done.stdout.splitlines())
     results = json.loads(data.read_text())
     for name, check in CHECKS.items():
@@ -118,19 +119,21 @@ def test_one_run_of_everything_adds_up(tmp_path: Path) -> None:
     assert {goal.figure for goal in GOALS} & set(find_figures(results))
     check_publishing(results, tmp_path / "performance.md")
     subprocess.run([*command, "--only=simulate"], cwd=ROOT, capture_output=True, check=True)
-    assert results == json.loads(data.read_text())
+    again = json.loads(data.read_text())
+    assert results["simulate"].pop("began_at") <= again["simulate"].pop("began_at")
+    assert results == again
 
 
 def test_a_deployed_set_up_is_measured_by_its_addresses(tmp_path: Path) -> None:
     """Addresses, a user and tokens are all that is known of it; its processes are not looked at."""
-    tokens = tmp_path / "tokens"
+    tokens, login_file = tmp_path / "tokens", tmp_path / "login"
 
     def argue(target: Target, *more: str) -> list[str]:
         tokens.write_text("\n".join(target.tokens))
         address, login = target.addresses["nats"], target.login
         assert login is not None
-        url = f"nats://{login.members['user']}:{login.members['pass']}@{address.host}:{address.port}"
-        return [f"--nats-url={url}", f"--tokens={tokens}", *more]
+        login_file.write_text(f"{login.members['user']}:{login.members['pass']}\n")
+        return [f"--nats-url=nats://{address.host}:{address.port}", f"--tokens={tokens}", *more]
 
     async def scenario() -> None:
         async with run_local(Population(), workers=1, serviceaccounts=TOKENS, tokens=TOKENS) as local:
@@ -138,19 +141,19 @@ def test_a_deployed_set_up_is_measured_by_its_addresses(tmp_path: Path) -> None:
             await connect(local)
 
     async def ask_straight(local: Local) -> None:
-        account = f"--callout-account={local.target.callout_account}"
-        options, target = load.parse(argue(local.target, account, "--windows=4", "--seconds=0.2"))
+        asking = (f"--callout-account={local.target.callout_account}", f"--creds={login_file}")
+        options, target = load.parse(argue(local.target, *asking, "--windows=4", "--seconds=0.2"))
         assert target is not None
         points = (await load.measure_deployed(target, options, QUIET))["points"]
         assert points[0]["answered"] == points[0]["allowed"] > 0
         assert {"generator", "others", "wall"} == set(points[0]["cpu_s"])
         assert load.render({"points": points})
-        options, target = overload.parse(argue(local.target, account, "--factors=1", "--seconds=0.5", "--clients=5"))
+        options, target = overload.parse(argue(local.target, *asking, "--factors=1", "--seconds=0.5", "--clients=5"))
         assert target is not None
         report = await overload.measure_target(target, options, QUIET)
         assert 5 == report["end_to_end"]["steps"][0]["admitted"]
         assert overload.render(report)
-        options, target = soak.parse(argue(local.target, account, "--hours=0", "--rate=10", "--interval=0.2"))
+        options, target = soak.parse(argue(local.target, *asking, "--hours=0", "--rate=10", "--interval=0.2"))
         assert target is not None
         report = await soak.measure_target(target, options, QUIET)
         assert 1 == len(report["rows"])

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from perf.simulate import Fleet, find_share_leaving, main, run
+from perf.sections.simulate import LAME_DUCK, say_fleet
+from perf.simulate import Fleet, describe, find_share_leaving, main, parse, reckon, run
 
 CALM = Fleet(
     clients=1000, ttl=60, jitter=0.0, capacity=1e6, spread=10, servers=4, restarts_at=-1, restart_every=10, leaving=1
@@ -84,7 +85,42 @@ def test_the_command_prints_a_report_for_machines(capfd: pytest.CaptureFixture[s
     assert {30} == {len(course["asking"]) for course in report["courses"].values()}
 
 
+def test_peaks_are_told_apart() -> None:
+    """Of the beginning, of what follows until the restarts, and of all that follows."""
+    fleet = replace(CALM, ttl=1000, restarts_at=50)
+    found = describe(run(fleet, SECONDS), fleet)
+    assert (100, 0) == (found["peak_beginning"], found["peak_before_restarts"])
+    assert found["peak_asking"] >= 250
+
+
+@pytest.mark.parametrize(
+    ("restarts_at", "seconds", "expected"), [(-1, 60, 100), (20, 60, None), (5, 60, None), (21, 60, 0), (99, 60, 100)]
+)
+def test_before_restarts_there_is_a_peak_where_there_is_time(
+    restarts_at: int, seconds: int, expected: int | None
+) -> None:
+    """None within the beginning; without restarts, or with restarts later than that, all of it is before them."""
+    fleet = replace(CALM, ttl=30, restarts_at=restarts_at)
+    assert expected == describe(run(fleet, seconds), fleet)["peak_before_restarts"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--restarts-at=-1"], "none of the 4 nats-servers restarted in 300 s"),
+        (["--restarts-at=300"], "none of the 4 nats-servers restarted in 300 s"),
+        (["--restarts-at=90"], "4 nats-servers restarted one by one from second 90 (minute 1.5) on, every 150 s"),
+    ],
+)
+def test_the_first_line_says_whether_servers_are_restarted(arguments: list[str], expected: str) -> None:
+    """No second that does not come is named."""
+    report = reckon(parse(["--clients=100", "--seconds=300", "--servers=4", *arguments]))
+    assert say_fleet(report)[0].endswith(f" decided, {expected}.")
+
+
 def test_the_command_prints_a_table(capfd: pytest.CaptureFixture[str]) -> None:
-    """A line for each course."""
-    assert 0 == main(["--clients=100", "--seconds=30", "--spread=5"])
-    assert 6 == len(capfd.readouterr().out.splitlines())
+    """A line for each course, below what was reckoned with; the beginning has a column."""
+    assert 0 == main(["--clients=100", "--seconds=30", "--spread=5", "--ttl=3600"])
+    *_, head, _, _, course = capfd.readouterr().out.splitlines()
+    assert "peak logins/s: in the beginning" in head
+    assert ["20", "0", "0", "0", "0", "100"] == course.removeprefix(LAME_DUCK).split()

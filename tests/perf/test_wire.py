@@ -1,21 +1,25 @@
 """What the generators send: as the protocols have it, and addresses read as they are written."""
 
 import json
+import ssl
 from pathlib import Path
 
 import pytest
 
 from callout.config.credentials import CredentialError
 from perf.wire import (
+    MAX_QUOTED,
+    NATS_PORTS,
     WEBSOCKET_PORTS,
     Address,
     Login,
     mqtt_connect,
     parse_address,
-    parse_nats_url,
     read_greeting,
+    read_inner_greeting,
     read_login,
     say_why,
+    show_said,
     websocket_frame,
     websocket_upgrade,
 )
@@ -30,33 +34,36 @@ def test_a_login_shows_the_token_and_the_sentinel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "host", "port", "members"),
-    [
-        ("nats://nats", "nats", 4222, {}),
-        ("nats://u:p%40@10.0.0.1:5222", "10.0.0.1", 5222, {"user": "u", "pass": "p@"}),
-        ("nats://word@[::1]:4", "::1", 4, {"auth_token": "word"}),
-    ],
+    ("url", "host", "port"),
+    [("nats://nats", "nats", 4222), ("NATS://10.0.0.1:5222/", "10.0.0.1", 5222), ("nats://[::1]:4", "::1", 4)],
 )
-def test_an_address_may_say_who_connects(url: str, host: str, port: int, members: dict[str, str]) -> None:
-    """User and password, a token, or nobody."""
-    assert (Address(host, port), Login(members)) == parse_nats_url(url)
+def test_an_address_is_a_host_and_a_port(url: str, host: str, port: int) -> None:
+    """The port is that of the scheme unless it is said."""
+    assert Address(host, port) == parse_address(url, NATS_PORTS)
 
 
 def test_tls_is_checked_by_the_systems_authorities() -> None:
     """Unless others are named."""
-    address, _ = parse_nats_url("tls://nats")
+    address = parse_address("tls://nats", NATS_PORTS)
     assert address.tls is not None
     assert address.tls.check_hostname
 
 
-@pytest.mark.parametrize("url", ["nats://a,nats://b", "http://a", "ws://a", "nats://a:b", ""])
-def test_what_is_no_nats_address_is_refused(url: str) -> None:
-    """One line says why."""
-    with pytest.raises(ValueError, match=r"^[^\n]+$"):
-        parse_nats_url(url)
-
-
-@pytest.mark.parametrize("url", ["nats://a", "ws://", "ws://u:p@a", "a:80", "ws://a:x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://a",
+        "ws://",
+        "ws://u:p@a",
+        "a:80",
+        "ws://a:x",
+        "ws://a,ws://b",
+        "ws://a:0",
+        "ws://a:65536",
+        "ws://a/b",
+        "",
+    ],
+)
 def test_what_is_no_listeners_address_is_refused(url: str) -> None:
     """One line says why."""
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
@@ -100,7 +107,7 @@ def test_an_mqtt_client_says_how_long_its_packet_is(token: str) -> None:
     ("url", "greeting", "nonce"),
     [
         ("nats://a", 'INFO {"nonce":"n"}', "n"),
-        ("nats://a", "INFO {}", ""),
+        ("nats://a", "INFO {} ", ""),
         ("nats://a", 'INFO {"tls_available":true}', ""),
         ("tls://a", 'INFO {"tls_available":true}', ""),
         ("tls://a", 'INFO {"tls_required":true,"nonce":"n"}', "n"),
@@ -108,7 +115,7 @@ def test_an_mqtt_client_says_how_long_its_packet_is(token: str) -> None:
 )
 def test_a_greeting_has_the_nonce(url: str, greeting: str, nonce: str) -> None:
     """Which credentials sign; without them a server may leave it out."""
-    address, _ = parse_nats_url(url)
+    address = parse_address(url, NATS_PORTS)
     assert nonce == read_greeting(greeting.encode(), address)
 
 
@@ -120,13 +127,29 @@ def test_a_greeting_has_the_nonce(url: str, greeting: str, nonce: str) -> None:
         ("nats://a", "INFO [1]", "this is no NATS server"),
         ("nats://a", "SSH-2.0-OpenSSH_9.2", "this is no NATS server"),
         ("nats://a", "", "this is no NATS server"),
+        ("nats://a", "{}", "this is no NATS server"),
+        ("nats://a", "INFO " + "[" * 20_000, "this is no NATS server"),
+        ("nats://a", "-ERR 'maximum connections exceeded'", "^-ERR 'maximum connections exceeded'$"),
     ],
 )
 def test_a_greeting_is_read_before_anybody_logs_in(url: str, greeting: str, complaint: str) -> None:
     """Nobody logs in where server and address disagree about TLS, or where no server is."""
-    address, _ = parse_nats_url(url)
+    address = parse_address(url, NATS_PORTS)
     with pytest.raises(ConnectionError, match=complaint):
         read_greeting(greeting.encode(), address)
+
+
+def test_a_greeting_through_a_websocket_comes_behind_its_tls() -> None:
+    """It says nothing of TLS then; in the clear it may still say that it is wanted."""
+    read_inner_greeting(b"INFO {}", parse_address("wss://a", WEBSOCKET_PORTS))
+    with pytest.raises(ConnectionError, match="write wss:// for ws://"):
+        read_inner_greeting(b'INFO {"tls_required":true}', parse_address("ws://a", WEBSOCKET_PORTS))
+
+
+def test_what_a_server_says_commands_no_terminal() -> None:
+    """Control characters and broken text are written as escapes, and a long text is cut."""
+    assert "-ERR '\\x1b[2J\\r'" == show_said(b"-ERR '\x1b[2J\r'")
+    assert MAX_QUOTED + 1 == len(show_said(b"x" * 5000))
 
 
 @pytest.mark.parametrize(
@@ -135,6 +158,10 @@ def test_a_greeting_is_read_before_anybody_logs_in(url: str, greeting: str, comp
         (TimeoutError(), "no answer"),
         (ConnectionRefusedError(111, "Connection refused"), "[Errno 111] Connection refused"),
         (OSError(), "OSError"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] _ssl.c:1006"),
+            "there is no TLS with the other side: it may speak none, or want what this one has not",
+        ),
     ],
 )
 def test_why_there_is_no_connection_is_never_empty(error: Exception, line: str) -> None:

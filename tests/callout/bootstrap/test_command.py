@@ -81,8 +81,9 @@ def test_an_edit_is_kept_and_told(run: Run, folder: Path) -> None:
     """It may be meant."""
     run(folder)
     (folder / "nats.conf").write_text("mine")
-    code, _, err = run(folder)
+    code, out, err = run(folder)
     assert (0, f"callout: warning: {folder}/nats.conf is not as it was made; it was left as it is\n") == (code, err)
+    assert f"{folder} is as it was made but for what was edited; nothing was changed.\n" == out
     assert "mine" == (folder / "nats.conf").read_text()
 
 
@@ -102,6 +103,23 @@ def test_a_key_is_rotated_and_retired(run: Run, folder: Path) -> None:
     assert 0 == run(folder, "--retire", "AUTH_ACCOUNT")[0]
     assert (0, f"{folder} is as it was made; nothing was changed.\n", "") == run(folder)
     assert not (folder / "seeds/AUTH_ACCOUNT-signing-1.nk").exists()
+
+
+def test_no_key_is_replaced_while_something_is_measured(run: Run, folder: Path) -> None:
+    """nats-server may go on reading the accounts that stand there, and would not learn of a withdrawn key."""
+    run(folder)
+    measuring = folder / "perf"
+    measuring.mkdir()
+    before = picture(folder)
+    for option in ("--rotate", "--retire"):
+        code, out, err = run(folder, option, "AUTH_SERVICE")
+        assert (WRONG_USAGE, "") == (code, out)
+        assert err.startswith(f"callout: {measuring} holds the accounts as they are")
+        assert f"python -m perf.account {folder} --undo" in err
+    assert before == picture(folder)
+    assert 0 == run(folder)[0]
+    measuring.rmdir()
+    assert 0 == run(folder, "--rotate", "AUTH_SERVICE")[0]
 
 
 @pytest.mark.parametrize("name", ["callout.env", "kubernetes/secrets.yaml"])

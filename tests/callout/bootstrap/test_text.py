@@ -36,14 +36,24 @@ def test_the_service_is_started_for_a_machine_outside_of_the_cluster() -> None:
 def test_what_was_restored_is_named() -> None:
     """Or that nothing was."""
     record = deploy().record
-    assert ["/srv/nats is as it was made; nothing was changed."] == say_unchanged(record, FOLDER, [])
-    assert "written again: nats.conf, callout.env." in say_unchanged(record, FOLDER, ["nats.conf", "callout.env"])[0]
+    assert ["/srv/nats is as it was made; nothing was changed."] == say_unchanged(record, FOLDER, [], is_edited=False)
+    (line,) = say_unchanged(record, FOLDER, ["nats.conf", "callout.env"], is_edited=False)
+    assert "/srv/nats is as it was made but for what was missing; written again: nats.conf, callout.env." == line
+
+
+def test_what_was_edited_is_not_as_it_was_made() -> None:
+    """Which file that is has been said in a warning."""
+    record = deploy().record
+    (kept,) = say_unchanged(record, FOLDER, [], is_edited=True)
+    (both,) = say_unchanged(record, FOLDER, ["nats.conf"], is_edited=True)
+    assert "/srv/nats is as it was made but for what was edited; nothing was changed." == kept
+    assert "/srv/nats is as it was made but for what was edited and what was missing; written again: nats.conf." == both
 
 
 def test_an_unfinished_rotation_is_named() -> None:
     """With the command that ends it."""
     record = rotate(deploy().record, "NACK", FRESH, NOW)
-    assert say_unchanged(record, FOLDER, [])[1].endswith("--retire NACK ends that.")
+    assert say_unchanged(record, FOLDER, [], is_edited=False)[1].endswith("--retire NACK ends that.")
 
 
 @pytest.mark.parametrize("resolver", list(Resolver))

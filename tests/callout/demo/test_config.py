@@ -113,3 +113,26 @@ def test_what_is_written_is_private_from_the_first_moment(tmp_path: Path) -> Non
     key = draw_key(Kind.CURVE)
     assert key.public == read_seed(Path(write_seed(tmp_path / "seed", key)), Kind.CURVE).public
     assert key.public != draw_key(Kind.CURVE).public
+
+
+def test_what_is_written_again_is_another_file(tmp_path: Path) -> None:
+    """One that others may read does not stay so, and a link leads the text nowhere; nothing else is left behind."""
+    wide, link, elsewhere = (tmp_path / name for name in ("wide", "link", "elsewhere"))
+    for path in (wide, elsewhere):
+        path.write_text("before")
+        path.chmod(0o644)
+    link.symlink_to(elsewhere)
+    for path in (wide, link):
+        write_private(path, Secret("text"))
+        assert ("text", 0o600) == (path.read_text(), path.lstat().st_mode & 0o777)
+    assert "before" == elsewhere.read_text()
+    assert {wide, link, elsewhere} == set(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The place is a folder, say."""
+    place = tmp_path / "place"
+    place.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_private(place, Secret("text"))
+    assert [place] == list(tmp_path.iterdir())

@@ -63,7 +63,7 @@ def make_scale(number: int) -> dict[str, Any]:
         "supervisor_mib": 60.0,
         "worker_mib": 30.0,
         "snapshot_mib": 5.0,
-        "change_ms": LATENCY,
+        "change_ms": {**LATENCY, "from_sending": LATENCY},
         "changes_a_second": 999.5,
         "at_rest": make_point("at rest", rate=6000.0),
         "at_rest_half_load": make_point("half load"),

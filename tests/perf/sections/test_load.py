@@ -9,15 +9,15 @@ from tests.perf.sections.samples import DEPLOYED_CPU, make_point, read_table
 
 def test_a_point_says_of_what_it_is() -> None:
     """Of a set-up that was started here everything is known."""
-    (row,) = read_table(describe({"points": [make_point("windows")]}).lines, "replicas of workers")
-    assert ("1 of 2", "remembered", "128", "5,000") == tuple(row.values())[:4]
+    (row,) = read_table(describe({"points": [make_point("windows")]}).lines, "replicas")
+    assert ("1", "2", "remembered", "128", "5,000") == tuple(row.values())[:5]
     assert "-" not in row.values()
 
 
 def test_half_load_has_no_window() -> None:
     """Each request came at its own time."""
     report = {"points": [make_point("half load", None, offered=2500)]}
-    (row,) = read_table(describe(report).lines, "replicas of workers")
+    (row,) = read_table(describe(report).lines, "replicas")
     assert "2500/s offered" == row["in flight"]
 
 
@@ -25,8 +25,8 @@ def test_of_a_deployed_set_up_processes_are_not_known() -> None:
     """A dash, and not 0."""
     point = {key: value for key, value in make_point("windows").items() if key not in {"replicas", "workers"}}
     heads, cells = tabulate(POINTS, [{**point, "cpu_us_per_request": DEPLOYED_CPU}])
-    assert heads.startswith("replicas of workers")
-    assert ["-", "-", "-", "0.25"] == [cells.split()[place] for place in (0, 9, 10, 11)]
+    assert heads.startswith("replicas")
+    assert ["-", "-", "-", "-", "0.25"] == [cells.split()[place] for place in (0, 1, 10, 11, 12)]
 
 
 @pytest.mark.parametrize(("counts", "lost"), [({}, 0), ({"unanswered": 2}, 2), ({"allowed": 8, "unanswered": 2}, 3)])

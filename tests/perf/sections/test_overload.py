@@ -5,14 +5,15 @@ from perf.tables import tabulate
 from tests.perf.sections.samples import DEPLOYED_CPU, LOCAL_CPU, make_overload, read_table
 
 REPORT = make_overload(LOCAL_CPU)
+END_TO_END = "End to end, 2 clients with retry; capacity was 1,000 connections/s:"
 ONLY_STRAIGHT = {**REPORT, "end_to_end": {}}
 
 
 def test_both_ways_have_their_capacity() -> None:
     """It is what the factors are of."""
     lines = describe(REPORT).lines
-    assert "Straight at the subject; capacity was 4 requests/s:" in lines
-    assert "End to end, with retry; capacity was 1,000 connections/s:" in lines
+    assert any(line.startswith("Straight at the subject; capacity was 4 requests/s.") for line in lines)
+    assert END_TO_END in lines
 
 
 def test_a_step_says_what_became_of_requests() -> None:
@@ -26,9 +27,7 @@ def test_a_step_says_what_became_of_requests() -> None:
 def test_a_step_says_what_became_of_clients() -> None:
     """How often they tried, and when all were in."""
     lines = describe(REPORT).lines
-    (row,) = read_table(
-        lines[lines.index("End to end, with retry; capacity was 1,000 connections/s:") :], "times capacity"
-    )
+    (row,) = read_table(lines[lines.index(END_TO_END) :], "times capacity")
     assert ("3", "2", "3", "1") == tuple(
         row[head] for head in ("times capacity", "in", "tries", "seconds until all are in")
     )

@@ -1,24 +1,76 @@
 """The section of `perf.scale`: a row and a place on each axis for each number of ServiceAccounts."""
 
-from perf.sections.scale import describe
-from tests.perf.sections.samples import make_scale, read_table
+import pytest
+
+from perf import scale
+from perf.sections.scale import DECISIONS, READINESS, describe
+from tests.perf.sections.samples import make_point, make_scale, read_table
 
 REPORT = {"churn": 1000, "rows": [make_scale(1000), make_scale(100_000)]}
 
 
-def test_a_row_tells_rest_from_change() -> None:
+def test_a_row_tells_what_there_is() -> None:
     """Of a set-up that was started here everything is known."""
     rows = read_table(describe(REPORT).lines, "ServiceAccounts")
     assert ["1,000", "100,000"] == [row["ServiceAccounts"] for row in rows]
-    assert ("6,000", "4,000") == (rows[0]["decisions/s"], rows[0]["while changing: decisions/s"])
+    assert ("1.5", "2.5") == (rows[0]["change p50 ms"], rows[0]["change p99 ms"])
     assert "-" not in rows[0].values()
 
 
-def test_the_rate_of_changes_is_told() -> None:
-    """Without it the rest of the row would say little."""
-    lines = describe(REPORT).lines
-    assert "While changing: 1,000 changes of ServiceAccounts a second were wanted." == lines[-1]
-    assert "1,000" == read_table(lines, "ServiceAccounts")[0]["changes/s"]
+def test_decisions_are_told_at_rest_and_while_changing() -> None:
+    """With all that a rate cannot be read without: both loads, who was lost, the shares of generator and others."""
+    rows = read_table(describe(REPORT).lines, "decisions")
+    states = [f"{number}, {state}" for number in ("1,000", "100,000") for state in ("at rest", "while changing")]
+    assert states == [row.pop("decisions") for row in rows]
+    common = {
+        "full load: p50 ms": "1.5",
+        "full load: p99 ms": "2.5",
+        "half load: p50 ms": "1.5",
+        "half load: p99 ms": "2.5",
+        "not let in": "0",
+        "not answered": "0",
+        "worker µs": "0.5",
+        "generator's share": "0.1",
+        "others' share": "0.2",
+    }
+    assert {"changes/s": "0", "full load: decisions/s": "6,000", **common} == rows[0]
+    assert {"changes/s": "1,000", "full load: decisions/s": "4,000", **common} == rows[1]
+
+
+def test_what_was_lost_at_either_load_is_counted() -> None:
+    """Refused or not answered."""
+    row = {**make_scale(1000), "at_rest_half_load": make_point("half load", allowed=7, unanswered=3)}
+    row["while_changing"] = make_point("changing", allowed=8, unanswered=1)
+    at_rest, changing = read_table(describe({"churn": 1, "rows": [row]}).lines, "decisions")
+    assert ("2", "3") == (at_rest["not let in"], at_rest["not answered"])
+    assert ("1", "1") == (changing["not let in"], changing["not answered"])
+
+
+def test_a_terminal_shows_the_same_tables() -> None:
+    """And what only they hold beside these: the time from sending, and the goals of what was started here."""
+    report = {"churn": 1, "rows": [make_scale(1000)]}
+    lines = scale.render(report)
+    assert len(lines) == len(["heads", "row", "", "heads", "at rest", "changing"])
+    for columns, heads in ((READINESS, lines[0]), (DECISIONS, lines[3])):
+        assert "  ".join(column.head for column in columns).split() == heads.split()
+    assert {column.head for column in READINESS if column.detail} == {
+        "known after s",
+        "from sending: p50 ms",
+        "from sending: p99 ms",
+    }
+    assert "in terms of goals" in "\n".join(scale.render({**report, "workers": 2}))
+
+
+@pytest.mark.parametrize(("numbers", "growth"), [((1000,), None), ((1000, 100_000), 0.0)])
+def test_growth_takes_two_numbers_of_serviceaccounts(numbers: tuple[int, ...], growth: float | None) -> None:
+    """From one of them nothing is known of it, which is not 0."""
+    goals = scale.find_goals({"rows": [make_scale(number) for number in numbers]})
+    assert growth == goals["growth of the worker with ServiceAccounts, MiB"]
+
+
+def test_the_rate_of_changes_that_was_wanted_is_told() -> None:
+    """Beside the one that it came to."""
+    assert "While changing: 1,000 changes of ServiceAccounts a second were wanted." == describe(REPORT).lines[-1]
 
 
 def test_every_number_has_its_points() -> None:

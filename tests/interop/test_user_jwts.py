@@ -1,0 +1,200 @@
+"""A user JWT out of an answer, shown to a real server by itself: what it is worth to who may ask the service.
+
+An answer goes to nobody but the server that asked, and to an account that was let in to measure (perf.account). In
+operator mode such a JWT is a login by itself, past the callout, with the key that the request named.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from callout.bootstrap.loading import load
+from callout.bootstrap.record import Deployment as Bootstrapped
+from tests.interop.bootstrapped import Server, bootstrap, read_env, serve
+from tests.interop.cast import PLAIN
+from tests.interop.changing_cluster import ChangingCluster
+from tests.interop.clients import CONNECT_SECONDS, REFUSED, open_client
+from tests.interop.deployment import Deployment
+from tests.interop.environments import BINARIES
+from tests.minting import NatsKey, creds, decode_nats_jwt, encode_nats_jwt
+from tests.nats_minting import NO_LIMIT
+from tests.waiting import PATIENCE_SECONDS, until
+from workers.user_jwt import Mode, Signer, issue_user, render_permissions
+
+SUBJECT = "orders.created"
+"""Which the JWT allows, both ways."""
+HOUR = 3600
+
+
+class Intruder:
+    """A connection by such a JWT, over a bare socket: client libraries leave on the first error.
+
+    Attributes:
+        heard: all lines of the server's so far.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heard: list[bytes] = []
+        self._reader = reader
+        self._writer = writer
+
+    async def say(self, *commands: bytes) -> None:
+        """Send these and a PING, and listen until the answer to that, or until the server has hung up."""
+        self._writer.write(b"".join(command + b"\r\n" for command in (*commands, b"PING")))
+        with contextlib.suppress(ConnectionError):
+            while line := await asyncio.wait_for(self._reader.readline(), PATIENCE_SECONDS):
+                self.heard.append(line)
+                if line == b"PONG\r\n":
+                    return
+
+    def has_heard(self, text: bytes) -> bool:
+        """Tell whether the server has said something that begins so."""
+        return any(line.startswith(text) for line in self.heard)
+
+
+@contextlib.asynccontextmanager
+async def intrude(port: int, jwt: str, key: NatsKey) -> AsyncIterator[Intruder]:
+    """Show a JWT to a server, and sign for it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        nonce = json.loads((await reader.readline()).removeprefix(b"INFO "))["nonce"]
+        signature = base64.urlsafe_b64encode(key.sign(nonce.encode())).rstrip(b"=").decode()
+        intruder = Intruder(reader, writer)
+        await intruder.say(b"CONNECT " + json.dumps({"jwt": jwt, "sig": signature, "verbose": False}).encode())
+        yield intruder
+    finally:
+        writer.close()
+
+
+async def ask_for_jwt(deployment: Deployment, key: NatsKey) -> str:
+    """Ask as a server would, about a client whose key is ours."""
+    async with deployment.inquirer() as inquirer:
+        answer = await inquirer.ask(inquirer.request(deployment.token(PLAIN), user=key.public))
+    jwt: str = answer.response["nats"]["jwt"]
+    return jwt
+
+
+async def is_overheard(deployment: Deployment, jwt: str, key: NatsKey) -> bool:
+    """Tell whether the JWT lets somebody hear what a workload publishes; that the server complains, if not."""
+    async with (
+        await deployment.connect(PLAIN) as workload,
+        intrude(deployment.environment.server.ports.client, jwt, key) as intruder,
+    ):
+        await intruder.say(f"SUB {SUBJECT} 1".encode())
+        await workload.publish(SUBJECT, b"overheard")
+        await workload.flush()
+        await intruder.say()
+    assert intruder.has_heard(b"MSG ") != intruder.has_heard(b"-ERR 'maximum subscriptions exceeded'")
+    return intruder.has_heard(b"MSG ")
+
+
+async def test_by_itself_it_can_neither_subscribe_nor_send_a_payload(deployment: Deployment, tmp_path: Path) -> None:
+    """Its limits are absent, and a server takes that for 0 in a JWT that is shown to it; -1 would be a whole login.
+
+    In an answer to the callout nats-server neither wants limits nor enforces them (`server/auth_callout.go`): clients
+    would be none the worse for -1. But whoever may ask would then hear and send by the JWT all that the ServiceAccount
+    may, past the callout, until `exp`. What remains is an empty message to a subject that it may publish to.
+    """
+    key, port = NatsKey.generate("user"), deployment.environment.server.ports.client
+    jwt = await ask_for_jwt(deployment, key)
+    if not deployment.environment.is_operator_mode:  # whose server takes no JWTs but from the callout
+        credentials = tmp_path / "user.creds"
+        credentials.write_text(creds(jwt, key.seed))
+        with pytest.raises(REFUSED):
+            await open_client(deployment.environment.url(), {"user_credentials": str(credentials)})
+        return
+    assert not await is_overheard(deployment, jwt, key)
+    async with await deployment.connect(PLAIN) as workload:
+        heard = await workload.subscribe(SUBJECT)
+        await workload.flush()
+        async with intrude(port, jwt, key) as intruder:
+            await intruder.say(f"PUB {SUBJECT} 7\r\nforeign".encode())
+        assert intruder.has_heard(b"-ERR 'Maximum Payload Violation'")
+
+        async def is_in() -> bool:
+            async with intrude(port, jwt, key) as intruder:
+                await intruder.say(f"PUB {SUBJECT} 0\r\n".encode())
+            await workload.flush()
+            return heard.pending_msgs > 0
+
+        await until(is_in, PATIENCE_SECONDS, "an empty message has come")
+        assert b"" == (await heard.next_msg(CONNECT_SECONDS)).data
+
+
+async def test_with_limits_it_would_be_a_whole_login(deployment: Deployment) -> None:
+    """The same claims with -1, signed as the service signs them: so absent limits are what holds, and nothing else."""
+    key = NatsKey.generate("user")
+    claims = decode_nats_jwt(await ask_for_jwt(deployment, key))
+    if deployment.environment.is_operator_mode:
+        claims["nats"] |= dict.fromkeys(("subs", "data", "payload"), NO_LIMIT)
+        whole = encode_nats_jwt(claims, deployment.environment.keys.clients_signing)
+        assert await is_overheard(deployment, whole, key)
+    else:
+        assert not claims["nats"].keys() & {"subs", "data", "payload"}
+
+
+def issue(deployment: Bootstrapped, key: NatsKey, issued_at: int) -> str:
+    """What the service would have issued then for that key, with what `callout bootstrap` has made."""
+    record = deployment.record
+    clients = record.account(record.choices.client_account)
+    signing = deployment.material.signing[clients.signing[-1].public]
+    return issue_user(
+        Signer(Mode.OPERATOR, signing, signing, record.account(record.choices.service_account).public),
+        user_nkey=key.public,
+        account=clients.public,
+        permissions=render_permissions(["orders.>"], ["orders.>"], None),
+        issued_at=issued_at,
+        expires_at=issued_at + HOUR,
+        request_id="test",
+        name=None,
+    ).decode()
+
+
+def revoke_users(deployment: Bootstrapped, folder: Path, until_then: int) -> None:
+    """Let the clients' account revoke all users that were issued until then; no command of ours does so."""
+    operator = deployment.material.signing[deployment.record.operator.signing[-1].public]
+    path = folder / "jwt/AUTH_ACCOUNT.jwt"
+    claims = decode_nats_jwt(path.read_text().strip())
+    claims["nats"]["revocations"] = {"*": until_then}
+    claims |= {"iat": claims["iat"] + 1, "jti": "another"}
+    path.write_text(encode_nats_jwt(claims, NatsKey(operator.encode_seed(), operator.public)))
+
+
+@pytest.mark.parametrize("by", ["revocation", "another signing key"])
+async def test_it_ends_before_its_time(tmp_path: Path, cluster: ChangingCluster, by: str) -> None:
+    """Users of the account are revoked, which logins through the callout survive; or its signing key is replaced."""
+    folder = tmp_path / "nats"
+    bootstrap(folder, "--resolver", "full")
+    key, issued_at = NatsKey.generate("user"), int(time.time()) - 1
+    jwt = issue(load(folder), key, issued_at)
+    with Server(BINARIES[0].path, folder) as server:
+        port = int(server.url.rpartition(":")[2])
+        async with serve(server, cluster, read_env(folder)):
+            async with (
+                await server.log_in(cluster.token("orders", "checkout")) as client,
+                intrude(port, jwt, key) as intruder,
+            ):
+                assert intruder.has_heard(b"PONG")
+                if by == "revocation":
+                    revoke_users(load(folder), folder, issued_at)
+                else:
+                    for option in ("--rotate", "--retire"):
+                        bootstrap(folder, option, "AUTH_ACCOUNT")
+                await server.push("AUTH_ACCOUNT")
+                if by == "revocation":
+                    await intruder.say()
+                    assert intruder.has_heard(b"-ERR 'User Authentication Revoked'")
+                    await client.flush()
+                    assert client.is_connected
+                else:
+                    await until(lambda: client.is_closed, PATIENCE_SECONDS, "logins by the old key have ended")
+            async with intrude(port, jwt, key) as intruder:
+                assert [b"-ERR 'Authorization Violation'\r\n"] == intruder.heard
+        async with serve(server, cluster, read_env(folder)):
+            assert await server.lets_in(cluster.token("orders", "checkout"))

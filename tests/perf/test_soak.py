@@ -1,0 +1,65 @@
+"""What hours come to, and what is said of them: while they last, at the end, and when somebody stops them."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from perf.sections.soak import ROWS
+from perf.soak import find_slopes, render, say_progress
+from tests.perf.interrupting import interrupt_soak
+
+
+def make_row(hours: float, p50: float | None = 1.5, **more: Any) -> dict[str, Any]:
+    """An interval of a soak of what is deployed; of what is started here there is more."""
+    latency = {"p50": p50, "p99": None if p50 is None else 2.5}
+    return {"hours": hours, "answered": 1500, "not_let_in": 0, "unanswered": 0, "latency_ms": latency, **more}
+
+
+def render_rows(*rows: dict[str, Any]) -> list[str]:
+    """The report of a soak, as a terminal shows it."""
+    return render({"rate": 1, "rows": list(rows), "slopes": find_slopes(rows)})
+
+
+@pytest.mark.parametrize(
+    ("row", "hours", "line"),
+    [
+        (make_row(0.0042), 0.0167, "0.25 of 1.002 minutes, 1,500 answered, p99 2.5 ms"),
+        (make_row(1.5), 8, "1.50 of 8 hours, 1,500 answered, p99 2.5 ms"),
+        (make_row(0.25, p50=None), 0.5, "15.00 of 30 minutes, 1,500 answered, p99 - ms"),
+        (make_row(1.0, workers_mib=61.5), 8, "1.00 of 8 hours, 1,500 answered, p99 2.5 ms, workers 61.5 MiB"),
+    ],
+)
+def test_progress_is_in_a_unit_that_tells_something(row: dict[str, Any], hours: float, line: str) -> None:
+    """Minutes for what is shorter than an hour; what is not known is a dash, and what is not to be had is left out."""
+    assert line == say_progress(row, hours)
+
+
+def test_growth_is_told_in_words() -> None:
+    """And over how long it was fitted, if that was less than the hour it is of."""
+    long = render_rows(make_row(0.0, workers_mib=30.0), make_row(2.0, p50=2.5, workers_mib=31.0))
+    assert any(line.startswith("growth by the hour  ") for line in long)
+    assert ["memory", "of", "the", "workers,", "MiB", "0.5"] in [line.split() for line in long]
+    assert ["median", "latency,", "ms", "0.5"] in [line.split() for line in long]
+    assert not any("_" in line for line in long)
+    short = render_rows(make_row(0.0), make_row(0.25))
+    assert any(line.startswith("growth by the hour, from 15 minutes alone  ") for line in short)
+    assert any(line.startswith("memory of the supervisor, MiB") and line.endswith("-") for line in short)
+
+
+def test_what_went_wrong_has_columns() -> None:
+    """What was logged as a warning among it, as the help says."""
+    heads = [column.head for column in ROWS]
+    assert ["not let in", "not answered"] == heads[2:4]
+    assert {"warnings", "reconnects", "restarts"} <= set(heads)
+
+
+def test_a_signal_brings_the_end_forward() -> None:
+    """The table, the slopes, and the exit code that says which it was; the set-up that it started is gone."""
+    _, printed, code = interrupt_soak(["--workers=1"], signal.SIGINT)
+    head, *rows = printed.splitlines()
+    assert 128 + signal.SIGINT == code
+    assert head.startswith("hours  answered")
+    assert "warnings" in head
+    assert rows[0].startswith("0.000")
+    assert any(row.startswith("memory of the workers, MiB") for row in rows)
