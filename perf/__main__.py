@@ -131,7 +131,7 @@ def _climb(_: Population, progress: Progress, *, tiny: bool, **__: int) -> Repor
 
 def _load(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     bounds = "--workers=1 --replicas=1 --windows=4 --seconds=0.2 --serviceaccounts=20 --first-seen=20 --rounds=1"
-    options, _ = load.parse(bounds.split() if tiny else [f"--attempts={attempts}"])
+    options, _ = load.parse(bounds.split() if tiny else ["--repeat=3", f"--attempts={attempts}"])
     return collect(lambda on: load.measure(population, options, on), progress)
 
 

@@ -15,10 +15,11 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, find_cheapest
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
 from perf.inputs import Accounts, Issuer, ServiceAccounts
@@ -43,6 +44,7 @@ HERE: Final = {
     "serviceaccounts": 1000,
     "first_seen": 8000,
     "rounds": 9,
+    "repeat": 1,
 }
 """Defaults of what only a set-up that is started here has."""
 
@@ -69,6 +71,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), help="how many there are (1000)")
     parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (8000)")
     parser.add_argument("--rounds", type=bounded(1, 1000), help="of the measurement in process (9)")
+    parser.add_argument("--repeat", type=bounded(1, 100), help="rounds of each point; the cheapest counts (1)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False)
     return parse_target(parser, arguments, direct=True, here=HERE)
@@ -78,7 +81,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     """Measure set-ups that are started here; the report is what `--json` prints."""
     progress.say("load: the decision in process, and its bare cryptography")
     in_process = measure_in_process(options.rounds)
-    points = []
+    points, often = [], (options.attempts, options.repeat)
     for workers in options.workers:
         progress.say(f"load: --workers {workers}, {options.first_seen} tokens first seen")
 
@@ -92,12 +95,13 @@ async def measure(population: Population, options: argparse.Namespace, progress:
                 await bench.close()
                 return point
 
-        points.append(await find_least_disturbed(meet_tokens, options.attempts))
+        meet = partial(find_least_disturbed, meet_tokens, options.attempts)
+        points.append(await find_cheapest(meet, options.repeat))
         progress.say(f"load: --workers {workers}, {FEW_TOKENS} tokens remembered")
         async with run_local(
             population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
-            bench = await Bench.open(local.target, {"replicas": 1, "workers": workers}, options.attempts)
+            bench = await Bench.open(local.target, {"replicas": 1, "workers": workers}, *often)
             await bench.warm_up(workers)
             points += await _vary_window(bench, REMEMBERED, options, progress)
             await bench.close()
@@ -106,7 +110,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
         async with run_local(
             population, workers=1, replicas=replicas, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
-            bench = await Bench.open(local.target, {"replicas": replicas, "workers": 1}, options.attempts)
+            bench = await Bench.open(local.target, {"replicas": replicas, "workers": 1}, *often)
             await bench.warm_up(replicas)
             points.append(await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="replicas"))
             await bench.close()

@@ -15,6 +15,7 @@ POINTS: Final = (
     Column("tokens", at("tokens")),
     Column("in flight", lambda point: point["window"] or f"{point['offered']}/s offered"),
     Column("decisions/s", at("rate")),
+    Column("slowest round", lambda point: min(point.get("rates", [point["rate"]]))),
     Column("p50 ms", at("latency_ms", "p50")),
     Column("p99 ms", at("latency_ms", "p99")),
     Column("p99.9 ms", at("latency_ms", "p999")),
@@ -32,7 +33,10 @@ def describe(report: Report) -> Section:
     """Return the section of the report."""
     points = report["points"]
     lost = sum(point["unanswered"] + point["answered"] - point["allowed"] for point in points)
-    about = f"Requests that were refused or not answered, of all of these: {lost}."
+    about = (
+        f"Requests that were refused or not answered, of all of these: {lost}. Of several rounds the one counts"
+        " in which requests cost the workers least."
+    )
     return Section(
         "Requests straight to the subject",
         [*_draw_windows(points), _draw_replicas(points)],

@@ -55,8 +55,8 @@ def describe(report: Report) -> Section:
 def say_capacity_straight(straight: Report) -> str:
     """Say what the factors of requests are of."""
     return (
-        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s. In time/s: answers within 1.5 s,"
-        " over all of the time until the last answer, in which what has piled up is worked off too:"
+        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s. In time/s: answers within"
+        " 1.5 s, over all of the time until the last answer, in which what has piled up is worked off too:"
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from callout.errors import CommandError
-from perf.bench import Bench
+from perf.bench import Bench, find_cheapest
 from perf.local import Population, run_local
 from perf.target import Target
 
@@ -44,3 +44,24 @@ def test_there_has_to_be_somebody_to_ask_as() -> None:
     target = Target({}, None, "", "", "", [], dict)
     with pytest.raises(CommandError, match="nobody to ask as"):
         asyncio.run(Bench.open(target, {}))
+
+
+def test_the_round_with_the_cheapest_requests_counts() -> None:
+    """As the least of all rounds does in process; how fast the others were is told."""
+    left = [(200.0, 5000.0), (150.0, 6000.0), (180.0, 7000.0)]
+
+    async def measure() -> dict[str, object]:
+        cost, rate = left.pop(0)
+        return {"cpu_us_per_request": {"workers": cost}, "rate": rate}
+
+    found = asyncio.run(find_cheapest(measure, 3))
+    assert (6000.0, [5000.0, 6000.0, 7000.0]) == (found["rate"], found["rates"])
+
+
+def test_where_the_cost_is_not_known_the_first_round_counts() -> None:
+    """Of a deployed set-up no worker is seen."""
+
+    async def measure() -> dict[str, object]:
+        return {"cpu_us_per_request": {}, "rate": 1.0}
+
+    assert 1.0 == asyncio.run(find_cheapest(measure, 1))["rate"]
