@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, find_cheapest
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, find_cost, find_least
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
 from perf.inputs import Accounts, Issuer, ServiceAccounts
@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), help="how many there are (1000)")
     parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (8000)")
     parser.add_argument("--rounds", type=bounded(1, 1000), help="of the measurement in process (9)")
-    parser.add_argument("--repeat", type=bounded(1, 100), help="rounds of each point; the cheapest counts (1)")
+    parser.add_argument("--repeat", type=bounded(1, 100), help="rounds of each point; the least cost or p99 counts (1)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False)
     return parse_target(parser, arguments, direct=True, here=HERE)
@@ -96,7 +96,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
                 return point
 
         meet = partial(find_least_disturbed, meet_tokens, options.attempts)
-        points.append(await find_cheapest(meet, options.repeat))
+        points.append(await find_least(meet, options.repeat, find_cost))
         progress.say(f"load: --workers {workers}, {FEW_TOKENS} tokens remembered")
         async with run_local(
             population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS

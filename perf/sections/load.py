@@ -35,7 +35,7 @@ def describe(report: Report) -> Section:
     lost = sum(point["unanswered"] + point["answered"] - point["allowed"] for point in points)
     about = (
         f"Requests that were refused or not answered, of all of these: {lost}. Of several rounds the one counts"
-        " in which requests cost the workers least."
+        " in which requests cost the workers least, and where a rate was offered the one with the lowest p99."
     )
     return Section(
         "Requests straight to the subject",

@@ -1,12 +1,13 @@
 """What is asked straight at the subject is counted: let in, refused, not answered."""
 
 import asyncio
+import math
 
 import msgspec
 import pytest
 
 from callout.errors import CommandError
-from perf.bench import Bench, find_cheapest
+from perf.bench import Bench, find_cost, find_least, find_p99
 from perf.local import Population, run_local
 from perf.target import Target
 
@@ -54,7 +55,7 @@ def test_the_round_with_the_cheapest_requests_counts() -> None:
         cost, rate = left.pop(0)
         return {"cpu_us_per_request": {"workers": cost}, "rate": rate}
 
-    found = asyncio.run(find_cheapest(measure, 3))
+    found = asyncio.run(find_least(measure, 3, find_cost))
     assert (6000.0, [5000.0, 6000.0, 7000.0]) == (found["rate"], found["rates"])
 
 
@@ -64,4 +65,9 @@ def test_where_the_cost_is_not_known_the_first_round_counts() -> None:
     async def measure() -> dict[str, object]:
         return {"cpu_us_per_request": {}, "rate": 1.0}
 
-    assert 1.0 == asyncio.run(find_cheapest(measure, 1))["rate"]
+    assert 1.0 == asyncio.run(find_least(measure, 1, find_cost))["rate"]
+
+
+def test_a_point_that_nobody_answered_is_the_last_to_count() -> None:
+    """It has no p99."""
+    assert [2.5, math.inf] == [find_p99({"latency_ms": {"p99": p99}}) for p99 in (2.5, None)]
