@@ -149,7 +149,8 @@ class Bench:
 async def find_least(measure: Callable[[], Awaitable[Report]], rounds: int, weigh: Callable[[Report], float]) -> Report:
     """Measure in so many rounds; return the one that weighs least, with the `rates` of all."""
     found = [await measure() for _ in range(rounds)]
-    return {**min(found, key=weigh), "rates": [point["rate"] for point in found]}
+    least = min(found, key=weigh)
+    return {**least, "rates": [point["rate"] for point in found]}
 
 
 def find_cost(point: Report) -> float:
