@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import re
+import signal
 
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]  # the plugin has no types
@@ -13,6 +14,9 @@ IMAGE = "tests/image/"
 MAX_ID_LENGTH = 60
 _SETTING = re.compile(rf"(?P<shared>{SHARED}-)?(?:server|operator-[a-z-]+)-(?:plain|xkey)-\d+\.\d+")
 _KEY = re.compile(r"[A-Za-z2-7]{40}")
+
+# Under nohup it would be left out, here and in all that the tests start, and what it does is under test.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:  # noqa: ARG001
