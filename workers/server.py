@@ -43,9 +43,10 @@ MAX_WAITING_BYTES: Final = 64 << 20
 MAX_WAIT_S: Final = 1.5  # of the server's two seconds; what has waited longer is answered too late, whatever is done
 IN_TURN_S: Final = 0.5  # of work: so much is answered in time if it is done in the order in which it came
 _PACE_WEIGHT: Final = 1 / 64  # of a decision in the mean of what decisions take
-# The longest stretch of decisions before the loop turns. So short that more is read in a turn than decided: then what
-# is too much waits here, where its age is known, and not in the socket.
-MAX_TURN_S: Final = 0.002
+# The longest stretch of decisions before the loop turns. So long that a full worker writes seldom: each write wakes a
+# nats-server, which displaces a worker where they share a core. So short that more is read in a turn than decided: then
+# what is too much waits here, where its age is known, and not in the socket.
+MAX_TURN_S: Final = 0.006
 STAMP_INTERVAL_S: Final = 0.5
 MAX_DISCONNECTED_S: Final = 30.0  # time for a dozen silent servers; a client that has none by then may try no more
 READY_POLL_S: Final = 0.02  # how often the snapshot is asked whether it is complete
