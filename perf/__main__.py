@@ -15,17 +15,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from callout.demo.processes import SignalledError
 from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.files import reason_of
 from perf import ladder, load, overload, report, scale, simulate, soak, storm
+from perf.arguments import read_list
 from perf.command import Progress, Report, add_attempts, collect
 from perf.disturbance import say_attempts, say_disturbed
+from perf.ending import end_in_order
 from perf.local import Population
 from perf.machine import describe_machine
 from perf.processes import raise_file_limit
@@ -38,35 +42,50 @@ STORMS: Final = (
     "--protocol=ws,mqtt --at-once=100 --clients=1000 --retry=no",
 )
 
+Clock = Callable[[], datetime]
+"""Says what time it is, in UTC."""
 
-def main(arguments: Sequence[str] | None = None) -> int:
+
+def read_clock() -> datetime:
+    """Do as a `Clock` does."""
+    return datetime.now(UTC)
+
+
+def main(arguments: Sequence[str] | None = None, clock: Clock = read_clock) -> int:
     """Measure all, or what is asked for, and write."""
     options = _parse(arguments)
     raise_file_limit()
+    return end_in_order(partial(measure, options, clock))
+
+
+def measure(options: argparse.Namespace, clock: Clock) -> int:
+    """Measure one after the other, and keep what each comes to.
+
+    Raises:
+        CommandError: something did not start, or broke, or cannot be kept.
+        SignalledError: it was told to stop, and has cleaned up.
+    """
     progress = Progress()
-    machine, date = describe_machine(), datetime.now(UTC).date().isoformat()
+    machine, date = describe_machine(), clock().date().isoformat()
     path = options.out / f"{date}-{name_machine(machine)}{'-tiny' if options.tiny else ''}.json"
     about: Report = {"date": date, "machine": machine, **({"tiny": True} if options.tiny else {})}
     population = Population()
     measured: Report = {}
-    try:
-        try_to_keep(path)
-        for name in options.only:
-            started, began = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-            found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
-            measured[name] = {report.BEGAN: began, **found}
-            results = _keep(path, about | measured)
-            done, attempts = f"{name}: done in {time.monotonic() - started:.0f} s", say_attempts(found)
-            progress.say(f"{done}; {attempts}" if attempts else done)
-    except CommandError as error:
-        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
-        return error.exit_code
-    except SignalledError as stopped:
-        return 128 + stopped.number
+    try_to_keep(path)
+    for name in options.only:
+        started, began = time.monotonic(), clock().isoformat(timespec="seconds")
+        found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
+        measured[name] = {report.BEGAN: began, **found}
+        results = keep(path, about | measured)
+        done, attempts = f"{name}: done in {time.monotonic() - started:.0f} s", say_attempts(found)
+        progress.say(f"{done}; {attempts}" if attempts else done)
     if disturbed := say_disturbed(measured):
         sys.stderr.write(f"warning: {disturbed}\n")
     print(path)
-    print(report.write(results, path))
+    try:
+        print(report.write(results, path))
+    except OSError as error:
+        raise _cannot_write(path.with_suffix(".md"), error) from None
     return 0
 
 
@@ -85,16 +104,36 @@ def try_to_keep(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             _read(path)
     except OSError as error:
-        raise CommandError(f"--out {folder} cannot be written: {error.strerror}", exit_code=EXIT_WRONG_USAGE) from None
+        raise CommandError(
+            f"--out {folder} cannot be written: {reason_of(error)}", exit_code=EXIT_WRONG_USAGE
+        ) from None
     except msgspec.DecodeError as error:
         raise CommandError(f"{path} holds no results, move it away: {error}", exit_code=EXIT_WRONG_USAGE) from None
 
 
-def _keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Add to the day's results, so that what has been measured is kept whatever comes next; return them all."""
-    results = _read(path) | found
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+def keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Add to the day's results, so that what has been measured is kept whatever comes next; return them all.
+
+    They are written beside, and put in place whole: a full disk leaves what was there.
+
+    Raises:
+        CommandError: they cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        results = _read(path) | found
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+        draft.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink()
     return results
+
+
+def _cannot_write(path: Path, error: OSError) -> CommandError:
+    return CommandError(f"{path} cannot be written: {reason_of(error)}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -117,16 +156,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parse_names(text: str) -> list[str]:
-    names = [word.strip() for word in text.split(",")]
-    if not set(names) <= set(_SCRIPTS):
-        raise argparse.ArgumentTypeError(f"measurements are {', '.join(_SCRIPTS)}, separated by commas")
-    return names
+    return read_list(text, _read_name, f"measurements ({', '.join(_SCRIPTS)})")
+
+
+def _read_name(word: str) -> str:
+    if word not in _SCRIPTS:
+        raise ValueError
+    return word
 
 
 def _climb(_: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
     progress.say("ladder: what a decision costs in process")
     bounds = "--rounds=1 --batch=2 --serviceaccounts=10"
-    return ladder.climb_in_memory(ladder.parse(bounds.split() if tiny else []))
+    return ladder.climb_in_memory(ladder.parse(bounds.split() if tiny else []), progress)
 
 
 def _load(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
@@ -152,7 +194,7 @@ def _overload(population: Population, progress: Progress, *, tiny: bool, attempt
 
 def _scale(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     bounds = "--serviceaccounts=10,20 --changes=2 --churn=10 --seconds=0.2 --workers=1"
-    options, _ = scale.parse(bounds.split() if tiny else [f"--attempts={attempts}"])
+    options, _ = scale.parse(bounds.split() if tiny else ["--seconds=2", "--repeat=3", f"--attempts={attempts}"])
     return collect(lambda on: scale.measure(population, options, on), progress)
 
 

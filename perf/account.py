@@ -30,6 +30,7 @@ from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import read_bounded, reason_of
 from callout.secret import Secret
 from perf.admission import LIFETIME_S, NAME, Admission, Ending, admit, end
+from perf.ending import end_in_order
 
 FOLDER: Final = places.MEASURING
 PRELOAD: Final = "accounts.conf"
@@ -45,7 +46,12 @@ _UNTRIED: Final = "or in a cluster, which was not tried"
 
 
 class Former(msgspec.Struct, frozen=True):
-    """What was written before, and servers may have: the public key of the account, and when it was issued."""
+    """What was written before, and servers may have.
+
+    Attributes:
+        perf: public key of the account that asks; empty if what lets it ask is not all there.
+        issued_at: when the latest of it was issued, be it what ends it.
+    """
 
     perf: str
     issued_at: int
@@ -61,19 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     folder = options.folder.absolute()
-    try:
+
+    def work() -> int:
         if not (folder / places.RECORD).is_file():
             raise _wrong(f"{folder} is no folder that `callout bootstrap` has made")
-        with locked(folder):
-            lines = _undo(folder) if options.undo else _make(folder)
-    except CommandError as error:
-        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
-        return error.exit_code
-    except OSError as error:
-        sys.stderr.write(f"error: {folder / FOLDER} cannot be written: {reason_of(error)}\n")
-        return 1
-    print("\n".join(lines))
-    return 0
+        try:
+            with locked(folder):
+                lines = _undo(folder) if options.undo else _make(folder)
+        except OSError as error:
+            raise CommandError(f"{folder / FOLDER} cannot be written: {reason_of(error)}") from None
+        print("\n".join(lines))
+        return 0
+
+    return end_in_order(work)
 
 
 def _make(folder: Path) -> list[str]:
@@ -91,7 +97,7 @@ def _undo(folder: Path) -> list[str]:
         raise _wrong(f"{place} is not there: nobody may ask")
     if deployment.record.choices.resolver is Resolver.FULL:
         former = maybe_read_former(place)
-        if former is None:
+        if former is None or not former.perf:
             raise _wrong(f"{place} is not whole; make it anew without --undo, do what that says, and undo it then")
         write(place, render_ending(end(deployment, former.perf, int(time.time()), after=former.issued_at)))
     return say_undo(deployment.record, folder)
@@ -103,14 +109,19 @@ def maybe_read_former(place: Path) -> Former | None:
     Raises:
         CommandError: it cannot be read.
     """
-    try:
-        perf, service = (read_account(read_bounded(place / name, MAX_BYTES).decode()) for name in (ASKS, ANSWERS))
-    except FileNotFoundError:
+    found = {}
+    for name in (ASKS, ANSWERS, ASKS_NO_MORE, ANSWERS_NO_MORE):
+        try:
+            found[name] = read_account(read_bounded(place / name, MAX_BYTES).decode())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else error
+            raise _wrong(f"{place} cannot be read: {reason}; move it away") from None
+    if not found:
         return None
-    except (OSError, ValueError) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else error
-        raise _wrong(f"{place} cannot be read: {reason}; move it away") from None
-    return Former(perf.key, max(perf.issued_at, service.issued_at))
+    perf = found[ASKS].key if {ASKS, ANSWERS} <= found.keys() else ""
+    return Former(perf, max(account.issued_at for account in found.values()))
 
 
 def render(admission: Admission) -> dict[str, Secret]:

@@ -29,6 +29,7 @@ from callout.fetch import CONNECT_SECONDS, Alarm, read_body
 from callout.fetch_errors import FetchError
 from callout.kube.client import API_SERVER, KubeClient
 from callout.kube.errors import KubeError, Purpose, refuse
+from perf.limits import limit
 
 T = TypeVar("T")
 
@@ -122,22 +123,22 @@ class ApiServer:
             headers["Authorization"] = access.authorization.reveal()
         pool: Any = access.pool._pool  # noqa: SLF001  # a `GuardedPool` sends GETs alone; its connections can be cut
         pool.connection_pool_kw["maxsize"] = AT_ONCE  # connections that are kept; none is open yet, or it is so already
-        ends_at = time.monotonic() + ANSWER_S
         try:
-            with Alarm(ANSWER_S, API_SERVER) as alarm:
-                response = pool.request(
-                    method,
-                    f"{access.url}{path}",
-                    body=body,
-                    headers=headers,
-                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_S),
-                    retries=False,
-                    redirect=False,
-                    preload_content=False,
-                )
-                if alarm.end():
-                    response.close()
-            content = read_body(response, API_SERVER, limit=MAX_BODY, seconds=ends_at - time.monotonic())
+            with limit(ANSWER_S, API_SERVER) as left:
+                with Alarm(ANSWER_S, API_SERVER) as alarm:
+                    response = pool.request(
+                        method,
+                        f"{access.url}{path}",
+                        body=body,
+                        headers=headers,
+                        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_S),
+                        retries=False,
+                        redirect=False,
+                        preload_content=False,
+                    )
+                    if alarm.end():
+                        response.close()
+                content = read_body(response, API_SERVER, limit=MAX_BODY, seconds=left())
         except FetchError as error:
             raise CommandError(str(error)) from None
         return Answer(response.status, content, sent_at, time.monotonic())

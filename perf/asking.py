@@ -4,28 +4,30 @@ Rules kept here:
 - What is sent was made before. While the clock runs a request costs the generator a write and an answer a search for
   its line, so that what is measured is the service; its share is reported all the same.
 - Answers are looked into when the clock has stopped: a denial is no login, and a quick one would look like a success.
-- A request that no answer came to has no time; it is counted, never left out silently.
+- CPU counts from the first request until the last has left and the last answer has come. Neither the wait before nor
+  the patience with those that stay unanswered is among it, for of idle time nobody takes a share.
 - What the server says is bounded and cut by `workers.frames`; what is none of NATS ends the connection, in one line.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from math import isnan, nan
 from typing import Any, Final, cast
 
-import msgspec
-
 from callout.errors import CommandError
+from perf.answers import Answers, is_allowed
 from perf.hearing import GreetingLine, greet, split_message
+from perf.processes import Meter
 from perf.requests import ASKING_SUBJECT, INBOX, RequestMaker
 from perf.wire import PING, PONG, Address, Login, say_why, show_said
 from workers.frames import MAX_DIGITS, Cutter, OversizeError
-from workers.jose import decode_segment, split
 
 CONNECT_S: Final = 10.0
 SILENCE_S: Final = 3.0  # without any answer: what is open then will not be answered; nobody waits longer than 2 s
 TICK_S: Final = 0.001  # how often an open loop looks what is due
+LOOK_S: Final = 0.05  # how often the CPU is read while answers are missing: about so much idle time it may hold
 MAX_BURST: Final = 4096  # requests written at once: more would wait in this process
 MIN_WALL_S: Final = 1e-9  # so that a rate of nothing is 0
 _SUBSCRIPTION: Final = 1
@@ -33,32 +35,21 @@ _UNANSWERED: Final = -1.0
 _UNASKED: Final = "the server sends a message that nobody has asked for"
 
 
-class Answers(msgspec.Struct, frozen=True):
-    """What came of requests.
+Begin = Callable[[], Meter]
+"""Makes what takes the CPU time, when the first request is about to leave."""
 
-    Attributes:
-        seconds: from sending a request to its answer, of those that were answered, in the order they were sent.
-        unanswered: how many were not.
-        allowed: how many answers let the client in.
-        wall: seconds from the first request to the last answer.
-        behind: seconds that the generator itself was late with each request, of those that had a time of their own.
-        refusals: of `seconds` those whose answers let nobody in.
-    """
-
-    seconds: list[float]
-    unanswered: int
-    allowed: int
-    wall: float
-    behind: list[float]
-    refusals: list[float] = []
+_OF_OURSELVES: Final = partial(Meter, {})
 
 
-class _Answer(msgspec.Struct):
-    jwt: str = ""
+class _Reading:
+    """The CPU at the last moment that counts: whoever knows that one may have come takes it again."""
 
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.cpu: dict[str, float] = {}
 
-class _AnswerClaims(msgspec.Struct):
-    nats: _Answer
+    def take(self) -> None:
+        self.cpu = self._meter.read()
 
 
 class Asker(asyncio.Protocol):
@@ -78,7 +69,7 @@ class Asker(asyncio.Protocol):
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._prefix = b"%b.%b." % (INBOX.encode(), encode_random())
+        self._prefix = b"%b.%b." % (INBOX.encode(), encode_moment())
         self._on_answer: Callable[[], None] | None = None
         self._round = 0
         self._sent: list[float] = []
@@ -112,9 +103,12 @@ class Asker(asyncio.Protocol):
             await self.close()
             raise CommandError(f"NATS at {address.host}:{address.port} cannot be asked: {say_why(error)}") from None
 
-    async def ask_in_window(self, messages: Sequence[bytes], window: int, limit_s: float) -> Answers:
+    async def ask_in_window(
+        self, messages: Sequence[bytes], window: int, limit_s: float, meter: Begin = _OF_OURSELVES
+    ) -> Answers:
         """Send all, never more than `window` without an answer; stop sending after `limit_s`."""
         self._begin(len(messages))
+        reading = _Reading(meter())
         end = time.perf_counter() + limit_s
         position = 0
         done = asyncio.Event()
@@ -134,14 +128,21 @@ class Asker(asyncio.Protocol):
         self._on_answer = go_on
         began = time.perf_counter()
         go_on()
-        before = -1, -1
-        while not done.is_set() and (position, self._open) != before:
-            before = position, self._open
-            await self._wait(done.wait, SILENCE_S)
-        return self._collect(began)
+        heard, answered = began, -1
+        while not done.is_set() and time.perf_counter() < heard + SILENCE_S:
+            await self._wait(done.wait, LOOK_S)
+            if position - self._open > answered:
+                heard, answered = time.perf_counter(), position - self._open
+                reading.take()
+        return self._collect(began, reading.cpu)
 
     async def ask_on_time(
-        self, messages: Sequence[bytes], due: Sequence[float], patience_s: float, began_at: float = 0
+        self,
+        messages: Sequence[bytes],
+        due: Sequence[float],
+        patience_s: float,
+        began_at: float = 0,
+        meter: Begin = _OF_OURSELVES,
     ) -> Answers:
         """Send each at its time, whatever has become of those before; take answers for `patience_s` after the last.
 
@@ -150,9 +151,11 @@ class Asker(asyncio.Protocol):
             due: seconds after the beginning, ascending.
             patience_s: as long as anybody waits for an answer.
             began_at: Unix seconds of the beginning; now if that is past.
+            meter: takes the CPU from the beginning on.
         """
         self._begin(len(messages))
         await asyncio.sleep(max(began_at - time.time(), 0))
+        reading = _Reading(meter())
         began = time.perf_counter()
         position = 0
         while position < len(messages):
@@ -167,11 +170,16 @@ class Asker(asyncio.Protocol):
                 position = last
                 await self._wait(self._writable.wait, CONNECT_S)
             await asyncio.sleep(TICK_S if last < len(messages) and due[last] > now else 0)
-        end = time.perf_counter() + patience_s
+        reading.take()
+        missing, looked = self._open, time.perf_counter()
+        end = looked + patience_s
         while self._open and time.perf_counter() < end:
             self._raise_failure()
             await asyncio.sleep(TICK_S)
-        return self._collect(began)
+            if self._open < missing and (not self._open or time.perf_counter() >= looked + LOOK_S):
+                reading.take()
+                missing, looked = self._open, time.perf_counter()
+        return self._collect(began, reading.cpu)
 
     async def ask(self, message: bytes, patience_s: float = CONNECT_S) -> bytes:
         """Send one and return its answer, opened; empty if none comes."""
@@ -306,19 +314,17 @@ class Asker(asyncio.Protocol):
         self._way.write(data)
         self._open += len(positions)
 
-    def _collect(self, began: float) -> Answers:
-        wall = max((sent + took for sent, took in zip(self._sent, self._took, strict=True) if took >= 0), default=began)
+    def _collect(self, began: float, cpu: dict[str, float]) -> Answers:
         self._on_answer = None
-        seconds = [took for took in self._took if took >= 0]
-        asked = sum(not isnan(moment) for moment in self._sent)
-        refusals = [
-            took
-            for took, payload in zip(self._took, self._payloads, strict=True)
-            if took >= 0 and not is_allowed(self._open_answer(payload))
-        ]
-        allowed = len(seconds) - len(refusals)
-        wall = max(wall - began, MIN_WALL_S)
-        return Answers(seconds, asked - len(seconds), allowed, wall, self._behind, refusals)
+        last = max((sent + took for sent, took in zip(self._sent, self._took, strict=True) if took >= 0), default=began)
+        seconds: list[float] = []
+        refusals: list[float] = []
+        for took, payload in zip(self._took, self._payloads, strict=True):
+            if took >= 0:
+                (seconds if is_allowed(self._open_answer(payload)) else refusals).append(took)
+        sent = [moment - began for moment in self._sent if not isnan(moment)]
+        unanswered = len(sent) - len(seconds) - len(refusals)
+        return Answers(seconds, refusals, unanswered, max(last - began, MIN_WALL_S), sent, self._behind, cpu)
 
     def _open_answer(self, payload: bytes) -> bytes:
         """Return an answer in the clear; empty if it was not sealed for us, and so lets nobody in."""
@@ -328,17 +334,6 @@ class Asker(asyncio.Protocol):
             return b""
 
 
-def is_allowed(answer: bytes) -> bool:
-    """Tell whether an answer holds a user JWT; its signature is the server's to check."""
-    compact = split(answer)
-    if compact is None:
-        return False
-    try:
-        return bool(msgspec.json.decode(decode_segment(compact.payload), type=_AnswerClaims).nats.jwt)
-    except (ValueError, RecursionError):
-        return False
-
-
-def encode_random() -> bytes:
-    """Return some characters that no other connection has."""
+def encode_moment() -> bytes:
+    """Return characters of this very moment, which no other connection of this process has."""
     return f"{time.monotonic_ns():x}".encode()

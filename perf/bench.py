@@ -2,9 +2,10 @@
 
 Rules kept here:
 - Requests are signed before the clock runs, as many as a service needs that answers `MAX_RATE` a second.
-- A point may be measured in several rounds. The one whose requests cost the workers least counts, as the least of all
-  rounds does in process, and at a given rate the one with the lowest p99: what differs is how fast and how calm the
-  machine happens to be, which no clock in it tells.
+- A point may be measured in several rounds, since no machine is as fast and as calm at all times. The middle one
+  counts: by its rate, and where a rate was offered by its p99. Of two in the middle it is the worse, and a round in
+  which a request was lost is worse than any in which none was. What the others were like is told beside it.
+- What requests are good for lasts until the last of them is sent, however long signing them takes.
 - Every request is counted: let in, refused or not answered. A rate is of those that were let in: a refusal is quick,
   and would look like speed.
 """
@@ -17,13 +18,14 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.asking import SILENCE_S, Answers, Asker
+from perf.answers import Answers
+from perf.asking import SILENCE_S, Asker
 from perf.cases import FIRST_SEEN
 from perf.command import Report, find_least_disturbed, find_shares
 from perf.processes import WALL, Meter
 from perf.requests import LONG_S, RequestMaker
-from perf.summary import MICROSECONDS, summarize
-from perf.target import WORKERS, Target
+from perf.summary import MICROSECONDS, pace, summarize
+from perf.target import Target
 
 FEW_TOKENS: Final = 256  # that are remembered: any number below what a worker keeps is the same to it
 WARM_UP: Final = 8  # times that each of them is asked about before, for each worker
@@ -38,32 +40,35 @@ NOT_LET_IN: Final = (
     " service (its audience, this cluster's issuer, ServiceAccounts that exist)"
 )
 MAX_RATE: Final = 12_000  # requests a second that are prepared for; a faster service ends a point early
+SIGNING_S: Final = 1e-3  # of a request: far more than it takes anywhere
+PATIENCE_S: Final = 2.0  # nobody waits longer for an answer
+Weigh = Callable[[Report], tuple[float, ...]]
+"""Orders rounds, from the best to the worst."""
 
 
 class Bench:
     """Asks, and looks meanwhile at what the processes take; `open` makes it."""
 
     def __init__(  # `open` is what others call
-        self, target: Target, asker: Asker, maker: RequestMaker, labels: dict[str, object], attempts: int, rounds: int
+        self, target: Target, asker: Asker, maker: RequestMaker, labels: dict[str, object], attempts: int
     ) -> None:
-        """Take the connection, what each point is to be labelled with, and how often it is measured."""
+        """Take the connection, what each point is to be labelled with, and the attempts of each round."""
         self._target = target
         self._asker = asker
         self._maker = maker
         self._labels = labels
         self._attempts = attempts
-        self._rounds = rounds
         self._few = target.tokens[:FEW_TOKENS]
 
     @classmethod
-    async def open(cls, target: Target, labels: dict[str, object], attempts: int = 1, rounds: int = 1) -> "Bench":
-        """Connect; a point has so many rounds, and each round so many attempts while others disturb it."""
+    async def open(cls, target: Target, labels: dict[str, object], attempts: int = 1) -> "Bench":
+        """Connect; each round of a point has so many attempts while others disturb it."""
         if target.login is None:
             raise CommandError("there is nobody to ask as")
         maker = target.maker()
         asker = Asker(target.login, maker)
         await asker.connect(target.addresses["nats"])
-        return cls(target, asker, maker, labels, attempts, rounds)
+        return cls(target, asker, maker, labels, attempts)
 
     async def close(self) -> None:
         """Leave."""
@@ -75,7 +80,7 @@ class Bench:
         Raises:
             CommandError: it is not answered, or not let in.
         """
-        answers = await self._asker.ask_in_window(self._prepare(self._few, 1), 1, SILENCE_S)
+        answers = await self._asker.ask_in_window(self._prepare(self._few, 1, SILENCE_S), 1, SILENCE_S)
         if answers.unanswered:
             raise CommandError(UNANSWERED)
         if not answers.allowed:
@@ -83,50 +88,49 @@ class Bench:
 
     async def warm_up(self, processes: int) -> None:
         """Let each worker see the few tokens."""
-        messages = self._prepare(self._few, len(self._few) * WARM_UP * processes)
+        messages = self._prepare(self._few, len(self._few) * WARM_UP * processes, LONG_S)
         await self._asker.ask_in_window(messages, STEADY_WINDOW, LONG_S)
 
     async def run_all(self, window: int, seconds: float) -> Report:
         """Ask about each token once."""
-        messages = self._prepare(self._target.tokens, len(self._target.tokens))
-        meter = Meter(self._target.find_processes())
-        answers = await self._asker.ask_in_window(messages, window, seconds)
-        return self._report(answers, meter.read(), tokens=FIRST_SEEN, window=window, series="tokens")
+        messages = self._prepare(self._target.tokens, len(self._target.tokens), seconds)
+        answers = await self._asker.ask_in_window(messages, window, seconds, self._begin)
+        return self._report(answers, tokens=FIRST_SEEN, window=window, series="tokens")
 
-    async def run_window(self, tokens: str, window: int, seconds: float, series: str) -> Report:
-        """Ask about the few tokens again and again, so many at a time."""
+    async def run_window(self, tokens: str, window: int, seconds: float, series: str, rounds: int = 1) -> Report:
+        """Ask about the few tokens again and again, so many at a time; of several rounds the middle one counts."""
         expected = min(MAX_RATE, window * 2000)  # no answer comes sooner than in half a millisecond
 
         async def run() -> Report:
-            messages = self._prepare(self._few, int(expected * seconds) + window)
-            meter = Meter(self._target.find_processes())
-            answers = await self._asker.ask_in_window(messages, window, seconds)
-            return self._report(answers, meter.read(), tokens=tokens, window=window, series=series)
+            messages = self._prepare(self._few, int(expected * seconds) + window, seconds)
+            answers = await self._asker.ask_in_window(messages, window, seconds, self._begin)
+            return self._report(answers, tokens=tokens, window=window, series=series)
 
-        return await self._measure(run, find_cost)
+        return await find_middle(lambda: find_least_disturbed(run, self._attempts), rounds, by_rate)
 
-    async def run_at(self, tokens: str, rate: float, seconds: float) -> Report:
-        """Ask about the few tokens, so often a second."""
+    async def run_at(self, tokens: str, rate: float, seconds: float, rounds: int = 1) -> Report:
+        """Ask about the few tokens, so often a second; of several rounds the middle one counts."""
         number = max(int(rate * seconds), 1)
         due = [position / rate for position in range(number)]
 
         async def run() -> Report:
-            messages = self._prepare(self._few, number)
-            meter = Meter(self._target.find_processes())
-            answers = await self._asker.ask_on_time(messages, due, patience_s=2)
+            began = time.monotonic()
+            messages = self._prepare(self._few, number, seconds)
+            signing = time.monotonic() - began
+            answers = await self._asker.ask_on_time(messages, due, PATIENCE_S, meter=self._begin)
             labels = {"tokens": tokens, "window": None, "series": "half load", "offered": round(rate)}
-            return self._report(answers, meter.read(), **labels)
+            return {**self._report(answers, **labels), "signing_s": round(signing, 3)}
 
-        return await self._measure(run, find_p99)
+        return await find_middle(lambda: find_least_disturbed(run, self._attempts), rounds, by_p99)
 
-    async def _measure(self, run: Callable[[], Awaitable[Report]], weigh: Callable[[Report], float]) -> Report:
-        return await find_least(lambda: find_least_disturbed(run, self._attempts), self._rounds, weigh)
+    def _begin(self) -> Meter:
+        return Meter(self._target.find_processes())
 
-    def _prepare(self, tokens: Sequence[str], number: int) -> list[bytes]:
-        return self._maker.prepare(tokens, number, int(time.time()) + LONG_S)
+    def _prepare(self, tokens: Sequence[str], number: int, seconds: float) -> list[bytes]:
+        return self._maker.prepare(tokens, number, find_expiry(time.time(), number, seconds))
 
-    def _report(self, answers: Answers, cpu: dict[str, float], **labels: object) -> Report:
-        answered = len(answers.seconds)
+    def _report(self, answers: Answers, **labels: object) -> Report:
+        answered, cpu = answers.answered, answers.cpu
         return {
             **self._labels,
             **labels,
@@ -134,6 +138,7 @@ class Bench:
             "allowed": answers.allowed,
             "unanswered": answers.unanswered,
             "rate": round(answers.allowed / answers.wall, 1),
+            "sent": pace(answers.sent),
             "latency_ms": msgspec.to_builtins(summarize(answers.seconds)),
             "generator_behind_ms": msgspec.to_builtins(summarize(answers.behind)),
             "cpu_s": cpu,
@@ -146,19 +151,37 @@ class Bench:
         }
 
 
-async def find_least(measure: Callable[[], Awaitable[Report]], rounds: int, weigh: Callable[[Report], float]) -> Report:
-    """Measure in so many rounds; return the one that weighs least, with the `rates` of all."""
+def find_expiry(now: float, number: int, seconds: float) -> int:
+    """Return until when requests are good that are signed from now on and then sent, in Unix seconds."""
+    return int(now + number * SIGNING_S + seconds + LONG_S)
+
+
+async def find_middle(measure: Callable[[], Awaitable[Report]], rounds: int, weigh: Weigh) -> Report:
+    """Measure in so many rounds; return the middle one, of two in the middle the worse.
+
+    What all were like is added: `rates`, `p99s`, and how many requests each has `lost`; `attempts` are those of all.
+    """
     found = [await measure() for _ in range(rounds)]
-    least = min(found, key=weigh)
-    return {**least, "rates": [point["rate"] for point in found]}
+    return {
+        **sorted(found, key=weigh)[rounds // 2],
+        "rates": [point["rate"] for point in found],
+        "p99s": [point["latency_ms"]["p99"] for point in found],
+        "lost": [count_lost(point) for point in found],
+        "attempts": sum(point["attempts"] for point in found),
+    }
 
 
-def find_cost(point: Report) -> float:
-    """Return what a request costs the workers; of a deployed set-up it is not known."""
-    return point["cpu_us_per_request"].get(WORKERS) or inf
+def by_rate(point: Report) -> tuple[float, ...]:
+    """Order rounds by how many were let in a second, behind what was lost."""
+    return count_lost(point), -point["rate"]
 
 
-def find_p99(point: Report) -> float:
-    """Return the time within which 99 of 100 are answered."""
+def by_p99(point: Report) -> tuple[float, ...]:
+    """Order rounds by the time within which 99 of 100 were let in, behind what was lost."""
     p99 = point["latency_ms"]["p99"]
-    return inf if p99 is None else float(p99)
+    return count_lost(point), inf if p99 is None else p99
+
+
+def count_lost(point: Report) -> int:
+    """Count the requests that were not answered, or not let in."""
+    return int(point["unanswered"] + point["answered"] - point["allowed"])

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from nacl.bindings import crypto_sign_open
 
-from perf.inputs import NOW, RULES, Accounts, Issuer, PrivateKey, ServiceAccounts, make_key
+from callout.demo.config import draw_key
+from perf.inputs import NOW, RULES, Accounts, Issuer, PrivateKey, ServiceAccounts
 from perf.timing import Step
 from workers.authorize import Allow
 from workers.claims import decode_request, decode_token
@@ -139,13 +140,13 @@ def list_stages(batch: Batch) -> dict[str, Step]:
     """Return the stages of a decision in their order, but for the one that `list_token_checks` has."""
     remembering = batch.new_memory()
     signer = batch.accounts.signer
-    user = make_key(Kind.USER).public
+    user = draw_key(Kind.USER).public
     with batch.reader.view() as view:
         record = view.look_up(*batch.identities[0])
     assert record is not None
     server_id, permissions, account = batch.accounts.server.public, record.permissions, record.account
     user_jwts = [b"%b.%b" % (user.signing_input, user.signature) for user in batch.users]
-    ours, theirs = SealingKey(make_key(Kind.CURVE)), SealingKey(make_key(Kind.CURVE))
+    ours, theirs = SealingKey(draw_key(Kind.CURVE)), SealingKey(draw_key(Kind.CURVE))
     sealed = [theirs.seal(message, ours.public) for message in batch.messages]
 
     def look_up(identity: tuple[str, str]) -> None:

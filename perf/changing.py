@@ -13,13 +13,13 @@ from typing import Final, Protocol, Self, TypeVar
 import msgspec
 
 from callout.errors import CommandError
+from perf.answers import read_user_claims
 from perf.asking import Asker
 from perf.command import Report, find_shares
 from perf.processes import Meter
 from perf.requests import LONG_S
 from perf.summary import summarize
 from perf.target import Target
-from workers.jose import decode_segment, split
 
 T = TypeVar("T")
 
@@ -108,14 +108,4 @@ async def follow_changes(target: Target, changer: Changer, changes: int) -> Repo
 
 def _grants(subject: str, answer: bytes) -> bool:
     """Tell whether an answer's user JWT names a subject."""
-    return f'"{subject}"'.encode() in _claims_in(answer)
-
-
-def _claims_in(answer: bytes) -> bytes:
-    """Return the user JWT's claims in an answer; empty if there are none."""
-    compact = split(answer)
-    if compact is None:
-        return b""
-    claims = msgspec.json.decode(decode_segment(compact.payload))
-    user = split(claims["nats"].get("jwt", "").encode())
-    return decode_segment(user.payload) if user else b""
+    return f'"{subject}"'.encode() in read_user_claims(answer)

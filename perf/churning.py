@@ -4,7 +4,8 @@ The many are made by a process of its own, `python -m perf.churning FILE`, so th
 generator's. It writes a line when the first is committed, and one when it is told to end, with how many there were.
 
 Rules kept here:
-- Each change has its time. What is late is made up for as far as the API server lets it; what was reached is said.
+- Each change has its time. What is late is made up for as far as the API server lets it; what was reached is said. The
+  time is until the last change that counts: what is still under way at the end is waited for, and no part of the rate.
 - What is to be changed stands in a private file, with the uids: what was made since under the same names is left alone.
 """
 
@@ -60,10 +61,15 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Churned(msgspec.Struct, frozen=True):
-    """How many changes were committed, in how many seconds."""
+    """How many changes were committed, and how many seconds after the beginning the last of them was."""
 
     changes: int
     seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Changes a second; 0 if there were none."""
+        return self.changes / self.seconds if self.seconds else 0.0
 
     @classmethod
     def read(cls, output: Path) -> Self:
@@ -110,8 +116,7 @@ class RealChanger:
                     done = await work()
                 finally:
                     self._processes = {}
-            churned = Churned.read(output)
-            return done, churned.changes / churned.seconds
+            return done, Churned.read(output).rate
 
 
 async def churn(order: Order) -> int:
@@ -121,19 +126,20 @@ async def churn(order: Order) -> int:
         count = len(order.uids)
         await own.change(count - 1, "churn.0")
         _say(BEGUN)
-        began = time.monotonic()
+        began = ended = time.monotonic()
         changes = 0
 
         async def change(number: int) -> None:
-            nonlocal changes
+            nonlocal changes, ended
             await asyncio.sleep(max(began + number / order.rate - time.monotonic(), 0))
             await own.change(count - 1 - number % count, f"churn.{number}")
             changes += 1
+            ended = time.monotonic()
 
         try:
             await for_all(itertools.count(1), change)
         finally:
-            _say(msgspec.json.encode(Churned(changes, time.monotonic() - began)).decode())
+            _say(msgspec.json.encode(Churned(changes, ended - began)).decode())
     return 0
 
 

@@ -22,9 +22,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import uvloop
 
+from perf.arguments import bounded
 from perf.inputs import NAMESPACES
 from perf.marks import MAX_NUMBER
-from perf.target import bounded
 
 ANNOTATION: Final = "nats.io/allowed-pub-subjects"
 MAX_HISTORY: Final = 100_000  # lines of the watch that are kept for who comes back

@@ -6,21 +6,21 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import uvloop
 
-from callout.demo.processes import SignalledError, run_until_signal
-from callout.errors import CommandError
+from callout.demo.processes import run_until_signal
+from perf import reports
 from perf.disturbance import QUIET_SHARE, say_attempts
+from perf.ending import end_in_order, keeping_handlers
 from perf.machine import describe_machine
 from perf.processes import OTHERS, OURSELVES, WALL, raise_file_limit
 from perf.target import SERVER
 
 _READER_GONE: Final = 128 + signal.SIGPIPE  # what a shell reports for a process that died of the signal
-Report = dict[str, Any]
-"""What a measurement says: JSON."""
+Report = reports.Report
 
 
 class Progress:
@@ -58,7 +58,7 @@ Render = Callable[[Report], Sequence[str]]
 """Writes a report for a reader, as lines."""
 
 
-def make_parser(name: str, document: str | None) -> argparse.ArgumentParser:
+def make_parser(name: str, document: str | None, *, says_progress: bool = True) -> argparse.ArgumentParser:
     """Make the parser of `python -m perf.<name>`, with the arguments that all have."""
     about, _, rest = (document or "").partition("\n")
     parser = argparse.ArgumentParser(
@@ -68,7 +68,8 @@ def make_parser(name: str, document: str | None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--quiet", action="store_true", help="say nothing of progress")
+    if says_progress:
+        parser.add_argument("--quiet", action="store_true", help="say nothing of progress")
     return parser
 
 
@@ -106,18 +107,25 @@ def execute(options: argparse.Namespace, measure: Measure, render: Render) -> in
     """
     raise_file_limit()
     progress = Progress(silent=options.quiet)
-    try:
+
+    def work() -> int:
         report = collect(measure, progress)
-    except CommandError as error:
-        _print_kept(progress, options, render)
-        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
-        return error.exit_code
-    except SignalledError as stopped:
-        _print_kept(progress, options, render)
-        return 128 + stopped.number
-    progress.maybe_say(say_attempts(report))
-    print_report(report, options, render)
-    return 0
+        progress.keep(lambda: None)
+        progress.maybe_say(say_attempts(report))
+        print_report(report, options, render)
+        return 0
+
+    return end_in_order(work, lambda: _print_kept(progress, options, render))
+
+
+def execute_directly(options: argparse.Namespace, measure: Callable[[], Report], render: Render) -> int:
+    """Do as `execute` with what waits for nothing: one thread, and no event loop."""
+
+    def work() -> int:
+        print_report(measure(), options, render)
+        return 0
+
+    return end_in_order(work)
 
 
 def print_report(report: Report, options: argparse.Namespace, render: Render) -> None:
@@ -151,7 +159,8 @@ def collect(measure: Measure, progress: Progress) -> Report:
         found.update(await measure(progress))
         return 0
 
-    uvloop.run(run_until_signal(work()))
+    with keeping_handlers():
+        uvloop.run(run_until_signal(work()))
     return {"machine": describe_machine(), **found}
 
 

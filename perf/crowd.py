@@ -6,6 +6,7 @@ Rules kept here:
   with TLS and servers without. But MQTT clients speak first.
 - Somebody knocks before the crowd comes: a wrong address or certificate is one error, and not thousands of clients that
   nobody refused.
+- What this machine has run out of is no refusal: it ends the measurement, in a line that says what to do.
 - A client that was refused, or waited in vain, is counted with each try; one that may try again does so after the wait
   of nats.go (`ReconnectWait` 2 s, and up to 0.1 s drawn at random), as often as it is let.
 - Connections stay open until the crowd leaves, as those of pods do; they are then reset, so that no port of this
@@ -13,6 +14,7 @@ Rules kept here:
 """
 
 import asyncio
+import errno
 import random
 import socket
 import ssl
@@ -33,6 +35,13 @@ T = TypeVar("T")
 RETRY_S: Final = 2.0
 RETRY_JITTER_S: Final = 0.1
 VERDICT_S: Final = 10.0  # the server itself hangs up after two; this is for one that has stopped
+SHORTAGES: Final = {
+    errno.EMFILE: "this process may open no more files: raise the limit (ulimit -n), or let fewer clients come",
+    errno.ENFILE: "this machine may open no more files: raise fs.file-max, or let fewer clients come",
+    errno.EADDRNOTAVAIL: "this machine has no port left for another connection: let fewer clients come, or widen"
+    " net.ipv4.ip_local_port_range",
+}
+"""What a client can lack before the server has heard of it."""
 HUNG_UP: Final = "the server has ended the connection"
 _LINGER: Final = struct.pack("ii", 1, 0)  # reset instead of a farewell: no TIME_WAIT
 
@@ -107,7 +116,11 @@ class Crowd:
         self._connections.clear()
 
     async def arrive(self, clients: Sequence[Client], arrival: Arrival) -> list[Outcome]:
-        """Let all come, and return what became of each."""
+        """Let all come, and return what became of each.
+
+        Raises:
+            CommandError: this machine has run out of what a client needs.
+        """
         began = time.perf_counter()
         room = asyncio.Semaphore(arrival.at_once)
 
@@ -117,7 +130,13 @@ class Crowd:
             async with room:
                 return await self._come(clients[position], arrival.tries, began)
 
-        return await asyncio.gather(*(come(position) for position in range(len(clients))))
+        coming = [asyncio.create_task(come(position)) for position in range(len(clients))]
+        try:
+            return await asyncio.gather(*coming)
+        finally:
+            for task in coming:
+                task.cancel()
+            await asyncio.gather(*coming, return_exceptions=True)
 
     async def _come(self, client: Client, tries: int, began: float) -> Outcome:
         began_at = time.perf_counter() - began
@@ -142,6 +161,7 @@ class Crowd:
             async with asyncio.timeout(VERDICT_S):
                 return await visit
         except (OSError, TimeoutError) as error:
+            self._check_shortage(error)
             place = f"{self._address.host}:{self._address.port}"
             raise CommandError(f"nobody can connect to {place} ({self._protocol}): {say_why(error)}") from None
         finally:
@@ -149,16 +169,23 @@ class Crowd:
 
     async def _try(self, client: Client) -> bool:
         connection = self._prepare(client)
+        admitted = False
         try:
             async with asyncio.timeout(VERDICT_S):
                 admitted = (await self._log_in(connection)).admitted
-        except (OSError, TimeoutError):
-            admitted = False
-        if admitted:
-            self._connections.append(connection)
-        else:
-            connection.leave()
+        except (OSError, TimeoutError) as error:
+            self._check_shortage(error)
+        finally:
+            if admitted:
+                self._connections.append(connection)
+            else:
+                connection.leave()
         return admitted
+
+    def _check_shortage(self, error: Exception) -> None:
+        lacking = SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
+        if lacking is not None:
+            raise CommandError(f"{lacking}; {len(self._connections)} were in") from None
 
     async def _log_in(self, connection: "_Connection") -> Verdict:
         await self._reach(connection)

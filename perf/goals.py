@@ -12,10 +12,12 @@ from typing import Final
 import msgspec
 
 from perf import ladder, load, overload, scale, storm
+from perf.answers import IN_TIME_S
 from perf.bench import STEADY_WINDOW
 from perf.cases import FIRST_SEEN, REMEMBERED
 from perf.command import Report
 from perf.storm import ONE_WORKER, TWO_WORKERS
+from perf.summary import MB, MIB
 
 AT_MOST: Final = "≤"
 AT_LEAST: Final = "≥"
@@ -86,27 +88,38 @@ GOALS: Final = (
     ),
     Goal(
         "goodput at 3 times ÷ at 1 times capacity",
-        "overload at the subject, two workers: answers/s within 1.5 s, 3 times ÷ 1 times capacity",
+        f"overload at the subject, two workers: answers/s within {IN_TIME_S:g} s, 3 times ÷ 1 times capacity",
         AT_LEAST,
         0.9,
     ),
     Goal("100,000: ready after the list, s", "100,000 ServiceAccounts: seconds from the list to ready", AT_MOST, 3),
-    Goal("100,000: supervisor, MiB", "100,000: memory of the supervisor, MiB", AT_MOST, 150),
-    Goal("100,000: snapshot, MiB", "100,000: snapshot, MiB", AT_MOST, 60),
-    Goal("100,000: worker, MiB", "100,000: private memory of a worker (the larger of two), MiB", AT_MOST, 45),
+    Goal(
+        "100,000: supervisor, MiB",
+        "100,000: memory of the supervisor, before any request or after the load, MiB (of 150 MB)",
+        AT_MOST,
+        150 * MB / MIB,
+    ),
+    Goal("100,000: snapshot, MiB", "100,000: snapshot, MiB (of 60 MB)", AT_MOST, 60 * MB / MIB),
+    Goal(
+        "100,000: worker, MiB",
+        "100,000: private memory of a worker (the largest), before any request or after the load, MiB (of 45 MB)",
+        AT_MOST,
+        45 * MB / MIB,
+    ),
     Goal(
         "growth of the worker with ServiceAccounts, MiB",
-        "growth of a worker from the fewest ServiceAccounts to the most, MiB",
+        "growth of a worker from the fewest ServiceAccounts to the most, the larger of both weighings, MiB",
         AT_MOST,
         1,
     ),
     Goal("1,000,000: snapshot ÷ that of 100,000", "1,000,000: snapshot ÷ that of 100,000", AT_MOST, 10.5),
     Goal(
-        "1,000,000: p50 at half load ÷ that of 100,000",
-        "1,000,000: median latency at half load, at rest ÷ that at 100,000",
+        "1,000,000: p50 at one rate ÷ that of 100,000",
+        "1,000,000: median latency at rest ÷ that of 100,000 at the same rate",
         AT_MOST,
         1.2,
     ),
+    Goal("1,000,000: p99 at one rate ÷ that of 100,000", "the same, p99", AT_MOST, 1.5),
     Goal(
         "change to decision, p99, ms",
         "change of an annotation → decision that knows it, p99 of the slowest number of ServiceAccounts, ms",
@@ -114,7 +127,11 @@ GOALS: Final = (
         50,
     ),
 )
-"""In the order of the report. Growth "none" is a MiB at most: what an allocator rounds to."""
+"""In the order of the report. Growth "none" is a MiB at most: what an allocator rounds to.
+
+Latency that is "no worse" may differ as rounds of the same thing do: a median by a fifth, a p99 by a half, for it is of
+a hundredth of the requests, and one pause of the machine makes many of them wait.
+"""
 
 
 def find_figures(results: Mapping[str, Report]) -> dict[str, float | None]:
@@ -140,5 +157,5 @@ def judge(results: Mapping[str, Report]) -> list[list[object]]:
         if goal.figure in figures:
             value = figures[goal.figure]
             verdict = "" if value is None else "yes" if goal.is_reached(value) else "no"
-            rows.append([goal.about, f"{goal.side} {goal.bound:g}", value, verdict])
+            rows.append([goal.about, f"{goal.side} {goal.bound:.4g}", value, verdict])
     return rows

@@ -5,7 +5,6 @@ tests to say.
 """
 
 import json
-import os
 import uuid
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,12 @@ from typing import Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from callout.demo.config import draw_key
 from workers.authorize import AUDIENCE as REQUEST_AUDIENCE
 from workers.authorize import CLAIMS_VERSION, REQUEST_TYPE, Authorizer, LoginTerms
 from workers.jose import encode_segment
 from workers.keyset import KeySet, parse_keyset
-from workers.nkeys import KeyPair, Kind
+from workers.nkeys import Kind
 from workers.record import Record
 from workers.sa_token import TokenRules, TokenVerifier
 from workers.snapshot import SnapshotWriter
@@ -33,11 +33,6 @@ RULES: Final = TokenRules(frozenset({ISSUER}), frozenset({AUDIENCE}))
 TERMS: Final = LoginTerms(ttl=3600, jitter=0.2, named=False)
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-
-
-def make_key(kind: Kind) -> KeyPair:
-    """Draw an NKey."""
-    return KeyPair(kind, os.urandom(32))
 
 
 class Issuer:
@@ -86,11 +81,11 @@ class Accounts:
 
     def __init__(self, mode: Mode) -> None:
         """Draw the keys."""
-        self.server = make_key(Kind.SERVER)
-        callout, target = make_key(Kind.ACCOUNT), make_key(Kind.ACCOUNT)
+        self.server = draw_key(Kind.SERVER)
+        callout, target = draw_key(Kind.ACCOUNT), draw_key(Kind.ACCOUNT)
         self.target = "APP" if mode is Mode.SERVER else target.public
         # In operator mode as most have it: a signing key of the target, which names its account.
-        user = callout if mode is Mode.SERVER else make_key(Kind.ACCOUNT)
+        user = callout if mode is Mode.SERVER else draw_key(Kind.ACCOUNT)
         self.signer = Signer(mode, callout, user, callout.public)
 
     def ask(self, token: str) -> bytes:
@@ -104,7 +99,7 @@ class Accounts:
             "sub": self.signer.callout_account,
             "nats": {
                 "server_id": {"name": "nats-0", "host": "0.0.0.0", "id": self.server.public, "version": "2.15.1"},  # noqa: S104  # what a server says of itself
-                "user_nkey": make_key(Kind.USER).public,
+                "user_nkey": draw_key(Kind.USER).public,
                 "client_info": {"host": "10.42.0.17", "id": 1234, "kind": "Client", "type": "nats", "nonce": "4pOEuD0"},
                 "connect_opts": {"auth_token": token, "lang": "go", "version": "1.52.0", "protocol": 1},
                 "type": REQUEST_TYPE,

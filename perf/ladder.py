@@ -10,32 +10,31 @@ called as directly as the libraries allow, over the very bytes of those requests
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from perf.arguments import bounded
 from perf.cases import Batch, Case, list_cases, list_stages, list_token_checks
-from perf.command import Report, make_parser, print_report
+from perf.command import Progress, Report, execute_directly, make_parser
 from perf.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.libraries import list_operations
 from perf.machine import describe_machine, say_python
-from perf.target import bounded
+from perf.shared_memory import make_folder
 from perf.timing import Step, measure, repeat
 from workers.jose import decode_segment
 from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
+SAID_OFTEN: Final = 10  # times that progress is shown while it is measured, or a few more
 MAX_BATCH: Final = 10_000  # below `workers.sa_token.MAX_REMEMBERED`: a remembered token has to be one
-_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    print_report(climb_in_memory(options), options, render)
-    return 0
+    return execute_directly(options, lambda: climb_in_memory(options, Progress(silent=options.quiet)), render)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -49,20 +48,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def climb_in_memory(options: argparse.Namespace) -> Report:
+def climb_in_memory(options: argparse.Namespace, progress: Progress) -> Report:
     """Measure everything, with the snapshots in shared memory as in production."""
-    shared = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="nats-perf-", dir=shared) as directory:
-        return climb(Path(directory), options.rounds, options.batch, options.serviceaccounts)
+    with make_folder() as directory:
+        return climb(Path(directory), options.rounds, options.batch, options.serviceaccounts, progress)
 
 
-def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int) -> Report:
+def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int, progress: Progress) -> Report:
     """Measure everything; the report is what `--json` prints. `directory` has to be empty."""
     population = ServiceAccounts(service_accounts)
     issuers = [Issuer(algorithm) for algorithm in ALGORITHMS]
     with ExitStack() as stack:
         batches = []
         for mode in Mode:
+            progress.say(f"ladder: requests and a snapshot for {mode} mode, ServiceAccounts: {service_accounts:,}")
             accounts = Accounts(mode)
             folder = directory / mode
             folder.mkdir()
@@ -80,7 +79,13 @@ def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int) 
             for library, call in calls.items()
         }
         steps: list[Step] = [step for case in cases for step in (case.whole, case.bare)]
-        times = iter(measure([*steps, *stages.values(), *libraries.values()], rounds))
+        often = max(rounds // SAID_OFTEN, 1)
+
+        def begin(number: int) -> None:
+            if number % often == 0:
+                progress.say(f"ladder: round {number + 1} of {rounds}")
+
+        times = iter(measure([*steps, *stages.values(), *libraries.values()], rounds, begin))
     report: Report = {
         "unit": "microseconds of CPU for one request, the least of all rounds",
         "machine": describe_machine(),

@@ -2,7 +2,10 @@
 
 So many requests are kept in flight (the window); when one is answered the next one leaves. Requests are signed before
 the clock runs. Tokens are first seen (each asked about once) or remembered (few, asked about before). One point is at
-half of the capacity, each request at its own time, as if nothing depended on the answers.
+half of the capacity, each request at its own time, as if nothing depended on the answers. Latencies are of clients that
+are let in.
+
+With --repeat a point has several rounds. The middle one counts: by its rate, and at half of the capacity by its p99.
 
 Beside it stands what the same decision costs in process, and its bare cryptography, measured in the same run.
 
@@ -19,7 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, find_cost, find_least
+from perf.arguments import bounded, numbers_to
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, by_rate, find_middle
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
 from perf.inputs import Accounts, Issuer, ServiceAccounts
@@ -28,7 +32,7 @@ from perf.script import execute_on, parse_target
 from perf.sections.load import POINTS
 from perf.summary import MICROSECONDS, ratio
 from perf.tables import table, tabulate
-from perf.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments, bounded, numbers_to
+from perf.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments
 from perf.timing import measure as time_steps
 from perf.tokens import check_lifetime
 from workers.snapshot import SnapshotReader
@@ -36,7 +40,7 @@ from workers.user_jwt import Mode
 
 ALGORITHM: Final = "RS256"  # what most clusters sign with
 IN_PROCESS_BATCH: Final = 200
-MAX_SECONDS: Final = 50.0  # within `LONG_S`, which requests are good for
+MAX_SECONDS: Final = 50.0  # for which requests are signed before
 GIVEN: Final = "as given"
 HERE: Final = {
     "workers": [1, 2],
@@ -44,7 +48,6 @@ HERE: Final = {
     "serviceaccounts": 1000,
     "first_seen": 8000,
     "rounds": 9,
-    "repeat": 1,
 }
 """Defaults of what only a set-up that is started here has."""
 
@@ -71,7 +74,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), help="how many there are (1000)")
     parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (8000)")
     parser.add_argument("--rounds", type=bounded(1, 1000), help="of the measurement in process (9)")
-    parser.add_argument("--repeat", type=bounded(1, 100), help="rounds of each point; the least cost or p99 counts (1)")
+    parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds of each point; the middle counts (1)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False)
     return parse_target(parser, arguments, direct=True, here=HERE)
@@ -81,7 +84,8 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     """Measure set-ups that are started here; the report is what `--json` prints."""
     progress.say("load: the decision in process, and its bare cryptography")
     in_process = measure_in_process(options.rounds)
-    points, often = [], (options.attempts, options.repeat)
+    points: list[Report] = []
+    progress.keep(lambda: {"in_process": in_process, "points": points} if points else None)
     for workers in options.workers:
         progress.say(f"load: --workers {workers}, {options.first_seen} tokens first seen")
 
@@ -96,48 +100,54 @@ async def measure(population: Population, options: argparse.Namespace, progress:
                 return point
 
         meet = partial(find_least_disturbed, meet_tokens, options.attempts)
-        points.append(await find_least(meet, options.repeat, find_cost))
+        points.append(await find_middle(meet, options.repeat, by_rate))
         progress.say(f"load: --workers {workers}, {FEW_TOKENS} tokens remembered")
         async with run_local(
             population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
-            bench = await Bench.open(local.target, {"replicas": 1, "workers": workers}, *often)
+            bench = await Bench.open(local.target, {"replicas": 1, "workers": workers}, options.attempts)
             await bench.warm_up(workers)
-            points += await _vary_window(bench, REMEMBERED, options, progress)
+            await _vary_window(bench, REMEMBERED, options, progress, points)
             await bench.close()
     for replicas in options.replicas:
         progress.say(f"load: --replicas {replicas}, of one worker each")
         async with run_local(
             population, workers=1, replicas=replicas, serviceaccounts=options.serviceaccounts, tokens=FEW_TOKENS
         ) as local:
-            bench = await Bench.open(local.target, {"replicas": replicas, "workers": 1}, *often)
+            bench = await Bench.open(local.target, {"replicas": replicas, "workers": 1}, options.attempts)
             await bench.warm_up(replicas)
-            points.append(await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="replicas"))
+            points.append(
+                await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, "replicas", options.repeat)
+            )
             await bench.close()
     return {"in_process": in_process, "points": points}
 
 
 async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure what is deployed."""
-    progress.maybe_say(check_lifetime(target.tokens, (len(options.windows) + 1) * options.seconds))
+    seconds = (len(options.windows) + 1) * options.seconds * options.repeat
+    progress.maybe_say(check_lifetime(target.tokens, seconds))
+    points: list[Report] = []
+    progress.keep(lambda: {"points": points} if points else None)
     bench = await Bench.open(target, {}, options.attempts)
     await bench.try_out()
-    points = await _vary_window(bench, GIVEN, options, progress)
+    await _vary_window(bench, GIVEN, options, progress, points)
     await bench.close()
     return {"points": points}
 
 
-async def _vary_window(bench: Bench, tokens: str, options: argparse.Namespace, progress: Progress) -> list[Report]:
-    """Measure with each number in flight, and then at half of the best rate."""
-    points = []
+async def _vary_window(
+    bench: Bench, tokens: str, options: argparse.Namespace, progress: Progress, points: list[Report]
+) -> None:
+    """Measure with each number in flight, and then at half of the best rate; add what was found to `points`."""
+    best = 0.0
     for window in options.windows:
         progress.say(f"load: {window} in flight, {tokens}")
-        points.append(await bench.run_window(tokens, window, options.seconds, series="windows"))
-    best = max(point["rate"] for point in points)
+        points.append(await bench.run_window(tokens, window, options.seconds, "windows", options.repeat))
+        best = max(best, points[-1]["rate"])
     if best:
         progress.say("load: half of that rate")
-        points.append(await bench.run_at(tokens, best / 2, options.seconds))
-    return points
+        points.append(await bench.run_at(tokens, best / 2, options.seconds, options.repeat))
 
 
 def measure_in_process(rounds: int) -> dict[str, Any]:

@@ -5,7 +5,9 @@ requests have the `exp` that a nats-server gives them, two seconds ahead and cut
 if it comes within 1.5 s. End to end clients come at so many times the rate that gets in, and come back when they are
 refused, as nats.go does.
 
-Capacity is measured first, on the same set-up: the rate with a window of requests, or of clients, on their way.
+Capacity is measured first, on the same set-up and with the same tokens, which the service remembers by then: the rate
+with a window of requests, or of clients, on their way. A factor that takes more requests than can be signed before is
+left out, which is said.
 
 Warning: of a deployed cluster (--nats-url) real clients are refused or slowed meanwhile; begin small. Unless it is said
 no more than twice the capacity is asked for there, and 500 clients come. One request is asked before, and one client
@@ -21,7 +23,9 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.asking import Answers, Asker
+from perf.answers import IN_TIME_S, Answers
+from perf.arguments import bounded, read_list
+from perf.asking import Asker
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, find_shares, make_parser
@@ -30,14 +34,19 @@ from perf.local import Population, run_local
 from perf.processes import Meter
 from perf.requests import SERVER_WAITS_S, RequestMaker
 from perf.script import execute_on, parse_target
-from perf.sections.overload import CONNECTED, STRAIGHT, say_capacity_connected, say_capacity_straight
+from perf.sections.overload import (
+    CONNECTED,
+    STRAIGHT,
+    say_capacity_connected,
+    say_capacity_straight,
+    say_left_out,
+)
 from perf.storm import SERVICEACCOUNTS, run_storm, say_shared, try_out
-from perf.summary import ratio, summarize
+from perf.summary import pace, ratio, summarize
 from perf.tables import table, tabulate
-from perf.target import MAX_PROCESSES, Target, add_arguments, bounded, read_list
+from perf.target import MAX_PROCESSES, Target, add_arguments
 from perf.tokens import check_lifetime
 
-IN_TIME_S: Final = 1.5  # of the server's two seconds: what comes later may be too late for the client
 CAPACITY_SECONDS: Final = 2.0
 CAPACITY_CLIENTS: Final = 1500
 CAPACITY_AT_ONCE: Final = 200
@@ -46,7 +55,7 @@ LEAD_S: Final = 0.2  # between the last signature and the first request
 SIGNING_S: Final = 60e-6  # of a request, to begin with; measured from then on
 SIGNING_MARGIN: Final = 1.5  # times that, since something else may run at the same time
 SIGNING_TRIES: Final = 5
-MAX_REQUESTS: Final = 400_000
+MAX_REQUESTS: Final = 400_000  # that are signed before and kept in memory
 SETTLE_S: Final = 2.5  # after an overload: what waits has been dropped by then
 FACTORS: Final = "0.5,1,2,3,4,6,8"
 DEPLOYED_FACTORS: Final = "0.5,1,2"  # others need a deployed cluster too
@@ -87,9 +96,10 @@ def parse_factors(text: str) -> list[float]:
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure a set-up that is started here; the report is what `--json` prints."""
-    tokens = max(options.clients, FEW_TOKENS)
-    async with run_local(population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=tokens) as local:
-        return {"workers": options.workers, **await _measure(local.target, options, progress)}
+    async with run_local(
+        population, workers=options.workers, serviceaccounts=SERVICEACCOUNTS, tokens=FEW_TOKENS
+    ) as local:
+        return await _measure(local.target, options, progress, {"workers": options.workers})
 
 
 async def measure_target(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
@@ -101,63 +111,79 @@ async def measure_target(target: Target, options: argparse.Namespace, progress: 
     await bench.close()
     if options.clients:
         await try_out(target, "nats")
-        progress.maybe_say(say_shared(target, options.clients))
-    return await _measure(target, options, progress)
+    return await _measure(target, options, progress, {})
 
 
-async def _measure(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
-    straight = await _overload_subject(target, options, progress)
-    connected = await _overload_server(target, options, progress) if options.clients else {}
-    return {"straight": straight, "end_to_end": connected}
+async def _measure(target: Target, options: argparse.Namespace, progress: Progress, about: Report) -> Report:
+    """Measure with few tokens, which the service remembers from the first capacity on."""
+    few = msgspec.structs.replace(target, tokens=target.tokens[:FEW_TOKENS])
+    report: Report = {**about, "straight": {}, "end_to_end": {}}
+    progress.keep(lambda: report if report["straight"] else None)
+    await _overload_subject(few, options, progress, report)
+    if options.clients:
+        progress.maybe_say(say_shared(few, options.clients))
+        await _overload_server(few, options, progress, report)
+    return report
 
 
-async def _overload_subject(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+async def _overload_subject(target: Target, options: argparse.Namespace, progress: Progress, report: Report) -> None:
     progress.say("overload: capacity, straight at the subject")
     bench = await Bench.open(target, {}, options.attempts)
     await bench.warm_up(options.workers)
-    capacity = (await bench.run_window(REMEMBERED, STEADY_WINDOW, CAPACITY_SECONDS, series="capacity"))["rate"]
+    point = await bench.run_window(REMEMBERED, STEADY_WINDOW, CAPACITY_SECONDS, series="capacity")
     await bench.close()
+    capacity = point["rate"]
     if not capacity or target.login is None:
         raise CommandError("nobody is let in any more, so there is nothing to be overloaded")
+    factors, left_out = split_factors(options.factors, capacity, options.seconds)
+    steps: list[Report] = []
+    report["straight"] = {"capacity": capacity, "at_capacity": point, "left_out": left_out, "steps": steps}
+    if left_out:
+        progress.say(f"overload: {say_left_out(left_out)}")
     maker = target.maker()
     asker = Asker(target.login, maker)
     await asker.connect(target.addresses["nats"])
-    steps = []
     signing = SIGNING_S
-    for factor in options.factors:
-        rate = min(factor * capacity, MAX_REQUESTS / options.seconds)
+    for factor in factors:
+        rate = factor * capacity
         progress.say(f"overload: {factor:g} times {capacity:.0f} requests/s")
         due = [position / rate for position in range(int(rate * options.seconds))]
 
         async def ask(rate: float = rate, due: Sequence[float] = due) -> Report:
             nonlocal signing
-            messages, began, signing = _sign_ahead(maker, target.tokens[:FEW_TOKENS], due, signing)
-            meter = Meter(target.find_processes())
-            answers = await asker.ask_on_time(messages, due, SETTLE_S, began)
-            return describe(answers, rate, options.seconds, meter.read())
+            messages, began, signing = _sign_ahead(maker, target.tokens, due, signing)
+            answers = await asker.ask_on_time(messages, due, SETTLE_S, began, lambda: Meter(target.find_processes()))
+            return describe(answers, rate, options.seconds)
 
         steps.append({"factor": factor, **await find_least_disturbed(ask, options.attempts)})
     await asker.close()
-    return {"capacity": capacity, "steps": steps}
 
 
-async def _overload_server(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
+def split_factors(factors: Sequence[float], capacity: float, seconds: float) -> tuple[list[float], list[float]]:
+    """Return the factors that take no more requests than can be signed before, and those that would."""
+    kept = [factor for factor in factors if factor * capacity * seconds <= MAX_REQUESTS]
+    return kept, [factor for factor in factors if factor not in kept]
+
+
+async def _overload_server(target: Target, options: argparse.Namespace, progress: Progress, report: Report) -> None:
     progress.say("overload: capacity, end to end")
 
     async def come(number: int, arrival: Arrival) -> Report:
         return await find_least_disturbed(lambda: run_storm(target, "nats", number, arrival), options.attempts)
 
     crowd = CAPACITY_CLIENTS if target.find_processes() else min(CAPACITY_CLIENTS, options.clients)
-    capacity = (await come(crowd, Arrival(CAPACITY_AT_ONCE)))["rate"]
+    await run_storm(target, "nats", crowd, Arrival(CAPACITY_AT_ONCE))  # the first crowd meets cold servers: uncounted
+    point = await come(crowd, Arrival(CAPACITY_AT_ONCE))
+    capacity = point["rate"]
     if not capacity:
         raise CommandError("nobody gets in at all, so there is nothing to be overloaded")
-    steps = []
+    steps: list[Report] = []
+    report["end_to_end"] = {"clients": options.clients, "capacity": capacity, "at_capacity": point, "steps": steps}
     for factor in options.factors:
         progress.say(f"overload: {options.clients} clients at {factor:g} times {capacity:.0f} connections/s")
         arrival = Arrival(ROOM, rate=factor * capacity, tries=options.tries)
         found = await come(options.clients, arrival)
         steps.append({"factor": factor, "offered": round(arrival.rate, 1), **found})
-    return {"capacity": capacity, "steps": steps}
 
 
 def _sign_ahead(
@@ -185,15 +211,16 @@ def sign_on_time(
     return messages, time.perf_counter() - started
 
 
-def describe(answers: Answers, offered: float, seconds: float, cpu: dict[str, float]) -> Report:
+def describe(answers: Answers, offered: float, seconds: float) -> Report:
     """Sum up what became of requests; those that let nobody in count as neither in time nor late.
 
     Goodput is answers in time, for each second from the first request to the last answer: what has piled up while
     requests were sent, and is worked off afterwards, took time as well.
     """
-    in_time = sum(took <= IN_TIME_S for took in answers.seconds) - sum(took <= IN_TIME_S for took in answers.refusals)
+    in_time = sum(took <= IN_TIME_S for took in answers.seconds)
     return {
         "offered": round(offered, 1),
+        "sent": pace(answers.sent),
         "goodput": round(in_time / max(answers.wall, seconds), 1),
         "in_time": in_time,
         "late": answers.allowed - in_time,
@@ -202,8 +229,8 @@ def describe(answers: Answers, offered: float, seconds: float, cpu: dict[str, fl
         "not_let_in": len(answers.refusals),
         "latency_ms": msgspec.to_builtins(summarize(answers.seconds)),
         "generator_behind_ms": msgspec.to_builtins(summarize(answers.behind)),
-        "cpu_s": cpu,
-        **find_shares(cpu),
+        "cpu_s": answers.cpu,
+        **find_shares(answers.cpu),
     }
 
 
@@ -216,7 +243,7 @@ def find_goals(report: Report) -> dict[str, float | None]:
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
     straight, connected = report["straight"], report["end_to_end"]
-    lines = [say_capacity_straight(straight), "", *tabulate(STRAIGHT, straight["steps"])]
+    lines = [*say_capacity_straight(straight), "", *tabulate(STRAIGHT, straight["steps"])]
     if connected:
         lines += ["", say_capacity_connected(connected), "", *tabulate(CONNECTED, connected["steps"])]
     if "workers" in report:  # goals are of what is started here

@@ -8,13 +8,14 @@ import argparse
 import os
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
+from urllib3.util import parse_url
 
 from callout.config.values import parse_annotation_prefix, parse_list, parse_namespace
 from callout.files import split_paths
 from callout.kube.client import DEFAULT_KUBECONFIG
+from callout.secret import quote
 
 DEFAULT_AUDIENCE: Final = "nats"
 DEFAULT_PREFIX: Final = "nats.io/"
@@ -85,7 +86,7 @@ def _find_kubeconfig(given: str | None) -> str:
     except RuntimeError:  # a ~, and no home
         exists = False
     if not exists:
-        raise ValueError(f"--kubeconfig has to name a file that exists, and {found} does not")
+        raise ValueError(f"--kubeconfig has to name a file that exists, and {quote(found)} does not")
     return found
 
 
@@ -118,6 +119,10 @@ def _check_urls(given: str | None) -> tuple[str, ...]:
 
 
 def _is_plain(url: str) -> bool:
-    """Tell whether it is an address that may be shown: without a password. `ValueError` if it is none at all."""
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None and parts.port != 0
+    """Tell whether it is an address that may be shown: without a password. `ValueError` if it is none at all.
+
+    It is taken apart as it is when the page is read (`perf.pages`).
+    """
+    parts = parse_url(url)
+    is_address = parts.scheme in {"http", "https"} and bool(parts.host) and parts.port != 0
+    return is_address and parts.auth is None and url.isprintable()

@@ -28,7 +28,6 @@ _NAMES: Final = 250  # what the names of bars take
 _TICKS: Final = 6
 _MOST_TICKS: Final = 10  # of a logarithmic axis, before it has those of whole powers alone
 _SMALLEST: Final = 1e-9  # of a logarithmic axis; what is smaller has a linear one
-_CHARACTER: Final = 7  # width, about
 _DASH: Final = 7  # the shortest
 MAX_POINTS: Final = 600  # of a line: more than the plot has room for
 _COLOURS: Final = ("#1f6fb4", "#d1661a", "#2a8f4a", "#b0317a", "#7a5cc0", "#8a6d1a", "#138a8a", "#b03a3a", "#5f6b7a")

@@ -1,8 +1,9 @@
 """The report: Markdown with plots, made from the results of a run.
 
 `python -m perf.report FILE` writes it beside the results; `--publish` puts it into docs/performance.md, between its two
-marks, and the plots into docs/images/. What stands outside of the marks is left as it is. How the results of each
-script are told, `perf.sections` says.
+marks, and the plots into docs/images/. What stands outside of the marks is left as it is. With `--soak FILE` what
+`python -m perf.soak --json` has printed takes the place of the short soak. How the results of each script are told,
+`perf.sections` says.
 """
 
 import argparse
@@ -11,14 +12,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from perf.command import Report
+from perf import reports
 from perf.disturbance import find_disturbance, say_disturbed
 from perf.goals import judge
 from perf.machine import say_python
+from perf.reports import MACHINE, Report
 from perf.sections import ladder, load, overload, scale, simulate, soak, storm
 from perf.sections.section import Section, render
 from perf.tables import markdown_table
@@ -26,7 +28,7 @@ from perf.tables import markdown_table
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs/performance.md"
 IMAGES: Final = "images"
-BEGAN: Final = "began_at"  # in what a script has measured: when, in UTC
+BEGAN: Final = reports.BEGAN
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 _BETWEEN: Final = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
@@ -41,21 +43,83 @@ _SECTIONS: Final[dict[str, Callable[[Report], Section]]] = {
 }
 
 
+class _Machine(msgspec.Struct, frozen=True):
+    processor: str
+    cores: int
+    system: str
+    python: str
+
+
+class _Results(msgspec.Struct, frozen=True):
+    date: str
+    machine: _Machine
+
+
+class _Soak(msgspec.Struct, frozen=True):
+    began_at: str
+    machine: _Machine
+    rate: int
+    rows: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+    slopes: dict[str, float | None]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report of a run."""
     parser = argparse.ArgumentParser(prog="python -m perf.report", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("results", type=Path, help="a file of perf/results/")
+    parser.add_argument("--soak", type=Path, metavar="FILE", help="what `perf.soak --json` printed, for the short soak")
     parser.add_argument("--publish", action="store_true", help="put it into docs/performance.md as well")
     options = parser.parse_args(arguments)
     try:
-        results = msgspec.json.decode(options.results.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
-        parser.error(f"{options.results} cannot be read: {error}")
-    print(write(results, options.results))
-    if options.publish:
-        publish(results, PAGE)
-        print(PAGE)
+        results = _read_results(options.results)
+        if options.soak is not None:
+            results["soak"] = _read_soak(options.soak, results[MACHINE])
+        print(write(results, options.results))
+        if options.publish:
+            publish(results, PAGE)
+            print(PAGE)
+    except ValueError as error:
+        parser.error(str(error))
+    except (LookupError, TypeError) as error:
+        parser.error(f"{options.results} holds results of another version: {error!r}")
     return 0
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    """Read what `python -m perf` has written.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    results = _read(path)
+    try:
+        msgspec.convert(results, _Results)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{path} holds no results of `python -m perf`: {error}") from None
+    return results
+
+
+def _read_soak(path: Path, machine: Mapping[str, Any]) -> Report:
+    """Read what `python -m perf.soak --json` has printed on that machine.
+
+    Raises:
+        ValueError: it is something else, or of another machine.
+    """
+    report = _read(path)
+    try:
+        soak = msgspec.convert(report, _Soak)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{path} holds no report of `python -m perf.soak --json`: {error}") from None
+    if soak.machine != msgspec.convert(machine, _Machine):
+        raise ValueError(f"{path} was measured on another machine, or by another Python")
+    return report
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
 
 
 def write(results: Mapping[str, Any], path: Path) -> Path:
@@ -86,7 +150,7 @@ def _write_body(results: Mapping[str, Any], images: Path) -> list[str]:
     images.mkdir(exist_ok=True)
     for plot in (plot for section in sections for plot in section.plots):
         (images / plot.file).write_text(plot.svg)
-    lines = [*_say_machine(results), *_say_when(reports), *_say_others(reports)]
+    lines = [*_say_machine(results), *_say_when(reports, results["date"]), *_say_others(reports)]
     if goals := judge(reports):
         lines += ["", "### Goals", "", *markdown_table(("what", "goal", "measured", "reached"), goals)]
     for section in sections:
@@ -103,10 +167,13 @@ def _say_machine(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _say_when(reports: Mapping[str, Report]) -> list[str]:
-    """Say when each script began: they may be of several runs."""
+def _say_when(reports: Mapping[str, Report], date: str) -> list[str]:
+    """Say when each script began: they may be of several runs, and of another day."""
     began = [(name, datetime.fromisoformat(report[BEGAN])) for name, report in reports.items() if BEGAN in report]
-    return [f"Begun at (UTC): {', '.join(f'{name} {at:%H:%M}' for name, at in began)}."] if began else []
+    said = [
+        f"{name} {at:%H:%M}" if at.date().isoformat() == date else f"{name} {at:%Y-%m-%d %H:%M}" for name, at in began
+    ]
+    return [f"Begun at (UTC): {', '.join(said)}."] if began else []
 
 
 def _say_others(reports: Mapping[str, Report]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from perf.inputs import make_key
+from callout.demo.config import draw_key
 from workers.authorize import AUDIENCE, CLAIMS_VERSION, REQUEST_TYPE
 from workers.jose import encode_segment
 from workers.nkeys import Kind, encode_public
@@ -39,10 +39,10 @@ class RequestMaker:
 
     def __init__(self, callout_account: str, xkey: str = "") -> None:
         """Draw the server's keys."""
-        self._server = make_key(Kind.SERVER)
+        self._server = draw_key(Kind.SERVER)
         self._account = callout_account
         self._xkey = xkey
-        self._sealing = SealingKey(make_key(Kind.CURVE)) if xkey else None
+        self._sealing = SealingKey(draw_key(Kind.CURVE)) if xkey else None
 
     def make(self, token: str, expires_at: int) -> bytes:
         """Make the payload of a request about a client with that token."""

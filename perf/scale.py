@@ -3,7 +3,10 @@
 For each number: the pretend API server (`perf.cluster`) holds them, the service lists them and is ready. Then one is
 changed again and again, while a client of it is asked about without a pause: the time is from the change being
 committed to the first answer with the new permissions. Then decisions are measured at rest, and while ServiceAccounts
-change all the time.
+change all the time: at full load, and at one rate that is the same for all numbers, half of what was decided with the
+fewest of them. That one has several rounds with --repeat, of which the middle one counts by its p99.
+
+Memory is weighed before the first request and after the last.
 
 On a deployed cluster (--nats-url) they are made in a namespace that exists (--namespace), beside those that the cluster
 has: time until the service knows the last one is measured in place of the time to be ready, which only a start of it
@@ -32,28 +35,29 @@ import msgspec
 from callout.demo.service import Service
 from callout.errors import CommandError
 from perf import place
-from perf.asking import is_allowed
+from perf.answers import is_allowed
+from perf.arguments import bounded, parse_numbers
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
 from perf.changing import Changer, Inquirer, follow_changes
 from perf.churning import RealChanger
 from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
-from perf.local import Local, Population, read_metric, read_metric_of, run_local
+from perf.local import Local, Population, run_local
 from perf.marks import MAX_NUMBER
+from perf.pages import read_metric, read_metric_of
 from perf.processes import read_memory
 from perf.script import execute_on, parse_target
 from perf.sections.scale import DECISIONS, READINESS, list_decisions
 from perf.serviceaccounts import OwnServiceAccounts, own_serviceaccounts
-from perf.summary import percentile, ratio
+from perf.summary import MIB, percentile, ratio
 from perf.tables import table, tabulate
-from perf.target import SUPERVISOR, WORKERS, Target, add_arguments, bounded, parse_numbers
+from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
 
 KNOWN_S: Final = 50.0  # a ServiceAccount that is not let in by then never is; within what a request is good for
 LOCAL_NUMBERS: Final = (1000, 10_000, 100_000, 1_000_000)
 DEPLOYED_NUMBERS: Final = (100, 1000)  # others need the API server too
 LOCAL_CHURN: Final = 1000
 DEPLOYED_CHURN: Final = 100  # for the same reason
-MIB: Final = 1 << 20
 SNAPSHOT: Final = "nats_auth_snapshot_bytes"
 
 
@@ -77,7 +81,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
         "--churn", type=bounded(1, 100_000), help="changes a second meanwhile, as far as it goes (1000; deployed 100)"
     )
     parser.add_argument("--seconds", type=bounded(0.1, 50, float), default=3.0, help="for each load (3)")
-    parser.add_argument("--workers", type=bounded(1, 256), default=2, help="of the service (2)")
+    parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds at half load; the middle counts (1)")
+    parser.add_argument("--workers", type=bounded(1, MAX_PROCESSES), help="of the service, if it is started here (2)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False, tokens=False)
     place.add_arguments(parser)
@@ -85,7 +90,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
         parser,
         arguments,
         direct=True,
-        here={"serviceaccounts": list(LOCAL_NUMBERS), "churn": LOCAL_CHURN},
+        here={"serviceaccounts": list(LOCAL_NUMBERS), "churn": LOCAL_CHURN, "workers": 2},
         deployed={"serviceaccounts": list(DEPLOYED_NUMBERS), "churn": DEPLOYED_CHURN},
     )
     try:
@@ -99,21 +104,28 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure set-ups that are started here; the report is what `--json` prints."""
-    rows = []
-    for number in options.serviceaccounts:
+    rows: list[Report] = []
+    report = {"workers": options.workers, "churn": options.churn, "rows": rows}
+    progress.keep(lambda: report if rows else None)
+    for number in sorted(options.serviceaccounts):
         progress.say(f"scale: {number:,} ServiceAccounts")
         tokens = min(FEW_TOKENS, number)
         async with run_local(population, workers=options.workers, serviceaccounts=number, tokens=tokens) as local:
             (service,) = local.services
-            weighed = await _weigh(local, service)
-            rows.append({"serviceaccounts": number, **weighed, **await _measure_one(local.target, local, options)})
-    return {"workers": options.workers, "churn": options.churn, "rows": rows}
+            row = {"serviceaccounts": number, **await _find_readiness(local, service), **_weigh(local)}
+            row |= await _measure_one(local.target, local, options, rows)
+            rows.append(row | {f"{name}_after": value for name, value in _weigh(local).items()})
+    return report
 
 
 async def measure_target(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure what is deployed, with ServiceAccounts that are made there."""
     where = options.place
-    rows = []
+    rows: list[Report] = []
+    report = {"churn": options.churn, "rows": rows}
+    progress.keep(lambda: report if rows else None)
+    for url in where.metrics_urls:  # before anything is made
+        await _read_snapshot(url)
     async with own_serviceaccounts(where, progress) as own:
         for number in sorted(options.serviceaccounts):
             progress.say(f"scale: {number:,} ServiceAccounts in namespace {where.namespace}")
@@ -128,11 +140,14 @@ async def measure_target(target: Target, options: argparse.Namespace, progress: 
                 "seconds_to_know": known_after,
                 "snapshot_mib": max(snapshots, default=None),
             }
-            rows.append(row | await _measure_one(mine, changer, options))
-    return {"churn": options.churn, "rows": rows}
+            rows.append(row | await _measure_one(mine, changer, options, rows))
+    return report
 
 
-async def _measure_one(target: Target, changer: Changer, options: argparse.Namespace) -> Report:
+async def _measure_one(
+    target: Target, changer: Changer, options: argparse.Namespace, before: Sequence[Report]
+) -> Report:
+    """Measure changes and decisions with one number of ServiceAccounts; `before` has the rows of the fewer ones."""
     row: Report = {
         "change_ms": await find_least_disturbed(
             lambda: follow_changes(target, changer, options.changes), options.attempts
@@ -141,20 +156,25 @@ async def _measure_one(target: Target, changer: Changer, options: argparse.Names
     bench = await Bench.open(target, {}, options.attempts)
     await bench.warm_up(options.workers)
     row["at_rest"] = await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="at rest")
-    half = row["at_rest"]["rate"] / 2
-    if not half:
+    if not row["at_rest"]["rate"]:
         raise CommandError("nobody is let in any more")
-    row["at_rest_half_load"] = await bench.run_at(REMEMBERED, half, options.seconds)
+    half = find_half([*before, row])
+    row["at_rest_half_load"] = await bench.run_at(REMEMBERED, half, options.seconds, options.repeat)
 
     async def ask_meanwhile() -> Report:
         return {
             "while_changing": await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, series="changing"),
-            "while_changing_half_load": await bench.run_at(REMEMBERED, half, options.seconds),
+            "while_changing_half_load": await bench.run_at(REMEMBERED, half, options.seconds, options.repeat),
         }
 
     found, rate = await changer.churn_while(options.churn, ask_meanwhile)
     await bench.close()
     return {**row, **found, "changes_a_second": round(rate, 1)}
+
+
+def find_half(rows: Sequence[Report]) -> float:
+    """Return what all numbers of ServiceAccounts are offered: half of the rate with the fewest, the first."""
+    return float(rows[0]["at_rest"]["rate"]) / 2
 
 
 async def _make_known(target: Target, own: OwnServiceAccounts, number: int) -> float | None:
@@ -178,17 +198,23 @@ async def _read_snapshot(url: str) -> float:
     return round(size / MIB, 2)
 
 
-async def _weigh(local: Local, service: Service) -> Report:
-    """Return the time to be ready, and what memory is taken now that nothing has been asked yet."""
+def _weigh(local: Local) -> Report:
+    """Return the memory of the supervisor, and of the largest worker."""
     groups = local.target.find_processes()
     supervisors = [read_memory(pid).own for pid in groups[SUPERVISOR]]
     workers = [read_memory(pid).private for pid in groups[WORKERS]]
+    return {
+        "supervisor_mib": round(sum(supervisors) / MIB, 1),
+        "worker_mib": round(max(workers, default=0) / MIB, 1),
+    }
+
+
+async def _find_readiness(local: Local, service: Service) -> Report:
+    """Return the time to be ready, and the size of the snapshot."""
     listed_at = (await local.tell_cluster("state"))["listed_at"]
     return {
         "seconds_to_ready": round(service.seconds, 2),
         "seconds_from_list_to_ready": round(max(_find_ready(service) - listed_at, 0), 2),
-        "supervisor_mib": round(sum(supervisors) / MIB, 1),
-        "worker_mib": round(max(workers, default=0) / MIB, 1),
         "snapshot_mib": round(await read_metric(service, SNAPSHOT) / MIB, 2),
     }
 
@@ -206,20 +232,25 @@ def find_goals(report: Report) -> dict[str, float | None]:
     large = rows.get(100_000)
     if large:
         found["100,000: ready after the list, s"] = large["seconds_from_list_to_ready"]
-        found["100,000: supervisor, MiB"] = large["supervisor_mib"]
+        found["100,000: supervisor, MiB"] = _find_larger(large, "supervisor_mib")
         found["100,000: snapshot, MiB"] = large["snapshot_mib"]
-        found["100,000: worker, MiB"] = large["worker_mib"]
+        found["100,000: worker, MiB"] = _find_larger(large, "worker_mib")
     fewest, most = min(rows), max(rows)
-    growth = rows[most]["worker_mib"] - rows[fewest]["worker_mib"]
+    growth = _find_larger(rows[most], "worker_mib") - _find_larger(rows[fewest], "worker_mib")
     found["growth of the worker with ServiceAccounts, MiB"] = round(growth, 1) if most > fewest else None
     huge = rows.get(1_000_000)
     if huge and large:
         found["1,000,000: snapshot ÷ that of 100,000"] = ratio(huge["snapshot_mib"], large["snapshot_mib"])
-        found["1,000,000: p50 at half load ÷ that of 100,000"] = ratio(
-            huge["at_rest_half_load"]["latency_ms"]["p50"], large["at_rest_half_load"]["latency_ms"]["p50"]
-        )
+        most_ms, fewer_ms = (row["at_rest_half_load"]["latency_ms"] for row in (huge, large))
+        for share in ("p50", "p99"):
+            found[f"1,000,000: {share} at one rate ÷ that of 100,000"] = ratio(most_ms[share], fewer_ms[share])
     found["change to decision, p99, ms"] = percentile(sorted(row["change_ms"]["p99"] for row in rows.values()), 1)
     return found
+
+
+def _find_larger(row: Report, name: str) -> float:
+    """Return the larger of what was weighed before the first request and after the last."""
+    return max(float(row[name]), float(row[f"{name}_after"]))
 
 
 def render(report: Report) -> list[str]:

@@ -5,51 +5,30 @@ Rules kept here:
 - One run at a time: a marker is made first and deleted last, and who meets that of another makes nothing.
 - What is changed, deleted or given a token is what was made, or was met with all marks (`perf.marks`) as the run began,
   by its uid: not what somebody has made under its name since, and not what has got the marks since.
-- At the end, after an error or a signal too, all of them are deleted, unless they are to be kept; within bounds.
+- At the end, after an error or a signal too, all of them are deleted, unless they are to be kept; within bounds. What
+  cannot be deleted keeps none of the others, is tried once more, and is said. A signal that comes meanwhile is heeded
+  when that is done.
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
 
 from callout.errors import CommandError
-from callout.kube.client import serviceaccounts_url
-from callout.kube.errors import Purpose
-from perf.api_server import Answer, ApiServer, for_all
+from perf.api_server import AT_ONCE, Answer, ApiServer, for_all
 from perf.changing import Changed
 from perf.command import Progress
-from perf.marks import (
-    MARKER,
-    MAX_NUMBER,
-    SELECTOR,
-    USUAL,
-    Found,
-    describe,
-    name_of,
-    read_made,
-    read_page,
-    read_token,
-)
+from perf.marks import MARKER, SELECTOR, USUAL, Found, name_of
+from perf.namespace import Namespace, NotMadeError
 from perf.place import Place
 
-TOKEN_S: Final = 3600  # how long tokens live: longer than anything takes that is measured with them
-PAGE: Final = 500  # ServiceAccounts in a page of a list
-MAX_PAGES: Final = MAX_NUMBER // PAGE + 10
-LIST_S: Final = 600.0  # for all pages; a million ServiceAccounts take some minutes
 CLEAN_UP_S: Final = 180.0  # for the cleaning up, and
 DELETE_S: Final = 0.02  # for each that is deleted; it takes a tenth of that
+ATTEMPTS: Final = 2  # to delete each
+MAX_FAILURES: Final = 2 * AT_ONCE  # deletions that fail one after the other: then it is not for single ones
 SAID_ABOUT: Final = 1000  # after so many of them progress is shown
-_ANNOTATION: Final = "allowed-pub-subjects"
-_REMEDY: Final = (
-    'it takes a Role with the rules apiGroups: [""], resources: ["serviceaccounts"], verbs: ["list", "create", "patch",'
-    ' "delete"] and resources: ["serviceaccounts/token"], verbs: ["create"]'
-)
-_GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
-_NOT_THE_SAME: Final = _GONE | {HTTPStatus.UNPROCESSABLE_ENTITY}  # what the API server says to a patch with another uid
 
 
 class OwnServiceAccounts:
@@ -66,10 +45,9 @@ class OwnServiceAccounts:
     """
 
     def __init__(self, server: ApiServer, place: Place, progress: Progress, uids: Sequence[str] = ()) -> None:
-        self._server = server
+        self._namespace = Namespace(server, place)
         self._place = place
         self._progress = progress
-        self._path = serviceaccounts_url("", place.namespace)
         self._run = secrets.token_hex(16)
         self._marker = ""  # its uid, once it is made
         self._uids = dict(enumerate(uids))
@@ -87,10 +65,10 @@ class OwnServiceAccounts:
         Raises:
             CommandError: it is not free, or there is none; nothing was made then, or it is to be cleaned up.
         """
-        self._check(await self._list())
+        self._check(await self._namespace.list())
         self.may_be_there = True
         self._marker, _ = await self._make(MARKER)
-        found = await self._list()
+        found = await self._namespace.list()
         self._check(found)
         self._uids = {one.position: one.uid for one in found if one.position is not None}
 
@@ -99,7 +77,8 @@ class OwnServiceAccounts:
 
         Returns: when the API server had answered for the last one made (CLOCK_MONOTONIC); None if none was missing.
         """
-        await self._delete_all([position for position in self._uids if position >= number])
+        too_many = [position for position in self._uids if position >= number]
+        await self._go_through("deleted", too_many, self._delete_one)
         missing = [position for position in range(number) if position not in self._uids]
         if not missing:
             return None
@@ -109,19 +88,7 @@ class OwnServiceAccounts:
 
     async def mint(self, position: int) -> str:
         """Have a token made for one of them."""
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "metadata": {"uid": self._uids[position]},
-            "spec": {"audiences": [self._place.audience], "expirationSeconds": TOKEN_S},
-        }
-        answer = await self._send_to(position, "POST", "/token", "make tokens of ServiceAccounts", body)
-        try:
-            return read_token(answer.body, self._uids[position])
-        except ValueError:
-            raise CommandError(
-                f"what the API server sends for {name_of(position)} is no token of that ServiceAccount"
-            ) from None
+        return await self._namespace.mint(name_of(position), self._uids[position])
 
     async def mint_all(self, number: int) -> list[str]:
         """Have a token made for each of the first ones."""
@@ -134,47 +101,33 @@ class OwnServiceAccounts:
         return tokens
 
     async def change(self, position: int, value: str) -> Changed:
-        """Let one of them publish to one more subject: one of its namespace, which no ceiling keeps from it."""
-        subject = f"{self._place.namespace}.perf.{value}"
-        body = {"metadata": {"uid": self._uids[position], "annotations": self._annotate(subject)}}
-        answer = await self._send_to(position, "PATCH", "", "change ServiceAccounts", body)
-        return Changed(subject, answer.sent_at, answer.answered_at)
+        """Let one of them publish to one more subject."""
+        return await self._namespace.change(name_of(position), self._uids[position], value)
 
     async def clean_up(self) -> None:
         """Delete what is ours, unless it is to be kept, and the marker.
 
         Raises:
-            CommandError: some may be there still.
+            CommandError: some may be there still; why, and how many at most.
         """
+        left = {} if self._place.keep else {name_of(position): uid for position, uid in self._uids.items()}
+        unseen = {name: "" for name in self._unanswered if name == MARKER or not self._place.keep}
+        marker = {MARKER: self._marker} if self._marker else {}
+        problems: dict[str, None] = {}  # each once, in their order
         try:
-            async with asyncio.timeout(CLEAN_UP_S + DELETE_S * len(self._uids)):
-                if not self._place.keep:
-                    await self._delete_all(list(self._uids))
-                await self._delete_unanswered()
-                if self._marker:
-                    await self._delete(MARKER, self._marker)
+            async with asyncio.timeout(CLEAN_UP_S + DELETE_S * len(left)):
+                await self._delete_what_goes(left, problems)
+                unseen = await self._delete_unanswered(unseen, problems)
+                await self._delete_what_goes(marker, problems)
         except TimeoutError:
-            raise CommandError("the API server takes too long over the cleaning up") from None
-
-    async def _list(self) -> list[Found]:
-        """Return all that are in the namespace."""
-        found: list[Found] = []
-        query = {"limit": str(PAGE)}
-        try:
-            async with asyncio.timeout(LIST_S):
-                for _ in range(MAX_PAGES):
-                    purpose = self._purpose("list ServiceAccounts")
-                    answer = await self._server.send("GET", f"{self._path}?{urlencode(query)}", purpose)
-                    page, following = read_page(answer.body, self._place.namespace)
-                    found += page
-                    if not following:
-                        return found
-                    query["continue"] = following
-        except ValueError:
-            raise CommandError("the API server's list of ServiceAccounts cannot be read") from None
-        except TimeoutError:
-            pass
-        raise CommandError(f"the list of the ServiceAccounts of namespace {self._place.namespace} does not end")
+            problems["the API server takes too long over the cleaning up"] = None
+        if number := len(left) + len(unseen) + len(marker):
+            namespace = self._place.namespace
+            raise CommandError(
+                *problems,
+                f"ServiceAccounts are left behind, {number:,} at most; see which, and delete them: kubectl get"
+                f" serviceaccounts --namespace {namespace} --selector {SELECTOR}",
+            )
 
     def _check(self, found: Iterable[Found]) -> None:
         """See that all of them are ours, and no other run is under way."""
@@ -197,55 +150,61 @@ class OwnServiceAccounts:
 
     async def _make(self, name: str) -> tuple[str, Answer]:
         """Make one; return its uid and the whole answer."""
-        namespace = self._place.namespace
-        annotations = self._annotate(f"{namespace}.events.>")
-        purpose = self._purpose("make ServiceAccounts")
         self._unanswered.add(name)
-        answer = await self._server.send(
-            "POST", self._path, purpose, describe(name, self._run, annotations), also=_GONE
-        )
-        self._unanswered.discard(name)
-        if answer.status == HTTPStatus.NOT_FOUND:
-            raise CommandError(f"there is no namespace {namespace}: make it, or name another")
-        if answer.status == HTTPStatus.CONFLICT:
-            raise CommandError(f"somebody else makes ServiceAccounts in namespace {namespace}: {name} is there already")
         try:
-            return read_made(answer.body, namespace, name), answer
-        except ValueError:
-            self._unanswered.add(name)
-            raise CommandError("what the API server says of the ServiceAccount that was made cannot be read") from None
+            made = await self._namespace.make(name, self._run)
+        except NotMadeError:
+            self._unanswered.discard(name)
+            raise
+        self._unanswered.discard(name)
+        return made
 
-    async def _delete_unanswered(self) -> None:
-        """Look for what was made though its answer did not come: it has our names, and the stamp of this run."""
-        if self._unanswered:
-            for one in await self._list():
-                may_go = one.name == MARKER or not self._place.keep
-                if may_go and one.run == self._run and one.name in self._unanswered:
-                    await self._delete(one.name, one.uid)
+    async def _delete_one(self, position: int) -> None:
+        await self._namespace.delete(name_of(position), self._uids[position])
+        del self._uids[position]
 
-    async def _delete_all(self, positions: Sequence[int]) -> None:
-        async def delete(position: int) -> None:
-            await self._delete(name_of(position), self._uids[position])
-            del self._uids[position]
+    async def _delete_unanswered(self, names: dict[str, str], problems: dict[str, None]) -> dict[str, str]:
+        """Look for what was made though its answer did not come: it has our names, and the stamp of this run.
 
-        await self._go_through("deleted", positions, delete)
+        Returns: what may still be there, as `_delete_what_goes` leaves it.
+        """
+        if not names:
+            return names
+        try:
+            found = await self._namespace.list()
+        except CommandError as error:
+            problems.update(dict.fromkeys(error.lines))
+            return names
+        left = {one.name: one.uid for one in found if one.run == self._run and one.name in names}
+        await self._delete_what_goes(left, problems)
+        return left
 
-    async def _delete(self, name: str, uid: str) -> None:
-        body = {"preconditions": {"uid": uid}}
-        purpose = self._purpose("delete ServiceAccounts")
-        await self._server.send("DELETE", f"{self._path}/{name}", purpose, body, also=_GONE)
+    async def _delete_what_goes(self, left: dict[str, str], problems: dict[str, None]) -> None:
+        """Delete them; one that fails is tried once more when all others are done.
 
-    async def _send_to(self, position: int, method: str, what: str, action: str, body: Mapping[str, object]) -> Answer:
-        """Send a request about one of them, which says its uid."""
-        name = name_of(position)
-        path = f"{self._path}/{name}{what}"
-        answer = await self._server.send(method, path, self._purpose(action), body, also=_NOT_THE_SAME)
-        if answer.status in _NOT_THE_SAME:
-            raise CommandError(
-                f"the ServiceAccount {name} of namespace {self._place.namespace} is not there any more, or another one"
-                f" in its place ({answer.status})"
-            )
-        return answer
+        Args:
+            left: uids by names; those that could not be deleted stay in it.
+            problems: is given the lines that say why.
+        """
+        failures = 0  # without one that was deleted between
+        whole = len(left)
+
+        async def delete(name: str) -> None:
+            nonlocal failures
+            if failures >= MAX_FAILURES:
+                return
+            try:
+                await self._namespace.delete(name, left[name])
+            except CommandError as error:
+                failures += 1
+                problems.update(dict.fromkeys(error.lines))
+                return
+            failures = 0
+            del left[name]
+            self._say_about("deleted", whole - len(left), whole)
+
+        for _ in range(ATTEMPTS):
+            await for_all(list(left), delete)
 
     async def _go_through(self, deed: str, positions: Sequence[int], do: Callable[[int], Awaitable[object]]) -> None:
         done = 0
@@ -254,16 +213,13 @@ class OwnServiceAccounts:
             nonlocal done
             await do(position)
             done += 1
-            if done % SAID_ABOUT == 0:
-                self._progress.say(f"scale: {done:,} of {len(positions):,} ServiceAccounts {deed}")
+            self._say_about(deed, done, len(positions))
 
         await for_all(positions, go)
 
-    def _annotate(self, subject: str) -> dict[str, str]:
-        return {f"{self._place.annotation_prefix}{_ANNOTATION}": subject}
-
-    def _purpose(self, action: str) -> Purpose:
-        return Purpose(f"{action} in namespace {self._place.namespace}", _REMEDY)
+    def _say_about(self, deed: str, done: int, whole: int) -> None:
+        if done % SAID_ABOUT == 0:
+            self._progress.say(f"scale: {done:,} of {whole:,} ServiceAccounts {deed}")
 
 
 @asynccontextmanager
@@ -286,11 +242,24 @@ async def own_serviceaccounts(place: Place, progress: Progress) -> AsyncIterator
             if own.may_be_there:
                 progress.say("scale: deleting what was made")
                 try:
-                    await own.clean_up()
+                    await finish(own.clean_up())
                 except CommandError as error:
-                    lines = dict.fromkeys((*problems, *error.lines))  # both may say the same
-                    raise CommandError(
-                        *lines,
-                        "ServiceAccounts are left behind; see which, and delete them: kubectl get serviceaccounts"
-                        f" --namespace {place.namespace} --selector {SELECTOR}",
-                    ) from None
+                    raise CommandError(*dict.fromkeys((*problems, *error.lines))) from None  # both may say the same
+
+
+async def finish(work: Coroutine[None, None, None]) -> None:
+    """Do the work to its end, which has to be bounded; who cancels this meanwhile is heeded then.
+
+    Raises:
+        CommandError: what has gone wrong, whether this was cancelled or not.
+    """
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

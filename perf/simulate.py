@@ -19,10 +19,10 @@ from typing import Final
 
 import msgspec
 
-from perf.command import Report, make_parser, print_report
+from perf.arguments import bounded
+from perf.command import Report, execute_directly, make_parser
 from perf.sections.simulate import COURSES, LAME_DUCK, WITH_JITTER, list_courses, say_fleet
 from perf.tables import tabulate
-from perf.target import bounded
 
 PATIENCE_S: Final = 1.5  # that a request may wait: what `workers.server` gives it of the server's two seconds
 RETRY_S: Final = 2  # nats.go's `ReconnectWait`
@@ -68,13 +68,12 @@ class Course(msgspec.Struct, frozen=True):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reckon and print."""
     options = parse(arguments)
-    print_report(reckon(options), options, render)
-    return 0
+    return execute_directly(options, lambda: reckon(options), render)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the arguments; ends the process with one line if they are wrong."""
-    parser = make_parser("simulate", __doc__)
+    parser = make_parser("simulate", __doc__, says_progress=False)
     parser.add_argument("--clients", type=bounded(1, 100_000_000), default=1_000_000, help="how many (1000000)")
     parser.add_argument("--seconds", type=bounded(1, 24 * HOUR_S), default=HOUR_S, help="that are looked at (3600)")
     parser.add_argument("--ttl", type=bounded(1, 24 * HOUR_S), default=900, help="seconds that a login lasts (900)")

@@ -5,6 +5,9 @@ memory of supervisor and workers, what was logged as a warning, workers that wer
 memory (MiB an hour) and the drift of the latency, from the straight line that fits best; a signal (Ctrl-C) brings the
 end forward, and so does a connection that breaks.
 
+The load pauses between intervals while the requests of the next one are signed, a tenth of a second for a thousand or
+less: each line says how long that was.
+
 Of a deployed set-up (--nats-url) memory and log are not to be had. One request is asked before: if that is not
 answered, or its client not let in, nothing is measured. Tokens have to last as long as the run.
 """
@@ -13,32 +16,30 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
+from perf.arguments import bounded
 from perf.bench import FEW_TOKENS, Bench
 from perf.cases import REMEMBERED
 from perf.command import Progress, Report, make_parser
-from perf.local import Local, Population, read_metric, run_local
+from perf.local import Local, Population, run_local
+from perf.pages import read_metric
 from perf.processes import read_memory
+from perf.reports import BEGAN
 from perf.script import execute_on, parse_target
-from perf.sections.soak import ROWS
-from perf.summary import slope
+from perf.sections.soak import ROWS, list_slopes, say_fitted
+from perf.summary import MIB, slope
 from perf.tables import show, table, tabulate
-from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments, bounded
+from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
 from perf.tokens import check_lifetime
 
-MIB: Final = 1 << 20
 HOUR_S: Final = 3600
 MINUTES: Final = 60  # in an hour
-MAX_INTERVAL_S: Final = 50.0  # within what requests are good for
+MAX_INTERVAL_S: Final = 50.0  # for which requests are signed before
 SERVICEACCOUNTS: Final = 1000
 RECONNECTED: Final = "reconnected to NATS"
 RESTARTS: Final = "nats_auth_worker_restarts_total"
-_SLOPES: Final = {
-    "supervisor_mib_per_hour": "memory of the supervisor, MiB",
-    "workers_mib_per_hour": "memory of the workers, MiB",
-    "p50_ms_per_hour": "median latency, ms",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +72,8 @@ async def measure_target(
 ) -> Report:
     """Measure what is there; of a deployed one (no `local`) memory and log are not to be had."""
     rows: list[Report] = []
-    progress.keep(lambda: _sum_up(options, rows) if rows else None)
+    began_at = datetime.now(UTC).isoformat(timespec="seconds")
+    progress.keep(lambda: _sum_up(began_at, options, rows) if rows else None)
     progress.maybe_say(check_lifetime(target.tokens, options.hours * HOUR_S + options.interval))
     bench = await Bench.open(target, {})
     await bench.try_out()
@@ -86,12 +88,13 @@ async def measure_target(
             "unanswered": point["unanswered"],
             "latency_ms": point["latency_ms"],
             "generator_share": point["generator_share"],
+            "signing_s": point["signing_s"],
             **(await _look(local) if local else {}),
         }
         rows.append(row)
         progress.say(f"soak: {say_progress(row, options.hours)}")
     await bench.close()
-    return _sum_up(options, rows)
+    return _sum_up(began_at, options, rows)
 
 
 def say_progress(row: Report, hours: float) -> str:
@@ -102,8 +105,8 @@ def say_progress(row: Report, hours: float) -> str:
     return f"{done}, {row['answered']:,} answered, p99 {show(row['latency_ms']['p99'])} ms{memory}"
 
 
-def _sum_up(options: argparse.Namespace, rows: Sequence[Report]) -> Report:
-    return {"rate": options.rate, "rows": rows, "slopes": find_slopes(rows)}
+def _sum_up(began_at: str, options: argparse.Namespace, rows: Sequence[Report]) -> Report:
+    return {BEGAN: began_at, "rate": options.rate, "rows": rows, "slopes": find_slopes(rows)}
 
 
 def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
@@ -118,15 +121,8 @@ def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    slopes = [(_SLOPES[name], value) for name, value in report["slopes"].items()]
-    return [*tabulate(ROWS, report["rows"]), "", *table((_say_fitted(report["rows"]), "is"), slopes)]
-
-
-def _say_fitted(rows: Sequence[Report]) -> str:
-    """Say what slopes are, and over how long they were fitted if that is less than what they are of."""
-    span = rows[-1]["hours"] - rows[0]["hours"]
-    over = "" if span >= 1 else f", from {span * MINUTES:.3g} minutes alone"
-    return f"growth by the hour{over}"
+    slopes = list_slopes(report["slopes"])
+    return [*tabulate(ROWS, report["rows"]), "", *table((say_fitted(report["rows"]), "is"), slopes)]
 
 
 async def _look(local: Local) -> Report:

@@ -13,6 +13,8 @@ import msgspec
 
 MILLISECONDS: Final = 1000.0  # in a second
 MICROSECONDS: Final = 1e6  # the same
+MB: Final = 10**6  # bytes
+MIB: Final = 1 << 20  # bytes
 
 
 class Latencies(msgspec.Struct, frozen=True):
@@ -39,11 +41,6 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[max(ceil(share * len(ordered)), 1) - 1]
 
 
-def median(values: Sequence[float]) -> float | None:
-    """Return the median (the lower one of two)."""
-    return percentile(sorted(values), 0.5)
-
-
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
     """Return the slope of the straight line that fits best (least squares); None if there is no such line."""
     count = len(points)
@@ -52,6 +49,15 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
     mean_x, mean_y = (sum(values) / count for values in zip(*points, strict=True))
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else None
+
+
+def pace(moments: Sequence[float]) -> float | None:
+    """Return how many a second there were from the first moment to the last; they ascend, in seconds.
+
+    None if there were not two, or all at once.
+    """
+    span = moments[-1] - moments[0] if moments else 0.0
+    return round((len(moments) - 1) / span, 1) if span else None
 
 
 def ratio(value: float | None, base: float | None, digits: int = 3) -> float | None:

@@ -8,7 +8,7 @@ An error names the argument and never repeats what was given for it: where a pat
 import argparse
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -35,8 +35,6 @@ PROTOCOLS: Final = ("nats", "ws", "mqtt")
 MAX_PROCESSES: Final = 256  # workers, or replicas
 MAX_WINDOW: Final = 100_000  # requests in flight
 _PORTS: Final = {"nats": NATS_PORTS, "ws": WEBSOCKET_PORTS, "mqtt": MQTT_PORTS}
-
-T = TypeVar("T")
 
 Groups = Mapping[str, Sequence[int]]
 
@@ -137,65 +135,6 @@ def find_deployed(options: argparse.Namespace, *, direct: bool) -> Target | None
         tokens=_read_tokens(options.tokens) if "tokens" in options else [],
         find_processes=dict,
     )
-
-
-def parse_numbers(text: str) -> list[int]:
-    """Read whole numbers from 1 on, separated by commas, none of them twice.
-
-    Raises:
-        argparse.ArgumentTypeError: they are none.
-    """
-    return [int(number) for number in read_list(text, _read_number, "whole numbers from 1 on")]
-
-
-def numbers_to(highest: int) -> Callable[[str], list[int]]:
-    """Return what reads as `parse_numbers` does, within a bound."""
-
-    def parse(text: str) -> list[int]:
-        numbers = parse_numbers(text)
-        if max(numbers) > highest:
-            raise argparse.ArgumentTypeError(f"{highest} is the most of each")
-        return numbers
-
-    return parse
-
-
-def read_list(text: str, read: Callable[[str], T], wanted: str) -> list[T]:
-    """Read a list with commas between; each is read by `read`, which raises `ValueError` for what is none.
-
-    Raises:
-        argparse.ArgumentTypeError: one is none, or is there twice; `wanted` says what is right.
-    """
-    try:
-        found = [read(word.strip()) for word in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{wanted} are wanted, separated by commas") from None
-    if len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"{wanted} are wanted, none of them twice")
-    return found
-
-
-def bounded(lowest: float, highest: float, kind: Callable[[str], float] = int) -> Callable[[str], float]:
-    """Return what reads a number within bounds."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = lowest - 1
-        if not lowest <= value <= highest:
-            wanted = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{wanted} from {lowest:.15g} to {highest:.15g} is wanted")
-        return value
-
-    return parse
-
-
-def _read_number(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 def _find_asker(options: argparse.Namespace) -> tuple[Login, str, str]:

@@ -15,6 +15,7 @@ import msgspec
 from callout.errors import CommandError
 from callout.explain.moments import format_seconds
 from callout.files import reason_of
+from perf.wire import MAX_TOKEN
 from workers.jose import decode_segment, split
 
 MAX_TOKENS: Final = 1_000_000
@@ -50,6 +51,11 @@ def read_tokens(path: Path) -> list[str]:
         if token and split(token.encode(errors="replace")) is None:
             glued = ": two without a line end between them, it seems" if token.count(".") > 2 else ""
             raise ValueError(f"does not hold one token a line: line {number} is none{glued}")
+        if len(token) > MAX_TOKEN:
+            raise ValueError(
+                f"holds a token that no server takes: line {number} has {len(token):,} bytes, and {MAX_TOKEN:,} are the"
+                " most that a CONNECT bears"
+            )
         if token:
             tokens.append(token)
     if not tokens:

@@ -35,6 +35,7 @@ WEBSOCKET_PORTS: Final = {"ws": 80, "wss": 443}
 MQTT_PORTS: Final = {"mqtt": 1883, "tls": 8883}
 PING: Final = b"PING\r\n"
 PONG: Final = b"PONG\r\n"
+MAX_CONNECT: Final = 4096  # bytes behind the verb: nats-server's `max_control_line`, unless it is told otherwise
 MAX_QUOTED: Final = 200  # characters of what a server says that are shown
 _CLIENT: Final = {"verbose": False, "pedantic": False, "lang": "perf", "version": "0", "protocol": 1, "headers": True}
 _WEBSOCKET_KEY: Final = base64.b64encode(b"any sixteen byte").decode()  # nobody here checks what comes of it
@@ -78,6 +79,10 @@ class Login(msgspec.Struct, frozen=True):
         if self.key is not None:
             members |= {"sig": encode_segment(self.key.sign(nonce.encode())).decode()}
         return b"CONNECT " + json.dumps(members, separators=(",", ":")).encode() + b"\r\n" + PING
+
+
+MAX_TOKEN: Final = MAX_CONNECT - len(Login.by_token("").line().removeprefix(b"CONNECT ").removesuffix(b"\r\n" + PING))
+"""Bytes of a token that nats-server still hands on: on a longer CONNECT it ends the connection."""
 
 
 class _Greeting(msgspec.Struct):

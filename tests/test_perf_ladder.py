@@ -15,8 +15,9 @@ from cryptography.exceptions import InvalidSignature
 from nacl.exceptions import BadSignatureError
 
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases, list_stages
+from perf.command import Progress
 from perf.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
-from perf.ladder import climb, render
+from perf.ladder import climb, main, render
 from perf.libraries import list_ed25519
 from perf.timing import Step, measure, repeat
 from workers.snapshot import SnapshotReader
@@ -83,17 +84,28 @@ def check_report(report: dict[str, Any]) -> None:
 
 def test_the_command_prints_a_report_for_machines() -> None:
     """Run as the documentation says."""
-    command = [sys.executable, "-m", "perf.ladder", "--json", "--rounds", "1", "--batch", "3", "--serviceaccounts", "9"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    words = ("--json", "--quiet", "--rounds", "1", "--batch", "3", "--serviceaccounts", "9")
+    done = subprocess.run([sys.executable, "-m", "perf.ladder", *words], cwd=ROOT, capture_output=True, check=True)
     report = json.loads(done.stdout)
     assert done.stderr == b""
     assert (1, 3, 9) == (report["rounds"], report["batch"], report["serviceaccounts"])
     check_report(report)
 
 
+def test_progress_is_shown_while_it_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is made before, and then every tenth of the rounds; --quiet says nothing of it."""
+    words = ["--json", "--batch=2", "--serviceaccounts=5"]
+    assert 0 == main([*words, "--rounds=20"])
+    said = [line.partition("] ")[2] for line in capfd.readouterr().err.splitlines()]
+    made = [f"ladder: requests and a snapshot for {mode} mode, ServiceAccounts: 5" for mode in Mode]
+    assert [*made, *(f"ladder: round {number} of 20" for number in range(1, 20, 2))] == said
+    assert 0 == main([*words, "--rounds=1", "--quiet"])
+    assert "" == capfd.readouterr().err
+
+
 def test_the_table_holds_what_the_report_holds(tmp_path: Path) -> None:
     """Every decision, stage and library has its line."""
-    report = climb(tmp_path, rounds=2, batch_size=2, service_accounts=5)
+    report = climb(tmp_path, rounds=2, batch_size=2, service_accounts=5, progress=Progress(silent=True))
     check_report(report)
     lines = render(report)
     for row in report["decisions"]:

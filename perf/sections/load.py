@@ -1,13 +1,21 @@
 """What `perf.load` has measured: rate and latency by requests in flight, workers and replicas. Pure."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from perf.command import Report
 from perf.plots import Axis, Point, draw_lines
 from perf.processes import OURSELVES
+from perf.reports import MACHINE, Report
+from perf.sections.rounds import find_slowest, find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
 from perf.target import SERVER, WORKERS
+
+
+def _find_lateness(point: Mapping[str, Any]) -> object:
+    """Return how late the generator was, if requests had a time of their own: else each leaves when it may."""
+    return "" if point["window"] else point["generator_behind_ms"]["p99"]
+
 
 POINTS: Final = (
     Column("replicas", lambda point: point.get("replicas")),  # of what is deployed neither is known
@@ -15,10 +23,13 @@ POINTS: Final = (
     Column("tokens", at("tokens")),
     Column("in flight", lambda point: point["window"] or f"{point['offered']}/s offered"),
     Column("decisions/s", at("rate")),
-    Column("slowest round", lambda point: min(point.get("rates", [point["rate"]]))),
-    Column("p50 ms", at("latency_ms", "p50")),
-    Column("p99 ms", at("latency_ms", "p99")),
-    Column("p99.9 ms", at("latency_ms", "p999")),
+    Column("slowest round", find_slowest),
+    Column("sent/s", at("sent"), detail=True),
+    Column("let in: p50 ms", at("latency_ms", "p50")),
+    Column("let in: p99 ms", at("latency_ms", "p99")),
+    Column("worst round: p99 ms", find_worst_p99),
+    Column("let in: p99.9 ms", at("latency_ms", "p999")),
+    Column("generator late: p99 ms", _find_lateness),
     Column("not let in", lambda point: point["answered"] - point["allowed"], detail=True),
     Column("not answered", at("unanswered"), detail=True),
     Column("worker µs", at("cpu_us_per_request", WORKERS)),
@@ -27,20 +38,17 @@ POINTS: Final = (
     Column("its share of the CPU", at("generator_share")),
     Column("others' share", at("others_share")),
 )
+_PERCENTILES: Final = ("p50", "p99")
 
 
 def describe(report: Report) -> Section:
     """Return the section of the report."""
     points = report["points"]
-    lost = sum(point["unanswered"] + point["answered"] - point["allowed"] for point in points)
-    about = (
-        f"Requests that were refused or not answered, of all of these: {lost}. Of several rounds the one counts"
-        " in which requests cost the workers least, and where a rate was offered the one with the lowest p99."
-    )
+    cores = report.get(MACHINE, {}).get("cores")
     return Section(
         "Requests straight to the subject",
-        [*_draw_windows(points), _draw_replicas(points)],
-        [*tabulate_markdown(POINTS, points), "", about],
+        [*_draw_windows(points), *_draw_workers(points), *_draw_replicas(points, cores)],
+        [*tabulate_markdown(POINTS, points), "", say_rounds(points, "Each point has")],
     )
 
 
@@ -51,20 +59,45 @@ def _draw_windows(points: list[Report]) -> list[Plot]:
         if point["series"] == "windows":
             who = f"{point['workers']} workers" if point["workers"] > 1 else "1 worker"
             rates.setdefault(who, []).append((point["window"], point["rate"]))
-            for share in ("p50", "p99"):
+            for share in _PERCENTILES:
                 latencies.setdefault(f"{who}, {share}", []).append((point["window"], point["latency_ms"][share]))
     across = Axis("requests in flight", logarithmic=True)
-    rate = draw_lines("Decisions a second, by requests in flight", across, Axis("decisions/s"), rates)
-    latency = draw_lines("Time to the answer, by requests in flight", across, Axis("ms", logarithmic=True), latencies)
-    return [Plot("load-rate", "load-rate", rate), Plot("load-latency", "load-latency", latency)]
+    return _draw_both(("load-rate", "load-latency"), "by requests in flight", across, rates, latencies)
 
 
-def _draw_replicas(points: list[Report]) -> Plot:
-    line = [(point["replicas"], point["rate"]) for point in points if point["series"] == "replicas"]
-    drawn = draw_lines(
-        "Decisions a second, by replicas of one worker",
-        Axis("replicas"),
-        Axis("decisions/s"),
-        {"two cores for all of it": line},
+def _draw_workers(points: list[Report]) -> list[Plot]:
+    """Draw what tokens first seen and remembered have in common: as many in flight."""
+    steady = {point["window"] for point in points if point["series"] == "tokens"}
+    rates: dict[str, list[Point]] = {}
+    latencies: dict[str, list[Point]] = {}
+    for point in points:
+        if point["series"] in {"windows", "tokens"} and point["window"] in steady:
+            tokens = point["tokens"]
+            rates.setdefault(tokens, []).append((point["workers"], point["rate"]))
+            for share in _PERCENTILES:
+                latencies.setdefault(f"{tokens}, {share}", []).append((point["workers"], point["latency_ms"][share]))
+    about = f"by workers, {', '.join(map(str, steady))} in flight"
+    return _draw_both(("load-workers", "load-workers-latency"), about, Axis("workers"), rates, latencies)
+
+
+def _draw_replicas(points: list[Report], cores: int | None) -> list[Plot]:
+    own = [point for point in points if point["series"] == "replicas"]
+    machine = f"{cores} cores" if cores else "the same cores"
+    rates: dict[str, list[Point]] = {f"{machine} for all of it": [(point["replicas"], point["rate"]) for point in own]}
+    latencies: dict[str, list[Point]] = {
+        share: [(point["replicas"], point["latency_ms"][share]) for point in own] for share in _PERCENTILES
+    }
+    return _draw_both(
+        ("load-replicas", "load-replicas-latency"), "by replicas of one worker", Axis("replicas"), rates, latencies
     )
-    return Plot("load-replicas", "load-replicas", drawn)
+
+
+def _draw_both(
+    names: tuple[str, str], by: str, across: Axis, rates: dict[str, list[Point]], latencies: dict[str, list[Point]]
+) -> list[Plot]:
+    """Draw rate and latency over the same axis."""
+    rate, latency = f"Decisions a second, {by}", f"Time to the answer, {by}"
+    return [
+        Plot(names[0], rate, draw_lines(rate, across, Axis("decisions/s"), rates)),
+        Plot(names[1], latency, draw_lines(latency, across, Axis("ms", logarithmic=True), latencies)),
+    ]

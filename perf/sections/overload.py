@@ -1,16 +1,22 @@
 """What `perf.overload` has measured: what gets through of more than can be done. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from perf.command import Report
+from perf.answers import IN_TIME_S
 from perf.plots import Axis, Point, draw_lines
 from perf.processes import OURSELVES
+from perf.reports import Report
 from perf.sections.section import Plot, Section
-from perf.tables import Column, at, tabulate_markdown
+from perf.tables import Column, at, show, tabulate_markdown
 from perf.target import SERVER, WORKERS
 
 _FACTOR: Final = Column("times capacity", lambda step: f"{step['factor']:g}")
-_OFFERED: Final = Column("offered/s", at("offered"))
+_OFFERED: Final = (
+    Column("wanted/s", at("offered")),
+    Column("sent/s", at("sent")),
+    Column("generator late: p99 ms", at("generator_behind_ms", "p99")),
+)
 _CPU: Final = (
     Column("server s", at("cpu_s", SERVER), detail=True),
     Column("workers s", at("cpu_s", WORKERS), detail=True),
@@ -20,25 +26,25 @@ _CPU: Final = (
 )
 STRAIGHT: Final = (
     _FACTOR,
-    _OFFERED,
+    *_OFFERED,
     Column("in time/s", at("goodput")),
     Column("late", at("late")),
     Column("not let in", at("not_let_in")),
     Column("not answered", at("unanswered")),
-    Column("p50 ms", at("latency_ms", "p50")),
-    Column("p99 ms", at("latency_ms", "p99")),
+    Column("let in: p50 ms", at("latency_ms", "p50")),
+    Column("let in: p99 ms", at("latency_ms", "p99")),
     *_CPU,
 )
 CONNECTED: Final = (
     _FACTOR,
-    _OFFERED,
+    *_OFFERED,
     Column("in/s", at("rate")),
     Column("in", at("admitted")),
     Column("refused", at("refused")),
     Column("tries", at("tries")),
     Column("seconds until all are in", at("seconds_until_all_in")),
-    Column("p50 ms", at("time_to_admitted_ms", "p50"), detail=True),
-    Column("p99 ms", at("time_to_admitted_ms", "p99"), detail=True),
+    Column("until in: p50 ms", at("time_to_admitted_ms", "p50"), detail=True),
+    Column("until in: p99 ms", at("time_to_admitted_ms", "p99"), detail=True),
     *_CPU,
 )
 
@@ -46,31 +52,47 @@ CONNECTED: Final = (
 def describe(report: Report) -> Section:
     """Return the section of the report."""
     straight, connected = report["straight"], report["end_to_end"]
-    lines = [say_capacity_straight(straight), "", *tabulate_markdown(STRAIGHT, straight["steps"])]
+    lines = [*say_capacity_straight(straight), "", *tabulate_markdown(STRAIGHT, straight["steps"])]
     if connected:
         lines += ["", say_capacity_connected(connected), "", *tabulate_markdown(CONNECTED, connected["steps"])]
     return Section("Overload", [Plot("overload", "what gets through", _draw(straight, connected))], lines)
 
 
-def say_capacity_straight(straight: Report) -> str:
-    """Say what the factors of requests are of."""
-    return (
-        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s. In time/s: answers within"
-        " 1.5 s, over all of the time until the last answer, in which what has piled up is worked off too:"
+def say_capacity_straight(straight: Report) -> list[str]:
+    """Say what the factors of requests are of, and which of them were left out."""
+    about = (
+        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s {_say_shares(straight)}. In"
+        f" time/s: answers within {IN_TIME_S:g} s, over all of the time until the last answer, in which what has piled"
+        " up is worked off too:"
     )
+    left_out = straight["left_out"]
+    return [f"{say_left_out(left_out).capitalize()}.", "", about] if left_out else [about]
+
+
+def say_left_out(factors: Sequence[float]) -> str:
+    """Say why some factors are not measured."""
+    named = ", ".join(f"{factor:g}" for factor in factors)
+    return f"left out: {named} times capacity takes more requests than are signed before; fewer --seconds take fewer"
 
 
 def say_capacity_connected(connected: Report) -> str:
     """Say what the factors of clients are of."""
     return (
-        f"End to end, {connected['steps'][0]['clients']:,} clients with retry; capacity was"
-        f" {connected['capacity']:,.0f} connections/s:"
+        f"End to end, {connected['clients']:,} clients with retry, whose tokens are remembered; capacity was"
+        f" {connected['capacity']:,.0f} connections/s {_say_shares(connected)}:"
     )
+
+
+def _say_shares(part: Report) -> str:
+    """Say who took the CPU while capacity was measured."""
+    point = part["at_capacity"]
+    others = point["others_share"]
+    return f"(generator's share of the CPU {show(point['generator_share'])}, others' {show(others)})"
 
 
 def _draw(straight: Report, connected: Report) -> str:
     lines: dict[str, list[Point]] = {
-        "at the subject: answers within 1.5 s": [
+        f"at the subject: answers within {IN_TIME_S:g} s": [
             (step["factor"], step["goodput"] / straight["capacity"]) for step in straight["steps"]
         ]
     }

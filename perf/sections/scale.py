@@ -1,14 +1,16 @@
 """What `perf.scale` has measured: memory, rate and latency by the number of ServiceAccounts. Pure.
 
 Two tables, the same in the report and on a terminal: what there is and how soon a change is known; and the decisions,
-at rest and while ServiceAccounts change, each at full load and at half of the load that was full at rest.
+at rest and while ServiceAccounts change, each at full load and at one rate that is the same for all: half of the full
+load at rest with the fewest ServiceAccounts.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from perf.command import Report
 from perf.plots import Axis, Point, draw_lines
+from perf.reports import Report
+from perf.sections.rounds import find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
 from perf.target import WORKERS
@@ -19,9 +21,11 @@ READINESS: Final = (
     Column("ready s", at("seconds_to_ready")),
     Column("after the list s", at("seconds_from_list_to_ready")),
     Column("known after s", at("seconds_to_know"), detail=True),  # in place of these two, where nothing is started
-    Column("supervisor MiB", at("supervisor_mib")),
     Column("snapshot MiB", at("snapshot_mib")),
-    Column("worker MiB", at("worker_mib")),
+    Column("supervisor MiB, before any request", at("supervisor_mib")),
+    Column("supervisor MiB, after the load", at("supervisor_mib_after")),
+    Column("worker MiB, before any request", at("worker_mib")),
+    Column("worker MiB, after the load", at("worker_mib_after")),
     Column("change p50 ms", at("change_ms", "p50")),
     Column("change p99 ms", at("change_ms", "p99")),
     Column("from sending: p50 ms", at("change_ms", "from_sending", "p50"), detail=True),
@@ -31,17 +35,25 @@ DECISIONS: Final = (
     Column("decisions", at("what")),
     Column("changes/s", at("changes_a_second")),
     Column("full load: decisions/s", at("full", "rate")),
-    Column("full load: p50 ms", at("full", "latency_ms", "p50")),
-    Column("full load: p99 ms", at("full", "latency_ms", "p99")),
-    Column("half load: p50 ms", at("half", "latency_ms", "p50")),
-    Column("half load: p99 ms", at("half", "latency_ms", "p99")),
+    Column("full load: let in, p50 ms", at("full", "latency_ms", "p50")),
+    Column("full load: let in, p99 ms", at("full", "latency_ms", "p99")),
+    Column("half load: wanted/s", at("half", "offered")),
+    Column("half load: sent/s", at("half", "sent"), detail=True),
+    Column("half load: generator late, p99 ms", at("half", "generator_behind_ms", "p99"), detail=True),
+    Column("half load: let in, p50 ms", at("half", "latency_ms", "p50")),
+    Column("half load: let in, p99 ms", at("half", "latency_ms", "p99")),
+    Column("half load: worst round, p99 ms", lambda row: find_worst_p99(row["half"])),
     Column("not let in", lambda row: sum(row[load]["answered"] - row[load]["allowed"] for load in _LOADS)),
     Column("not answered", lambda row: sum(row[load]["unanswered"] for load in _LOADS)),
     Column("worker µs", at("full", "cpu_us_per_request", WORKERS)),
     Column("generator's share", at("full", "generator_share")),
     Column("others' share", at("full", "others_share")),
 )
-_MEMORY: Final = {"supervisor": "supervisor_mib", "snapshot": "snapshot_mib", "one worker": "worker_mib"}
+_MEMORY: Final = {
+    "supervisor, after the load": "supervisor_mib_after",
+    "snapshot": "snapshot_mib",
+    "one worker, after the load": "worker_mib_after",
+}
 _STATES: Final = {"at rest": "at_rest", "while changing": "while_changing"}
 _ACROSS: Final = Axis("ServiceAccounts", logarithmic=True)
 
@@ -63,7 +75,11 @@ def list_decisions(rows: Sequence[Report]) -> list[Report]:
 def describe(report: Report) -> Section:
     """Return the section of the report."""
     rows = report["rows"]
-    about = f"While changing: {report['churn']:,} changes of ServiceAccounts a second were wanted."
+    half = [row[f"{key}_half_load"] for row in rows for key in _STATES.values()]
+    about = (
+        f"While changing: {report['churn']:,} changes of ServiceAccounts a second were wanted. Half load is the same"
+        f" rate for all. {say_rounds(half, 'It has')}"
+    )
     return Section(
         "ServiceAccounts",
         [

@@ -1,36 +1,76 @@
 """What `perf.soak` has measured, in a few words: a run of a minute has no curve worth a plot. Pure."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from perf.command import Report
+from perf.reports import Report
 from perf.sections.section import Section
-from perf.tables import Column, at
+from perf.summary import percentile
+from perf.tables import Column, at, markdown_table, show
 
+MINUTES: Final = 60  # in an hour
 ROWS: Final = (
     Column("hours", lambda row: f"{row['hours']:.3f}"),
     Column("answered", at("answered")),
     Column("not let in", at("not_let_in")),
     Column("not answered", at("unanswered")),
-    Column("p50 ms", at("latency_ms", "p50")),
-    Column("p99 ms", at("latency_ms", "p99")),
+    Column("let in: p50 ms", at("latency_ms", "p50")),
+    Column("let in: p99 ms", at("latency_ms", "p99")),
     Column("supervisor MiB", at("supervisor_mib")),
     Column("workers MiB", at("workers_mib")),
     Column("warnings", at("warnings")),
     Column("reconnects", at("reconnects")),
     Column("restarts", at("restarts")),
+    Column("paused before s", at("signing_s")),
 )
+_SLOPES: Final = {
+    "workers_mib_per_hour": "memory of the workers, MiB",
+    "supervisor_mib_per_hour": "memory of the supervisor, MiB",
+    "p50_ms_per_hour": "median latency, ms",
+}
 
 
 def describe(report: Report) -> Section:
-    """Return the section of the report."""
-    first, last = report["rows"][0], report["rows"][-1]
-    answered = sum(row["answered"] for row in report["rows"])
-    lost = sum(row["unanswered"] + row["not_let_in"] for row in report["rows"])
-    reconnects = sum(row["reconnects"] for row in report["rows"])
-    lines = [
-        f"{last['hours'] * 60:.1f} minutes at {report['rate']:,} requests/s: {answered:,} answered, {lost} lost or",
-        f"refused, {reconnects} reconnects, {last['restarts']} workers started anew; the workers took",
-        f"{first['workers_mib']:.1f} MiB in the beginning and {last['workers_mib']:.1f} MiB in the end. What hours do,",
-        "`python -m perf.soak --hours 8` tells.",
-    ]
+    """Return the section of the report; of what is deployed neither memory nor log is known."""
+    rows = report["rows"]
+    first, last = rows[0], rows[-1]
+    answered = sum(row["answered"] for row in rows)
+    lost = sum(row["unanswered"] + row["not_let_in"] for row in rows)
+    paused = percentile(sorted(row["signing_s"] for row in rows), 0.5)
+    about = (
+        f"{last['hours'] * MINUTES:.1f} minutes at {report['rate']:,} requests/s: {answered:,} answered, {lost} lost or"
+        f" refused{_say_log(rows)}. Between two intervals nothing was sent for {show(paused)} s in the median, in which"
+        " the requests of the next one were signed."
+    )
+    lines = [about if last["hours"] >= 1 else f"{about} What hours do, `python -m perf.soak --hours 8` tells."]
+    slopes = [(name, value) for name, value in list_slopes(report["slopes"]) if value is not None]
+    if slopes:
+        ends = {"workers_mib": "MiB of the workers", "supervisor_mib": "MiB of the supervisor"}
+        weighed = [
+            (f"{about}, first and last", f"{first[name]:.1f}, {last[name]:.1f}")
+            for name, about in ends.items()
+            if name in first
+        ]
+        p50s = [row["latency_ms"]["p50"] for row in (first, last)]
+        weighed.append(("median latency, first and last interval, ms", ", ".join(map(show, p50s))))
+        lines += ["", *markdown_table((say_fitted(rows), "is"), [*slopes, *weighed])]
     return Section("Soak", [], lines)
+
+
+def list_slopes(slopes: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
+    """Return what grew, and by how much in an hour; None for what was not measured."""
+    return [(about, slopes[name]) for name, about in _SLOPES.items()]
+
+
+def say_fitted(rows: Sequence[Report]) -> str:
+    """Say what slopes are, and over how long they were fitted if that is less than what they are of."""
+    span = rows[-1]["hours"] - rows[0]["hours"]
+    over = "" if span >= 1 else f", from {span * MINUTES:.3g} minutes alone"
+    return f"growth by the hour{over}"
+
+
+def _say_log(rows: Sequence[Report]) -> str:
+    if "restarts" not in rows[-1]:
+        return ""
+    reconnects, warnings = (sum(row[name] for row in rows) for name in ("reconnects", "warnings"))
+    return f", {reconnects} reconnects, {warnings} warnings, {rows[-1]['restarts']} workers started anew"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from perf.command import Report
 from perf.processes import OURSELVES
+from perf.reports import Report
 from perf.sections.section import Section
 from perf.tables import Column, at, tabulate_markdown
 from perf.target import SERVER, SUPERVISOR, WORKERS
@@ -26,8 +26,8 @@ ROWS: Final = (
     Column("in", at("admitted")),
     Column("refused", at("refused")),
     Column("tries", at("tries"), detail=True),
-    Column("p50 ms", at("time_to_admitted_ms", "p50")),
-    Column("p99 ms", at("time_to_admitted_ms", "p99")),
+    Column("until in: p50 ms", at("time_to_admitted_ms", "p50")),
+    Column("until in: p99 ms", at("time_to_admitted_ms", "p99")),
     Column("all in s", at("seconds_until_all_in"), detail=True),
     Column("server s", at("cpu_s", SERVER)),
     Column("service s", _find_service_cpu),

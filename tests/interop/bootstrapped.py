@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import nats.js.errors
@@ -55,12 +55,12 @@ class Server:
         self.folder = folder
         self._binary = binary
         self._ports = folder.with_name(folder.name + ".ports")
-        self._log = self._ports / "nats.log"
+        self.log = self._ports / "nats.log"
 
     def __enter__(self) -> Self:
         self._ports.mkdir()
         command = (self._binary, "-c", self.folder / "nats.conf", "-p", "-1", "--ports_file_dir", self._ports)
-        self._process = subprocess.Popen([*command, "-l", self._log])
+        self._process = subprocess.Popen([*command, "-l", self.log])
         try:
             self.url = until_sync(self._maybe_url, START_SECONDS, "nats-server is ready")
         except BaseException:
@@ -75,9 +75,9 @@ class Server:
     def reload(self) -> None:
         """Let it read nats.conf again."""
         done = "Reloaded server configuration"
-        seen = self._log.read_text().count(done)
+        seen = self.log.read_text().count(done)
         self._process.send_signal(signal.SIGHUP)
-        until_sync(lambda: self._log.read_text().count(done) > seen, CHANGE_SECONDS, "nats-server has reloaded")
+        until_sync(lambda: self.log.read_text().count(done) > seen, CHANGE_SECONDS, "nats-server has reloaded")
 
     async def connect(self, user: str) -> WorkloadClient:
         """Log in as one of the fixed users."""
@@ -103,14 +103,18 @@ class Server:
             reply = await administrator.request("$SYS.REQ.CLAIMS.UPDATE", jwt, timeout=CHANGE_SECONDS)
         assert 200 == json.loads(reply.data)["data"]["code"]
 
-    def _maybe_url(self) -> str | None:
-        assert self._process.poll() is None, self._log.read_text()
+    def read_ports(self) -> Any:
+        """The addresses it listens on, by what they are for; None as long as it has not said them."""
         listed = next(self._ports.glob("*.ports"), None)
         try:
-            ports = msgspec.json.decode(listed.read_bytes()) if listed else None
+            return msgspec.json.decode(listed.read_bytes()) if listed else None
         except msgspec.DecodeError:
             return None
-        return str(ports["nats"][0]) if ports and "Server is ready" in self._log.read_text() else None
+
+    def _maybe_url(self) -> str | None:
+        assert self._process.poll() is None, self.log.read_text()
+        ports = self.read_ports()
+        return str(ports["nats"][0]) if ports and "Server is ready" in self.log.read_text() else None
 
 
 @contextlib.asynccontextmanager

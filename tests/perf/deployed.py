@@ -1,8 +1,8 @@
 """A deployed set-up as the measuring scripts meet it: TLS on every listener, a service behind it, and who may ask.
 
-In server mode accounts are those of docs/measure-a-cluster.md, to the letter. In operator mode they are those that
-`callout bootstrap` and `python -m perf.account` make, requests are sealed, and a client needs the sentinel unless the
-server gives it one.
+In server mode accounts are those that docs/measure-a-cluster.md prints, to the letter. In operator mode they are those
+that `callout bootstrap` and `python -m perf.account` make, requests are sealed, and a client needs the sentinel unless
+the server gives it one.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ LISTEN = "127.0.0.1:4222"
 INCLUDE = "include perf/accounts.conf\n"
 """The last line of nats.conf for as long as somebody may ask."""
 _MQTT = re.compile(r"Listening for MQTT clients on [a-z]+://127\.0\.0\.1:(\d+)")
-_ACCOUNTS = re.compile(r"^```\n(accounts \{\n.*?^\}\n)```", re.DOTALL | re.MULTILINE)
+_COMMANDS = re.compile(r"^```shell\n(.*?)^```", re.DOTALL | re.MULTILINE)
+"""The one block of the page that prints accounts, and writes perf.login."""
 _SENTINEL = re.compile(r"^default_sentinel: .*\n", re.MULTILINE)
 
 
@@ -55,8 +56,8 @@ class Deployed(msgspec.Struct, frozen=True):
 
     def place(self, *listeners: str) -> dict[str, str]:
         """The arguments that say where it is: NATS, and besides ws and mqtt if they are wanted."""
-        ports = msgspec.json.decode(next(self.server._ports.glob("*.ports")).read_bytes())
-        mqtt = until_sync(lambda: _MQTT.search(self.server._log.read_text()), PATIENCE_SECONDS, "MQTT is up")
+        ports = self.server.read_ports()
+        mqtt = until_sync(lambda: _MQTT.search(self.server.log.read_text()), PATIENCE_SECONDS, "MQTT is up")
         assert mqtt is not None
         urls = {"ws": ports["websocket"][0], "mqtt": f"tls://127.0.0.1:{mqtt[1]}"}
         return {
@@ -161,11 +162,19 @@ def declare_in_config(home: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Make the accounts of the page, with those of docs/server-mode.md around them; return what both sides need."""
     home.mkdir()
     issuer = NatsKey.generate("account")
-    found = _ACCOUNTS.search(PAGE.read_text())
-    assert found is not None, "the page shows no accounts"
+    (commands,) = _COMMANDS.findall(PAGE.read_text())
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
     rights = {"subscribe": ["$SYS.REQ.USER.AUTH"], "publish": ["$SYS._INBOX.>"]}
     user = {"user": "callout", "password": SERVICE_PASSWORD, "permissions": rights}
-    accounts = found[1].replace("# … the service's user", f"users: [{json.dumps(user)}]")
+    accounts = done.stdout.replace("# … the service's user", f"users: [{json.dumps(user)}]")
     accounts = accounts.replace("accounts {\n", 'accounts {\n  APP { jetstream: "enabled" }\n  SYS {}\n')
     callout = {"issuer": issuer.public, "account": "AUTH", "auth_users": ["callout", "perf"]}
     (home / "nats.conf").write_text(
@@ -176,9 +185,6 @@ def declare_in_config(home: Path) -> tuple[dict[str, str], dict[str, str]]:
         f"authorization: {json.dumps({'auth_callout': callout})}\n"
     )
     (home / "signing.nk").write_text(issuer.seed)
-    login = re.search(r'user: perf, password: "([^"]+)"', accounts)
-    assert login is not None
-    (home / "perf.login").write_text(f"perf:{login[1]}\n")
     variables = {
         "NATS_ACCOUNT": "APP",
         "NATS_SIGNING_KEY_FILE": str(home / "signing.nk"),
@@ -199,12 +205,16 @@ def _declare_by_jwt(home: Path, setting: Setting) -> tuple[dict[str, str], dict[
 
 def add_account(home: Path) -> dict[str, str]:
     """Run `python -m perf.account`; return the arguments that it says a script takes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "perf.account", str(home)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run_account(home)
     assert (0, "") == (done.returncode, done.stderr)
     words = done.stdout[done.stdout.index("python -m perf.load") :].split()
     return {name: words[words.index(name) + 1] for name in ("--creds", "--callout-account", "--xkey") if name in words}
+
+
+def run_account(home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m perf.account` as a user does."""
+    command = [sys.executable, "-m", "perf.account", str(home), *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 def _listeners(authority: Authority) -> str:

@@ -39,11 +39,18 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What came."""
+    """What came.
+
+    Attributes:
+        kind: what its body is said to be.
+        authorization: whom it is said to come from.
+    """
 
     method: str
     path: str
-    body: Any
+    body: Any = None
+    kind: str | None = None
+    authorization: str | None = None
 
 
 Decide = Callable[[Request], Reply]
@@ -79,7 +86,13 @@ def serve(decide: Decide) -> Iterator[Hostile]:
         def answer(self) -> None:
             """Take a request down, and answer it."""
             content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            request = Request(self.command, self.path, json.loads(content or b"null"))
+            request = Request(
+                self.command,
+                self.path,
+                json.loads(content or b"null"),
+                self.headers["Content-Type"],
+                self.headers["Authorization"],
+            )
             hostile.requests.append(request)
             reply = decide(request)
             head = f"HTTP/1.1 {reply.status} Said\r\nContent-Length: "

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from callout.demo.config import draw_key
 from perf import load, overload, scale, simulate, soak, storm
-from perf.inputs import make_key
+from tests.waiting import PATIENCE_SECONDS
 from workers.nkeys import Kind
 
 ROOT = Path(__file__).parents[2]
 PARSERS = {module.__name__: module.parse for module in (load, overload, scale, simulate, soak, storm)}
-ACCOUNT = make_key(Kind.ACCOUNT).public
-TOKEN = "a.b.c"
+ACCOUNT = draw_key(Kind.ACCOUNT).public
+FILES = {"TOKENS": "a.b.c", "EMPTY": "no token\n", "LOGIN": "me:secret\n", "MISSING": None}
+"""What arguments name, and what stands in it; nothing of that name is there where it is None."""
 ASKING = f"--creds=LOGIN --callout-account={ACCOUNT}"
 DEPLOYED = f"--nats-url=nats://a {ASKING}"
 IN_A = f"{DEPLOYED} --kubeconfig=TOKENS --namespace=a"
@@ -80,35 +82,32 @@ BAD = [
 ]
 
 
+def fill_in(arguments: str, folder: Path) -> list[str]:
+    """Make the files, and return the arguments with their paths."""
+    for name, content in FILES.items():
+        if content is not None:
+            (folder / name).write_text(content)
+        arguments = arguments.replace(f"={name}", f"={folder / name}")
+    return arguments.split()
+
+
 @pytest.mark.parametrize(("script", "arguments", "complaint"), BAD)
 def test_bad_arguments_are_one_line(
     script: str, arguments: str, complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Below the usage, with what is wrong and what is right; exit code 2."""
-    for name, content in (("TOKENS", TOKEN), ("EMPTY", "no token\n"), ("LOGIN", "me:secret\n")):
-        (tmp_path / name).write_text(content)
-        arguments = arguments.replace(name, str(tmp_path / name))
     with pytest.raises(SystemExit) as ended:
-        PARSERS[f"perf.{script}"](arguments.replace("=MISSING", f"={tmp_path / 'missing'}").split())
+        PARSERS[f"perf.{script}"](fill_in(arguments, tmp_path))
     last = capfd.readouterr().err.splitlines()[-1]
     assert 2 == ended.value.code
     assert "error: " in last
     assert complaint in last
 
 
-def make_login(folder: Path) -> Path:
-    """Make the file that says who asks."""
-    path = folder / "login"
-    path.write_text("perf:not-a-secret\n")
-    return path
-
-
 def test_clients_come_carefully_to_a_deployed_cluster(tmp_path: Path) -> None:
     """Fewer at once, and no more than twice what can be done, unless more is wanted."""
-    tokens = tmp_path / "tokens"
-    tokens.write_text(TOKEN)
-    place = ["--nats-url=nats://a", f"--tokens={tokens}"]
-    asking = [*place, f"--callout-account={ACCOUNT}", f"--creds={make_login(tmp_path)}"]
+    place = fill_in("--nats-url=nats://a --tokens=TOKENS", tmp_path)
+    asking = [*place, *fill_in(ASKING, tmp_path)]
     here, there = storm.parse([])[0], storm.parse(place)[0]
     assert ([100, 400, 4000], 2000, [2]) == (here.at_once, here.clients, here.workers)
     assert ([100], 500) == (there.at_once, there.clients)
@@ -121,9 +120,7 @@ def test_clients_come_carefully_to_a_deployed_cluster(tmp_path: Path) -> None:
 
 def test_a_deployed_cluster_is_treated_with_care(tmp_path: Path) -> None:
     """Fewer ServiceAccounts and changes a second than for what is started here, unless more are wanted."""
-    (tmp_path / "config").touch()
-    (tmp_path / "login").write_text("me:secret\n")
-    words = IN_A.replace("TOKENS", str(tmp_path / "config")).replace("LOGIN", str(tmp_path / "login")).split()
+    words = fill_in(IN_A, tmp_path)
     options, target = scale.parse(words)
     assert target is not None
     assert ([100, 1000], 100) == (options.serviceaccounts, options.churn)
@@ -141,8 +138,7 @@ def test_a_deployed_cluster_is_treated_with_care(tmp_path: Path) -> None:
 
 def test_the_kubeconfig_is_that_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """KUBECONFIG, of which one file suffices that exists; else the one in the home folder."""
-    (tmp_path / "login").write_text("me:secret\n")
-    words = f"{DEPLOYED} --namespace=a".replace("LOGIN", str(tmp_path / "login")).split()
+    words = fill_in(f"{DEPLOYED} --namespace=a", tmp_path)
     home, other = tmp_path / ".kube/config", tmp_path / "other"
     home.parent.mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -166,22 +162,7 @@ def test_without_arguments_a_set_up_is_started_here(name: str) -> None:
 @pytest.mark.parametrize("name", [*PARSERS, "perf", "perf.report", "perf.churning", "perf.cluster"])
 def test_help_is_a_page(name: str) -> None:
     """As the documentation says: `python -m perf.<name> --help`."""
-    done = subprocess.run([sys.executable, "-m", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", name, "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert (0, "") == (done.returncode, done.stderr)
     assert done.stdout.startswith(f"usage: python -m {name}")
-
-
-def test_a_measurement_that_there_is_none_of_is_refused() -> None:
-    """`python -m perf --only` knows its names."""
-    done = subprocess.run(
-        [sys.executable, "-m", "perf", "--only=everything"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (2, "") == (done.returncode, done.stdout)
-    assert "measurements are ladder, load, storm" in done.stderr.splitlines()[-1]
-
-
-def test_make_perf_measures_everything() -> None:
-    """No argument narrows it."""
-    command = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.set-up", "perf"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (0, [".venv/bin/python", "-m", "perf"]) == (done.returncode, done.stdout.split())

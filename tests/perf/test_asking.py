@@ -2,12 +2,17 @@
 
 import asyncio
 import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from callout.errors import CommandError
-from perf.asking import Asker, is_allowed
+from perf import asking
+from perf.answers import Answers
+from perf.asking import Asker
+from perf.processes import Meter
 from perf.requests import RequestMaker
 from perf.wire import PONG, Address, Login
 from tests.authority import Authority
@@ -18,6 +23,8 @@ from workers.frames import MAX_LINE_SIZE
 from workers.jose import encode_segment
 
 PASSWORD = "conspicuous"
+LEAD_SECONDS = 0.3
+"""What an open loop begins later, and what is waited for in vain: some looks at the CPU would be within it."""
 ACCOUNT = NatsKey.generate("account").public
 
 
@@ -100,7 +107,124 @@ def test_what_comes_in_the_clear_counts_for_nothing(tmp_path: Path) -> None:
     assert ("",) == refused.value.warnings
 
 
-@pytest.mark.parametrize("claims", [b"[" * 20_000, b"{}", b'{"nats":{"jwt":5}}', b"\xff"])
-def test_an_answer_that_is_none_lets_nobody_in(claims: bytes) -> None:
-    """Deep, empty, of other types or no text."""
-    assert not is_allowed(b"e30." + encode_segment(claims) + b".AA")
+class NotedMeter(Meter):
+    """Notes when it is read."""
+
+    def __init__(self, noted: list[str]) -> None:
+        super().__init__({})
+        self._noted = noted
+        noted.append("begun")
+
+    def read(self) -> dict[str, float]:
+        """Do as it is made to."""
+        self._noted.append("read")
+        return super().read()
+
+
+class NotedMaker(RequestMaker):
+    """Notes when an answer is looked into."""
+
+    def __init__(self, noted: list[str]) -> None:
+        super().__init__(ACCOUNT)
+        self._noted = noted
+
+    def open(self, answer: bytes) -> bytes:
+        """Return it as it is."""
+        self._noted.append("opened")
+        return answer
+
+
+LET_IN = b"e30." + encode_segment(b'{"nats":{"jwt":"a.b.c"}}') + b".AA"
+
+
+def answer_all(*answers: bytes) -> Greeting:
+    """Let in whoever comes, and answer one request after the other; empty for no answer."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        await reader.readuntil(b"PING\r\n")
+        await reader.readuntil(b"PING\r\n")
+        writer.write(PONG)
+        for answer in answers:
+            words = (await reader.readline()).split()
+            await reader.readexactly(int(words[-1]) + len(b"\r\n"))
+            if answer:
+                writer.write(b"MSG %b 1 %d\r\n%b\r\n" % (words[2], len(answer), answer))
+
+    return greet
+
+
+def ask_all(
+    noted: list[str], answers: Sequence[bytes], run: Callable[[Asker, list[bytes]], Awaitable[Answers]]
+) -> Answers:
+    """Send as many requests as there are answers."""
+
+    async def scenario() -> Answers:
+        maker = NotedMaker(noted)
+        async with GreetingServer(answer_all(*answers)) as server, asyncio.timeout(PATIENCE_SECONDS):
+            asker = Asker(Login({"user": "perf", "pass": PASSWORD}), maker)
+            await asker.connect(Address("127.0.0.1", server.port))
+            try:
+                return await run(asker, [maker.message("a.b.c", 0) for _ in answers])
+            finally:
+                await asker.close()
+
+    return asyncio.run(scenario())
+
+
+def test_cpu_counts_from_the_first_request_on() -> None:
+    """An open loop that begins later is idle until then, and the meter of it has not begun."""
+    noted: list[str] = []
+    begun_at: list[float] = []
+
+    def begin() -> Meter:
+        begun_at.append(time.time())
+        return NotedMeter(noted)
+
+    due_at = time.time() + LEAD_SECONDS
+    answers = ask_all(
+        noted, [LET_IN], lambda asker, messages: asker.ask_on_time(messages, [0.0], PATIENCE_SECONDS, due_at, begin)
+    )
+    assert begun_at[0] >= due_at
+    assert answers.cpu.keys() == {"generator", "others", "wall"}
+
+
+@pytest.mark.parametrize("way", ["on time", "in window"])
+def test_cpu_is_read_before_answers_are_looked_into(way: str) -> None:
+    """Decoding is the generator's own, and none of what it takes while the clock runs."""
+    noted: list[str] = []
+
+    async def run(asker: Asker, messages: list[bytes]) -> Answers:
+        if way == "on time":
+            return await asker.ask_on_time(messages, [0.0, 0.0], PATIENCE_SECONDS, meter=lambda: NotedMeter(noted))
+        return await asker.ask_in_window(messages, 2, PATIENCE_SECONDS, lambda: NotedMeter(noted))
+
+    ask_all(noted, [LET_IN, LET_IN], run)
+    assert ("begun", "read") == tuple(noted[:2])
+    assert ["read", "opened", "opened"] == noted[-3:]
+    assert "read" not in noted[noted.index("opened") :]
+
+
+@pytest.mark.parametrize("way", ["on time", "in window"])
+def test_patience_with_what_stays_unanswered_is_none_of_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once at the end of sending, and once at most for an answer after that: not while nothing comes."""
+    monkeypatch.setattr(asking, "SILENCE_S", LEAD_SECONDS)
+    noted: list[str] = []
+
+    async def run(asker: Asker, messages: list[bytes]) -> Answers:
+        if way == "on time":
+            return await asker.ask_on_time(messages, [0.0] * 3, LEAD_SECONDS, meter=lambda: NotedMeter(noted))
+        return await asker.ask_in_window(messages, 3, PATIENCE_SECONDS, lambda: NotedMeter(noted))
+
+    answers = ask_all(noted, [LET_IN, b"", b""], run)
+    assert (1, 2) == (answers.answered, answers.unanswered)
+    assert 1 <= noted.count("read") <= 2
+
+
+def test_times_are_of_those_let_in() -> None:
+    """A refusal has a time of its own, and every request a moment at which it left."""
+    answers = ask_all(
+        [], [LET_IN, b"a.b.c", LET_IN], lambda asker, messages: asker.ask_in_window(messages, 1, PATIENCE_SECONDS)
+    )
+    assert (2, 1, 3) == (len(answers.seconds), len(answers.refusals), len(answers.sent))
+    assert answers.sent == sorted(answers.sent)

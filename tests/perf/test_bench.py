@@ -1,14 +1,16 @@
 """What is asked straight at the subject is counted: let in, refused, not answered."""
 
 import asyncio
-import math
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callout.errors import CommandError
-from perf.bench import Bench, find_cost, find_least, find_p99
+from perf.bench import Bench, Weigh, by_p99, by_rate, count_lost, find_expiry, find_middle
 from perf.local import Population, run_local
+from perf.reports import Report
 from perf.target import Target
 
 TOKENS = 12
@@ -36,6 +38,7 @@ def test_every_request_is_counted() -> None:
             assert ("strangers", TOKENS, 0, 0, 0.0) == tuple(
                 point[name] for name in ("label", "answered", "allowed", "unanswered", "rate")
             )
+            assert {"count": 0, "p50": None, "p99": None, "p999": None, "longest": None} == point["latency_ms"]
 
     asyncio.run(scenario())
 
@@ -47,27 +50,57 @@ def test_there_has_to_be_somebody_to_ask_as() -> None:
         asyncio.run(Bench.open(target, {}))
 
 
-def test_the_round_with_the_cheapest_requests_counts() -> None:
-    """As the least of all rounds does in process; how fast the others were is told."""
-    left = [(200.0, 5000.0), (150.0, 6000.0), (180.0, 7000.0)]
-
-    async def measure() -> dict[str, object]:
-        cost, rate = left.pop(0)
-        return {"cpu_us_per_request": {"workers": cost}, "rate": rate}
-
-    found = asyncio.run(find_least(measure, 3, find_cost))
-    assert (6000.0, [5000.0, 6000.0, 7000.0]) == (found["rate"], found["rates"])
+def make_round(rate: float, p99: float | None, lost: int = 0, attempts: int = 1) -> Report:
+    """A round of a point."""
+    counts = {"answered": 100, "allowed": 100 - lost, "unanswered": 0, "attempts": attempts}
+    return {"rate": rate, "latency_ms": {"p99": p99}, **counts}
 
 
-def test_where_the_cost_is_not_known_the_first_round_counts() -> None:
-    """Of a deployed set-up no worker is seen."""
+def measure_rounds(weigh: Weigh, *rounds: Report) -> Report:
+    """Measure these rounds, and return what is told of them."""
+    left = list(rounds)
 
-    async def measure() -> dict[str, object]:
-        return {"cpu_us_per_request": {}, "rate": 1.0}
+    async def measure() -> Report:
+        return left.pop(0)
 
-    assert 1.0 == asyncio.run(find_least(measure, 1, find_cost))["rate"]
+    return asyncio.run(find_middle(measure, len(rounds), weigh))
 
 
-def test_a_point_that_nobody_answered_is_the_last_to_count() -> None:
-    """It has no p99."""
-    assert [2.5, math.inf] == [find_p99({"latency_ms": {"p99": p99}}) for p99 in (2.5, None)]
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [([5000.0, 7000.0, 6000.0], 6000.0), ([5000.0, 7000.0], 5000.0), ([1.0, 4.0, 3.0, 2.0], 2.0), ([5.0], 5.0)],
+)
+def test_the_middle_round_counts(rates: list[float], expected: float) -> None:
+    """By its rate; of two in the middle the worse one. What all were like is told."""
+    found = measure_rounds(by_rate, *(make_round(rate, rate / 2) for rate in rates))
+    assert (expected, rates) == (found["rate"], found["rates"])
+    assert [rate / 2 for rate in rates] == found["p99s"]
+
+
+def test_where_a_rate_was_offered_the_p99_counts() -> None:
+    """The rate says nothing there; a round in which nobody was let in has no p99, and is the worst."""
+    found = measure_rounds(by_p99, make_round(3.0, 2.5), make_round(2.0, 1.5), make_round(1.0, None))
+    assert (2.5, [2.5, 1.5, None]) == (found["latency_ms"]["p99"], found["p99s"])
+
+
+@pytest.mark.parametrize("weigh", [by_rate, by_p99])
+def test_a_round_that_lost_a_request_is_worse_than_any(weigh: Weigh) -> None:
+    """However fast it was otherwise: here both others are slower."""
+    found = measure_rounds(weigh, make_round(9.0, 0.1, lost=1), make_round(1.0, 9.0), make_round(2.0, 8.0))
+    assert (1.0, [1, 0, 0]) == (found["rate"], found["lost"])
+
+
+def test_attempts_are_those_of_all_rounds() -> None:
+    """A sum of the middle one's alone would be too small."""
+    assert 6 == measure_rounds(by_rate, *(make_round(1.0, 1.0, attempts=number) for number in (1, 2, 3)))["attempts"]
+
+
+def test_not_answered_and_not_let_in_are_both_lost() -> None:
+    """They are none of those let in."""
+    assert 5 == count_lost({"answered": 8, "allowed": 6, "unanswered": 3})
+
+
+@given(st.integers(1, 10**6), st.floats(0.1, 50))
+def test_requests_are_good_until_the_last_is_sent(number: int, seconds: float) -> None:
+    """However many are signed before the first is sent, at a millisecond each: then as long again as they are sent."""
+    assert find_expiry(1e9, number, seconds) >= 1e9 + number / 1000 + seconds + 1

@@ -8,7 +8,7 @@ import pytest
 
 from callout.errors import CommandError
 from perf import changing
-from perf.asking import is_allowed
+from perf.answers import is_allowed
 from perf.changing import Changed, Inquirer, T, follow_changes
 from perf.local import Local, Population, run_local
 from tests.waiting import PATIENCE_SECONDS

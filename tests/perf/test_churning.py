@@ -13,6 +13,7 @@ import pytest
 from callout.errors import CommandError
 from perf.churning import Churned, Order
 from tests.perf.hostile import UID, Reply, make_place, serve, write_kubeconfig
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +23,7 @@ def test_the_last_line_says_how_much_was_changed(tmp_path: Path) -> None:
     output = tmp_path / "log"
     output.write_text('begun\n{"changes":12,"seconds":1.5}\n')
     assert Churned(12, 1.5) == Churned.read(output)
+    assert (8.0, 0.0) == (Churned.read(output).rate, Churned(0, 0.0).rate)
 
 
 @pytest.mark.parametrize(("said", "reason"), [("begun\nno answer\n", "no answer"), ("", "it says nothing")])
@@ -36,7 +38,7 @@ def test_what_ended_for_another_reason_says_it(said: str, reason: str, tmp_path:
 def run(order: Path) -> tuple[int, str, str]:
     """Let the process do what stands in a file; return its exit code and what it says on either output."""
     command = [sys.executable, "-m", "perf.churning", str(order)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     return done.returncode, done.stdout, done.stderr
 
 

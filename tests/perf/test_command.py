@@ -14,6 +14,7 @@ import pytest
 
 from callout.errors import EXIT_FAILED, CommandError
 from perf.command import Progress, Report, execute, find_least_disturbed, find_shares
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,7 +112,7 @@ def test_of_a_deployed_set_up_others_are_not_known() -> None:
 def test_what_was_kept_is_reported_whatever_ends_it(
     error: CommandError | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A signal, or what goes wrong after hours; the exit code tells that it is not all."""
+    """A signal, or what goes wrong after hours; the exit code tells that it is not all, and a line why."""
 
     async def measure(progress: Progress) -> Report:
         rows: list[int] = []
@@ -125,11 +126,12 @@ def test_what_was_kept_is_reported_whatever_ends_it(
     assert execute_quietly(measure) == (EXIT_FAILED if error is not None else 128 + signal.SIGINT)
     out, err = capfd.readouterr()
     assert [1] == json.loads(out)["rows"]
-    assert ("error: it is gone\n" if error is not None else "") == err
+    assert ("error: it is gone\n" if error is not None else "ended by SIGINT before its time\n") == err
 
 
 @pytest.mark.parametrize(
-    "words", [("simulate", "--clients=100", "--seconds=30", "--spread=5"), ("ladder", "--rounds=1", "--batch=2")]
+    "words",
+    [("simulate", "--clients=100", "--seconds=30", "--spread=5"), ("ladder", "--quiet", "--rounds=1", "--batch=2")],
 )
 def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...]) -> None:
     """`python -m perf.simulate --json | head -1`: the exit code of SIGPIPE, and no word, as of other Unix tools."""
@@ -144,6 +146,7 @@ def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...]) -> None:
             stderr=subprocess.PIPE,
             text=True,
             check=False,
+            timeout=PATIENCE_SECONDS,
         )
     finally:
         os.close(write)

@@ -2,21 +2,26 @@
 
 import asyncio
 import contextlib
+import errno
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from callout.errors import CommandError
-from perf.crowd import Arrival, Crowd, Outcome, make_client
+from perf.crowd import SHORTAGES, Arrival, Crowd, Outcome, make_client
 from perf.wire import PONG, Address
 from tests.authority import Authority
 from tests.greeting_server import INFO, TLS_INFO, Greeting, GreetingServer, encrypt, say
 from tests.waiting import PATIENCE_SECONDS
 from workers.frames import MAX_LINE_SIZE
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "conspicuous"
+FEW_FILES = 64
+"""As many as Python itself needs, and some clients more."""
 MAX_READ = 1 << 16
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -183,3 +188,32 @@ def test_tls_where_there_is_none_is_said(tmp_path: Path, protocol: str) -> None:
     for answer in (say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), leave):
         with pytest.raises(CommandError, match=rf"nobody can connect to .*\({protocol}\): .* speak none"):
             come(protocol, answer, tls=trusting)
+
+
+def test_what_this_machine_lacks_is_no_refusal(tmp_path: Path) -> None:
+    """A process that may open few files: the first that finds none ends the storm, in a line that says what to do."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a.b.c\n")
+
+    async def scenario() -> tuple[bytes, bytes, int | None]:
+        async with GreetingServer(say(INFO)) as server, asyncio.timeout(PATIENCE_SECONDS):
+            words = f"--nats-url=nats://127.0.0.1:{server.port} --tokens={tokens} --at-once=200 --clients=200 --quiet"
+            process = await asyncio.create_subprocess_exec(
+                *("sh", "-c", f"ulimit -n {FEW_FILES} && exec {sys.executable} -m perf.storm {words}"),
+                cwd=ROOT,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            out, err = await process.communicate()
+            return out, err, process.returncode
+
+    out, err, code = asyncio.run(scenario())
+    assert (1, b"") == (code, out)
+    (line,) = err.decode().splitlines()
+    assert line.startswith(f"error: {SHORTAGES[errno.EMFILE]}; ")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL])
+def test_a_shortage_says_what_to_do(number: int) -> None:
+    """Files of the process, files of the machine, ports."""
+    assert "let fewer clients come" in SHORTAGES[number]

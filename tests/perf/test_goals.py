@@ -49,3 +49,11 @@ def test_every_script_that_has_goals_says_its_figures() -> None:
         assert names & set(find_figures({script: results[script]}))
     ladder = [goal.figure for goal in GOALS if goal.figure.startswith("decision ÷ bare")]
     assert dict.fromkeys(ladder, 1.25) == find_figures({"ladder": results["ladder"]})
+
+
+def test_megabytes_are_judged_as_such() -> None:
+    """What is measured in MiB has a bound in MiB that is no larger: 45 MB are 42.9 of them."""
+    bounds = {goal.figure: goal.bound for goal in GOALS}
+    names = ("supervisor", "snapshot", "worker")
+    found = [round(bounds[f"100,000: {name}, MiB"] * 1.048576, 6) for name in names]
+    assert [150, 60, 45] == found

@@ -1,63 +1,25 @@
-"""A page of metrics, read from whoever may be there: a figure, or one line."""
-
-import asyncio
+"""A set-up on this machine: its tokens outlive whatever is measured with them."""
 
 import pytest
 
-from callout.errors import CommandError
-from perf import local
-from perf.local import MAX_PAGE, read_metric_of
-from tests.perf.hostile import Pace, Reply, serve
-from tests.waiting import PATIENCE_SECONDS
+from perf import soak
+from perf.local import Population
+from perf.tokens import check_lifetime
 
-NAME = "nats_auth_snapshot_bytes"
+MOST_HOURS = 24 * 31
 
 
-def read(reply: Reply) -> float:
-    """Read the metric from a server that answers so; never for ever."""
-
-    async def ask() -> float:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await read_metric_of(f"{found.url}/metrics", NAME)
-
-    with serve(lambda _: reply) as found:
-        return asyncio.run(ask())
+def test_tokens_last_as_long_as_the_longest_soak() -> None:
+    """No hour after which nobody is let in any more: a longer one is refused."""
+    options, _ = soak.parse([f"--hours={MOST_HOURS}", f"--interval={soak.MAX_INTERVAL_S}"])
+    assert check_lifetime(Population().mint(2, 1), options.hours * soak.HOUR_S + options.interval) is None
+    with pytest.raises(SystemExit):
+        soak.parse([f"--hours={MOST_HOURS + 1}"])
 
 
-@pytest.mark.parametrize(
-    ("page", "expected"),
-    [
-        (b"nats_auth_snapshot_bytes 12.0\n", 12.0),
-        (b'nats_auth_snapshot_bytes{pid="1"} 12\nnats_auth_snapshot_bytes{pid="2"} 3\n', 15.0),
-        (b"# nats_auth_snapshot_bytes x\nnats_auth_snapshot_bytes_more y\n", 0.0),
-    ],
-)
-def test_a_metric_is_the_sum_of_its_samples(page: bytes, expected: float) -> None:
-    """Of one that is not there 0; what has another name is not looked at."""
-    assert expected == read(Reply(page))
-
-
-@pytest.mark.parametrize(
-    ("reply", "complaint"),
-    [
-        (Reply(b"nats_auth_snapshot_bytes x\n"), "is no page of the service: nats_auth_snapshot_bytes cannot be read"),
-        (Reply(b"nats_auth_snapshot_bytes nan\n"), "is no page of the service"),
-        (Reply(b"nats_auth_snapshot_bytes \n"), "is no page of the service"),
-        (Reply(b"nats_auth_snapshot_bytes 1\n\xff\n"), "is no page of the service"),
-        (Reply(status=404), "answers with status 404"),
-        (Reply(b"x" * (MAX_PAGE + 1)), f"cannot be read: it sent more than {MAX_PAGE} bytes"),
-    ],
-)
-def test_what_is_no_page_of_the_service_is_one_line(reply: Reply, complaint: str) -> None:
-    """With the address, since there may be several."""
-    with pytest.raises(CommandError, match=r"^http://127\.0\.0\.1:\d+/metrics ") as failed:
-        read(reply)
-    assert (1, True) == (len(failed.value.lines), complaint in failed.value.lines[0])
-
-
-@pytest.mark.parametrize("pace", [Pace.DRIPPING_HEAD, Pace.DRIPPING_BODY])
-def test_a_page_has_its_time_and_no_more(pace: Pace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However it comes."""
-    monkeypatch.setattr(local, "HTTP_S", 0.2)
-    with pytest.raises(CommandError, match=r"cannot be read: \S+ took more than 0\.\d+ s to answer$"):
-        read(Reply(pace=pace))
+def test_tokens_are_minted_once() -> None:
+    """Each of another pod, and in turn of each ServiceAccount; more of them are added to those that are there."""
+    population = Population()
+    few = population.mint(2, 2)
+    assert few == population.mint(3, 2)[:2]
+    assert 3 == len(set(population.mint(3, 2)))

@@ -1,13 +1,24 @@
 """All measurements, one after the other: which storms there are, how the results are called, and that they are kept."""
 
+import errno
 import json
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from callout.errors import EXIT_WRONG_USAGE
+from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
 from perf import storm
-from perf.__main__ import STORMS, main, name_machine
+from perf.__main__ import STORMS, keep, main, name_machine
+
+NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
+"""No midnight comes between two runs that begin then."""
+
+
+def measure(out: Path, only: str, *more: str, now: datetime = NOON) -> int:
+    """Measure some of it, and keep it in a folder."""
+    return main([f"--only={only}", f"--out={out}", *more], lambda: now)
 
 
 def test_storms_have_clients_enough_to_count_ticks() -> None:
@@ -28,7 +39,7 @@ def test_a_file_is_named_after_the_machine() -> None:
 def test_what_is_tiny_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """In files of its own, which never take the place of real results: in the results, and first in the report."""
     for more, expected in (([], None), (["--tiny"], True)):
-        assert 0 == main(["--only=simulate", f"--out={tmp_path}", *more])
+        assert 0 == measure(tmp_path, "simulate", *more)
         data, page = (Path(line) for line in capfd.readouterr().out.splitlines())
         assert bool(more) is data.stem.endswith("-tiny") is page.stem.endswith("-tiny")
         assert expected is json.loads(data.read_text()).get("tiny")
@@ -37,22 +48,27 @@ def test_what_is_tiny_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 
 def test_every_part_says_when_it_began(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """One that was measured earlier on the same day keeps its time."""
-    began = []
-    for name in ("simulate", "ladder"):
-        assert 0 == main([f"--only={name}", "--tiny", f"--out={tmp_path}"])
+    """One that was measured earlier on the same day keeps its time; those of another day are in a file of their own."""
+    found = []
+    for name, hours in (("simulate", 0), ("ladder", 1), ("simulate", 12)):
+        assert 0 == measure(tmp_path, name, "--tiny", now=NOON + timedelta(hours=hours))
         data, _ = (Path(line) for line in capfd.readouterr().out.splitlines())
-        results = json.loads(data.read_text())
-        began.append(results["simulate"]["began_at"])
-        assert results[name]["began_at"].endswith("+00:00")
-    assert began[0] == began[1] <= results["ladder"]["began_at"]
+        found.append(json.loads(data.read_text()))
+    first, both, next_day = found
+    assert first["simulate"] == both["simulate"]
+    assert ("2027-01-15T12:00:00+00:00", "2027-01-15T13:00:00+00:00") == (
+        both["simulate"]["began_at"],
+        both["ladder"]["began_at"],
+    )
+    assert ["2027-01-15", "2027-01-16"] == [both["date"], next_day["date"]]
+    assert "ladder" not in next_day
 
 
 @pytest.mark.parametrize(
     ("out", "expected"),
     [
         ("no/such", "--out {out}: there is no folder {parent}"),
-        ("file", "--out {out} cannot be written: Not a directory"),
+        ("file", "--out {out} cannot be written: not a directory"),
     ],
 )
 def test_where_nothing_can_be_written_nothing_is_measured(
@@ -61,7 +77,7 @@ def test_where_nothing_can_be_written_nothing_is_measured(
     """One line, before anything has begun; exit code 2."""
     (tmp_path / "file").touch()
     path = tmp_path / out
-    assert EXIT_WRONG_USAGE == main(["--only=simulate", f"--out={path}"])
+    assert EXIT_WRONG_USAGE == measure(path, "simulate")
     assert ("", f"error: {expected.format(out=path, parent=path.parent)}\n") == tuple(capfd.readouterr())
     assert ["file"] == [path.name for path in tmp_path.iterdir()]
 
@@ -70,10 +86,10 @@ def test_results_of_the_day_that_are_none_stop_it_before_it_begins(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """They are left as they are."""
-    assert 0 == main(["--only=simulate", "--tiny", f"--out={tmp_path}"])
+    assert 0 == measure(tmp_path, "simulate", "--tiny")
     data = Path(capfd.readouterr().out.splitlines()[0])
     data.write_text("{")
-    assert EXIT_WRONG_USAGE == main(["--only=simulate", "--tiny", f"--out={tmp_path}"])
+    assert EXIT_WRONG_USAGE == measure(tmp_path, "simulate", "--tiny")
     out, err = capfd.readouterr()
     assert ("", 1) == (out, err.count("\n"))
     assert err.startswith(f"error: {data} holds no results, move it away: ")
@@ -82,5 +98,58 @@ def test_results_of_the_day_that_are_none_stop_it_before_it_begins(
 
 def test_a_folder_is_made(tmp_path: Path) -> None:
     """Where its parent is there."""
-    assert 0 == main(["--only=simulate", "--tiny", f"--out={tmp_path / 'results'}"])
+    assert 0 == measure(tmp_path / "results", "simulate", "--tiny")
     assert 3 == len(list((tmp_path / "results").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ("everything", "measurements (ladder, load, storm, overload, scale, soak, simulate) are wanted, separated by"),
+        ("simulate,simulate", "are wanted, none of them twice"),
+        ("simulate,", "are wanted, separated by commas"),
+    ],
+)
+def test_what_is_to_be_measured_is_named_once(
+    names: str, complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is named twice would be measured twice, and told once."""
+    with pytest.raises(SystemExit):
+        measure(tmp_path, names, "--tiny")
+    assert complaint in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_results_are_put_in_place_whole(tmp_path: Path) -> None:
+    """Whoever reads them meanwhile sees the former ones or the new ones; nothing else is left in the folder."""
+    path = tmp_path / "results.json"
+    keep(path, {"load": 1, "storm": 1})
+    with path.open() as former:
+        assert {"load": 2, "storm": 1} == keep(path, {"load": 2})
+        assert {"load": 1, "storm": 1} == json.load(former)
+    assert {"load": 2, "storm": 1} == json.loads(path.read_text())
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One line, also when it is found out after hours; /dev/full is what a full disk is like."""
+    assert 0 == measure(tmp_path, "simulate", "--tiny")
+    data = Path(capfd.readouterr().out.splitlines()[0])
+    before = data.read_bytes()
+    (tmp_path / f".{data.name}.draft").symlink_to("/dev/full")
+    assert EXIT_FAILED == measure(tmp_path, "simulate", "--tiny")
+    out, err = capfd.readouterr()
+    assert ("", f"error: {data} cannot be written: {os.strerror(errno.ENOSPC).lower()}") == (out, err.splitlines()[-1])
+    assert before == data.read_bytes()
+
+
+def test_a_report_that_cannot_be_written_is_a_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was measured is kept, and its file named."""
+    assert 0 == measure(tmp_path, "simulate", "--tiny")
+    data, page = (Path(line) for line in capfd.readouterr().out.splitlines())
+    page.unlink()
+    page.mkdir()
+    data.unlink()
+    assert EXIT_FAILED == measure(tmp_path, "simulate", "--tiny")
+    out, err = capfd.readouterr()
+    assert (f"{data}\n", f"error: {page} cannot be written: is a directory") == (out, err.splitlines()[-1])
+    assert "simulate" in json.loads(data.read_text())

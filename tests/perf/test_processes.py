@@ -4,7 +4,10 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from perf.processes import (
     BUSY,
@@ -21,21 +24,47 @@ from perf.processes import (
 )
 from tests.waiting import PATIENCE_SECONDS, until_sync
 
-BURN = "import time\nwhile time.process_time() < 0.2: pass\nprint('done', flush=True)\nimport sys; sys.stdin.read()"
+BURN = """
+import sys, time
+sys.stdin.readline()
+end = time.process_time() + 0.2
+while time.process_time() < end: pass
+print("done", flush=True)
+sys.stdin.read()
+"""
 NOBODY = 2**22 + 1  # more than Linux gives to any process
+
+
+@contextmanager
+def waiting() -> Iterator["subprocess.Popen[bytes]"]:
+    """A child that is about to work for a moment when it is told to, and then stays until the end of the block."""
+    with subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        alarm = threading.Timer(PATIENCE_SECONDS, child.kill)
+        alarm.start()
+        try:
+            yield child
+        finally:
+            alarm.cancel()
+            child.kill()
+
+
+def let_burn(child: "subprocess.Popen[bytes]") -> None:
+    """Let it work now that somebody measures, and wait until it has."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(b"now\n")
+    child.stdin.flush()
+    assert b"done\n" == child.stdout.readline()
 
 
 def test_a_child_is_known_and_its_cpu_is_counted() -> None:
     """In a group of its own, apart from ours."""
-    with subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        assert child.stdin is not None
+    with waiting() as child:
         meter = Meter({"child": [child.pid]})
-        assert b"done\n" == child.stdout.readline()
+        let_burn(child)
         spent = meter.read()
         assert child.pid in list_children(os.getpid())
         assert read_memory(child.pid).own >= read_memory(child.pid).private > 0
-        child.stdin.close()
     assert read_cpu(NOBODY) == 0
     assert {"child", OURSELVES, OTHERS, WALL} == set(spent)
     assert spent["child"] > 0.05
@@ -63,12 +92,10 @@ def test_others_never_take_more_than_there_is() -> None:
 
 def test_what_nobody_knows_is_others_work() -> None:
     """A child that is in no group."""
-    with subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
+    with waiting() as child:
         meter = Meter({})
-        assert b"done\n" == child.stdout.readline()
+        let_burn(child)
         assert meter.read()[OTHERS] > 0.05
-        child.communicate()
 
 
 def test_our_own_work_is_the_generators() -> None:

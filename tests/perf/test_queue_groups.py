@@ -12,9 +12,10 @@ import msgspec
 from callout.demo.config import Plan
 from callout.demo.server import Server, find_binary, run_server
 from callout.demo.service import Service, run_service
-from perf import local
 from perf.crowd import Arrival, Crowd, make_client
-from perf.local import Population, fetch_json, read_metric
+from perf.local import Population, run_cluster
+from perf.pages import fetch_json, read_metric
+from perf.plan import make_plan, make_settings
 from perf.wire import Address
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -50,8 +51,8 @@ async def run_pair(kind: str, folder: Path) -> AsyncIterator[Pair]:
     """Run it inside the block; `kind` is cluster or gateway."""
     population = Population()
     async with AsyncExitStack() as stack:
-        cluster_url = await stack.enter_async_context(local._run_cluster(folder, LOGINS))
-        plan, _, _ = local._make_plan(folder)
+        cluster_url = await stack.enter_async_context(run_cluster(folder, LOGINS))
+        plan, _, _ = make_plan(folder)
         servers = [await stack.enter_async_context(_run_server(plan, folder / "0", _link(kind, 0, None)))]
         port = (await fetch_json(f"{servers[0].monitoring_url}/varz"))[kind][
             "cluster_port" if kind == "cluster" else "port"
@@ -61,8 +62,8 @@ async def run_pair(kind: str, folder: Path) -> AsyncIterator[Pair]:
             await until(lambda server=server: _is_linked(kind, server), PATIENCE_SECONDS, "the servers know each other")  # type: ignore[misc]  # the default binds it
         services = []
         for number, server in enumerate(servers):
-            settings = local._make_settings(
-                plan, server.url, _make(folder / f"files-{number}"), population, cluster_url
+            settings = make_settings(
+                plan, server.url, _make(folder / f"files-{number}"), population.issuer, cluster_url
             )
             own = _make(folder / f"service-{number}")
             services.append(await stack.enter_async_context(run_service(settings | {"NATS_WORKERS": "1"}, own)))

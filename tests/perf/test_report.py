@@ -1,12 +1,14 @@
 """The report: it says what it was measured on, and holds a section for each script that was run."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from perf import report
 from perf.report import main, write
-from tests.perf.sections.samples import make_results
+from tests.perf.sections.samples import SLOPES, SOAK_ROW, make_results
 
 HEADINGS = ["Goals", "What a decision costs", "Requests", "Storms", "Overload", "ServiceAccounts", "Soak", "A million"]
 
@@ -79,6 +81,83 @@ def test_the_command_says_where_it_is(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert f"{tmp_path / 'a.md'}\n" == capfd.readouterr().out
 
 
+SOAK = {
+    "began_at": "2026-01-01T23:04:05+00:00",
+    "machine": make_results()["machine"],
+    "rate": 250,
+    "rows": [{**SOAK_ROW, "hours": 8.0}],
+    "slopes": SLOPES,
+}
+
+
+def test_a_longer_soak_takes_the_place_of_the_short_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What `perf.soak --json` has printed; the report says when that began, and on which day if it is another."""
+    path, soak = tmp_path / "a.json", tmp_path / "soak.json"
+    path.write_bytes(msgspec.json.encode(make_results()))
+    soak.write_bytes(msgspec.json.encode(SOAK))
+    assert 0 == main([str(path), f"--soak={soak}"])
+    text = Path(capfd.readouterr().out.strip()).read_text()
+    assert "\n480.0 minutes at 250 requests/s: " in text
+    assert "\nBegun at (UTC): soak 2026-01-01 23:04.\n" in text
+    assert path.read_bytes() == msgspec.json.encode(make_results())
+
+
+def complain(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """The one line in which it is said that there is no report."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert 2 == ended.value.code
+    return capfd.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("soak", "complaint"),
+    [
+        ({}, "holds no report of `python -m perf.soak --json`: "),
+        ({**SOAK, "rows": []}, "holds no report of `python -m perf.soak --json`: "),
+        ({**SOAK, "machine": {**SOAK["machine"], "cores": 3}}, "was measured on another machine"),
+    ],
+)
+def test_what_is_no_soak_of_that_machine_is_refused(
+    soak: dict[str, Any], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In one line; nothing is written."""
+    path, other = tmp_path / "a.json", tmp_path / "soak.json"
+    path.write_bytes(msgspec.json.encode(make_results()))
+    other.write_bytes(msgspec.json.encode(soak))
+    assert f"error: {other} {complaint}" in complain([str(path), f"--soak={other}"], capfd)
+    assert not path.with_suffix(".md").exists()
+
+
+@pytest.mark.parametrize(
+    ("results", "complaint"),
+    [
+        ({}, "holds no results of `python -m perf`: Object missing required field `date`"),
+        ({"machine": make_results()["machine"], "points": []}, "holds no results of `python -m perf`: "),
+        ({**make_results(), "overload": {"straight": {}}}, "holds results of another version: KeyError('"),
+    ],
+)
+def test_results_of_something_else_are_one_line(
+    results: dict[str, Any], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What one script has printed, say, or an earlier version has measured."""
+    path = tmp_path / "a.json"
+    path.write_bytes(msgspec.json.encode(results))
+    assert f"error: {path} {complaint}" in complain([str(path)], capfd)
+
+
+def test_a_page_without_marks_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is left as it is."""
+    path, page = tmp_path / "a.json", tmp_path / "page.md"
+    path.write_bytes(msgspec.json.encode(make_results()))
+    page.write_text("# Head\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    assert f"error: {page} lacks the marks" in complain([str(path), "--publish"], capfd)
+    assert "# Head\n" == page.read_text()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"[]"])
 def test_what_are_no_results_is_refused(
     content: bytes | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -87,7 +166,4 @@ def test_what_are_no_results_is_refused(
     path = tmp_path / "a.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SystemExit) as ended:
-        main([str(path)])
-    assert 2 == ended.value.code
-    assert f"error: {path} cannot be read" in capfd.readouterr().err.splitlines()[-1]
+    assert f"error: {path} cannot be read" in complain([str(path)], capfd)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.inputs import NOW, RULES, TERMS, Accounts, Issuer, ServiceAccounts, make_key
+from callout.demo.config import draw_key
+from perf.inputs import NOW, RULES, TERMS, Accounts, Issuer, ServiceAccounts
 from perf.overload import sign_on_time
 from perf.requests import SERVER_WAITS_S, XKEY_HEADER, RequestMaker
 from tests.minting import decode_nats_jwt
@@ -23,7 +24,7 @@ def test_a_request_is_answered_with_a_login(tmp_path: Path, *, sealed: bool) -> 
     """In the clear, and sealed for the service; and its answer can be read."""
     issuer, accounts, population = Issuer("EdDSA"), Accounts(Mode.SERVER), ServiceAccounts(1)
     population.write(tmp_path, accounts.target)
-    service = SealingKey(make_key(Kind.CURVE))
+    service = SealingKey(draw_key(Kind.CURVE))
     maker = RequestMaker(accounts.signer.callout_account, service.public if sealed else "")
     tokens = TokenVerifier()
     tokens.trust(issuer.publish(), RULES)
@@ -44,7 +45,7 @@ def take_apart(message: bytes, *, sealed: bool) -> tuple[str, bytes]:
     """Return the header and the payload of what follows a reply subject."""
     sizes, _, rest = message.partition(b"\r\n")
     head_size, size = [0, *(int(word) for word in sizes.split())][-2:]
-    assert (b"HPUB" if sealed else b"PUB") == RequestMaker("A", make_key(Kind.CURVE).public if sealed else "").verb
+    assert (b"HPUB" if sealed else b"PUB") == RequestMaker("A", draw_key(Kind.CURVE).public if sealed else "").verb
     assert size + 2 == len(rest)
     header = rest[:head_size].decode().partition(f"{XKEY_HEADER}: ")[2].strip()
     return header, rest[head_size:-2]

@@ -5,6 +5,7 @@ What is told to be made is there afterwards, unless a test has it otherwise.
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from callout.errors import CommandError
-from perf import api_server, scale, serviceaccounts
+from perf import api_server, namespace, scale, serviceaccounts
 from perf.command import Progress
 from perf.marks import LABEL, MAKER, MARKER, NAMES, SELECTOR, STAMP
 from perf.place import Place
@@ -114,8 +115,7 @@ def test_what_was_made_is_deleted_and_nothing_else(tmp_path: Path) -> None:
         play(kubeconfig, settle_two)
     assert ["default"] == list(store.found)
     made = [request.body["metadata"]["name"] for request in found.requests if request.method == "POST"]
-    deleted = [request.path.rpartition("/")[2] for request in found.requests if request.method == "DELETE"]
-    assert (MARKER, MARKER) == (made[0], deleted[-1])
+    assert (MARKER, MARKER) == (made[0], list_deleted(found)[-1])
 
 
 @pytest.mark.parametrize("name", ["../../x", "", "A", "a\nb"])
@@ -138,7 +138,7 @@ def test_what_is_no_list_ends_it(body: bytes, tmp_path: Path) -> None:
 
 def test_a_list_without_an_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After as many pages as the largest one has."""
-    monkeypatch.setattr(serviceaccounts, "MAX_PAGES", 5)
+    monkeypatch.setattr(namespace, "MAX_PAGES", 5)
     with at(lambda _: Reply(describe_page(following="more")), tmp_path) as (found, kubeconfig):
         assert ("the list of the ServiceAccounts of namespace perf does not end",) == fail(kubeconfig)
     assert 5 == len(found.requests)
@@ -146,8 +146,8 @@ def test_a_list_without_an_end_is_given_up(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_list_has_its_time_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever each of its pages takes."""
-    monkeypatch.setattr(serviceaccounts, "LIST_S", 0.2)
-    monkeypatch.setattr(serviceaccounts, "MAX_PAGES", 10**9)
+    monkeypatch.setattr(namespace, "LIST_S", 0.2)
+    monkeypatch.setattr(namespace, "MAX_PAGES", 10**9)
     with at(lambda _: Reply(describe_page(following="more")), tmp_path) as (_, kubeconfig):
         assert ("the list of the ServiceAccounts of namespace perf does not end",) == fail(kubeconfig)
 
@@ -194,13 +194,97 @@ def test_what_was_made_though_the_answer_did_not_come_is_deleted(tmp_path: Path)
     assert ["perf-scale-7", "theirs"] == sorted(store.found)
 
 
-def test_what_cannot_be_deleted_is_said(tmp_path: Path) -> None:
-    """With the command that lists it."""
-    store = Store(lambda request: Reply(status=500) if request.method == "DELETE" else None)
-    with at(store.answer, tmp_path) as (_, kubeconfig):
+def refuse_to_delete(*refused: str, times: int = 100) -> Decide:
+    """A namespace of which these stay, so often as they are to be deleted; all others go."""
+    left = dict.fromkeys(refused, times)
+    store = Store()
+
+    def decide(request: Request) -> Reply:
+        name = request.path.rpartition("/")[2]
+        if request.method == "DELETE" and left.get(name, 0) > 0:
+            left[name] -= 1
+            return Reply(status=500)
+        return store.answer(request)
+
+    return decide
+
+
+def list_deleted(found: Hostile) -> list[str]:
+    """The names that were to be deleted, in their order."""
+    return [request.path.rpartition("/")[2] for request in found.requests if request.method == "DELETE"]
+
+
+def test_what_cannot_be_deleted_keeps_none_of_the_others(tmp_path: Path) -> None:
+    """It is tried once more when they are gone; then it is said, how many they are, and the command that lists them."""
+    decide = refuse_to_delete("perf-scale-0")
+    with at(decide, tmp_path) as (found, kubeconfig):
         why, advice = fail(kubeconfig, settle_two)
+    *first, second, last = list_deleted(found)
+    assert (["perf-scale-0", "perf-scale-1"], "perf-scale-0", MARKER) == (sorted(first), second, last)
     assert "the server answered with status 500 when asked to delete ServiceAccounts in namespace perf" == why
-    assert advice.endswith(f"kubectl get serviceaccounts --namespace perf --selector {SELECTOR}")
+    assert advice == (
+        "ServiceAccounts are left behind, 1 at most; see which, and delete them: kubectl get serviceaccounts"
+        f" --namespace perf --selector {SELECTOR}"
+    )
+
+
+def test_what_can_be_deleted_at_the_second_attempt_is_worth_no_word(tmp_path: Path) -> None:
+    """An API server has its moments."""
+    with at(refuse_to_delete("perf-scale-0", MARKER, times=1), tmp_path) as (found, kubeconfig):
+        play(kubeconfig, settle_two)
+    assert [2, 1, 2] == [list_deleted(found).count(name) for name in ("perf-scale-0", "perf-scale-1", MARKER)]
+
+
+def test_an_api_server_that_deletes_nothing_is_not_asked_about_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many failures on end it is not for single ones; all that may be there are counted."""
+    monkeypatch.setattr(serviceaccounts, "MAX_FAILURES", 3)
+    monkeypatch.setattr(api_server, "AT_ONCE", 1)
+    names = [f"perf-scale-{number}" for number in range(10)]
+
+    async def settle_ten(own: OwnServiceAccounts) -> None:
+        await own.settle(len(names))
+
+    with at(refuse_to_delete(*names, MARKER), tmp_path) as (found, kubeconfig):
+        _, advice = fail(kubeconfig, settle_ten)
+    assert [*names[:3], MARKER, MARKER] == list_deleted(found)
+    assert "left behind, 11 at most" in advice
+
+
+@pytest.mark.parametrize("refused", [(), ("perf-scale-0",)])
+def test_a_signal_during_the_cleaning_up_is_heeded_when_that_is_done(refused: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever it finds of ours is deleted first; what is left behind is said all the same."""
+    go_on = threading.Event()
+    answer = refuse_to_delete(*refused)
+
+    def decide(request: Request) -> Reply:
+        if request.method == "DELETE":
+            go_on.wait(PATIENCE_SECONDS)
+        return answer(request)
+
+    async def scenario() -> None:
+        place = make_place(kubeconfig)
+        running = asyncio.create_task(run(place))
+        try:
+            await until(lambda: found.count("DELETE"), PATIENCE_SECONDS, "the cleaning up has begun")
+            running.cancel()
+            for _ in range(10):  # turns of the loop, in which it would end
+                await asyncio.sleep(0)
+        finally:
+            go_on.set()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await running
+
+    async def run(place: Place) -> None:
+        async with own_serviceaccounts(place, Progress(silent=True)) as own:
+            await own.settle(2)
+
+    with at(decide, tmp_path) as (found, kubeconfig):
+        with pytest.raises(CommandError if refused else asyncio.CancelledError) as ended:
+            asyncio.run(scenario())
+        assert {"perf-scale-0", "perf-scale-1", MARKER} == set(list_deleted(found))
+    assert bool(refused) is ("ServiceAccounts are left behind, 1 at most" in str(ended.value))
 
 
 def test_the_cleaning_up_has_its_time_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.local import ASKER, _make_plan
+from perf.plan import ASKER, make_plan
 from perf.requests import ASKING_SUBJECT, INBOX, SUBJECT
 from tests.interop.bootstrapped import CHANGE_SECONDS, Server
 from tests.interop.clients import REFUSED, open_client
@@ -33,7 +33,7 @@ def declare_as_on_the_page(folder: Path) -> tuple[str, str]:
 def declare_as_started_here(folder: Path) -> tuple[str, str]:
     """The accounts of a set-up that a script starts itself, as one account a line, which nats.conf allows."""
     folder.mkdir()
-    plan, _, password = _make_plan(folder)
+    plan, _, password = make_plan(folder)
     return re.sub(r"(?m)^accounts: \{", "accounts {\n", plan.config), password
 
 

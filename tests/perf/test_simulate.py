@@ -85,6 +85,15 @@ def test_the_command_prints_a_report_for_machines(capfd: pytest.CaptureFixture[s
     assert {30} == {len(course["asking"]) for course in report["courses"].values()}
 
 
+def test_there_is_no_progress_to_be_quiet_about(capfd: pytest.CaptureFixture[str]) -> None:
+    """It takes a second: what would be said is not, and an argument that changes nothing is none."""
+    with pytest.raises(SystemExit):
+        parse(["--quiet"])
+    assert "unrecognized arguments: --quiet" in capfd.readouterr().err
+    assert 0 == main(["--clients=100", "--seconds=30", "--spread=5"])
+    assert "" == capfd.readouterr().err
+
+
 def test_peaks_are_told_apart() -> None:
     """Of the beginning, of what follows until the restarts, and of all that follows."""
     fleet = replace(CALM, ttl=1000, restarts_at=50)

@@ -1,19 +1,24 @@
 """What hours come to, and what is said of them: while they last, at the end, and when somebody stops them."""
 
+import json
 import signal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from perf.reports import BEGAN
 from perf.sections.soak import ROWS
 from perf.soak import find_slopes, render, say_progress
 from tests.perf.interrupting import interrupt_soak
+from tests.perf.sections.samples import SLOPES
 
 
 def make_row(hours: float, p50: float | None = 1.5, **more: Any) -> dict[str, Any]:
     """An interval of a soak of what is deployed; of what is started here there is more."""
     latency = {"p50": p50, "p99": None if p50 is None else 2.5}
-    return {"hours": hours, "answered": 1500, "not_let_in": 0, "unanswered": 0, "latency_ms": latency, **more}
+    counts = {"answered": 1500, "not_let_in": 0, "unanswered": 0}
+    return {"hours": hours, **counts, "latency_ms": latency, "signing_s": 0.5, **more}
 
 
 def render_rows(*rows: dict[str, Any]) -> list[str]:
@@ -51,7 +56,7 @@ def test_what_went_wrong_has_columns() -> None:
     """What was logged as a warning among it, as the help says."""
     heads = [column.head for column in ROWS]
     assert ["not let in", "not answered"] == heads[2:4]
-    assert {"warnings", "reconnects", "restarts"} <= set(heads)
+    assert {"warnings", "reconnects", "restarts", "paused before s"} <= set(heads)
 
 
 def test_a_signal_brings_the_end_forward() -> None:
@@ -63,3 +68,15 @@ def test_a_signal_brings_the_end_forward() -> None:
     assert "warnings" in head
     assert rows[0].startswith("0.000")
     assert any(row.startswith("memory of the workers, MiB") for row in rows)
+
+
+def test_its_json_is_what_a_report_is_made_from() -> None:
+    """When it began, in UTC; each interval, with the pause before it; and what grew, if only for so short a time."""
+    _, printed, _ = interrupt_soak(["--workers=1", "--json"], signal.SIGTERM)
+    report = json.loads(printed)
+    began_at = datetime.fromisoformat(report[BEGAN])
+    assert timedelta(0) == began_at.utcoffset()
+    assert began_at <= datetime.now(UTC)
+    assert all(row["signing_s"] >= 0 for row in report["rows"])
+    assert set(SLOPES) == set(report["slopes"])
+    assert any(line.startswith("growth by the hour, from ") for line in render(report))

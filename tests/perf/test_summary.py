@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.summary import Latencies, median, percentile, ratio, slope, summarize
+from perf.summary import Latencies, pace, percentile, ratio, slope, summarize
 
 VALUES = st.lists(st.floats(0, 1e6), min_size=1)
 
@@ -26,7 +26,7 @@ def test_a_percentile_was_measured_and_bounds_its_share(values: list[float], sha
 def test_of_nothing_there_is_nothing() -> None:
     """Nothing answered is not answered quickly."""
     assert Latencies(0, None, None, None, None) == summarize([])
-    assert (None, None) == (percentile([], 0.5), median([]))
+    assert percentile([], 0.5) is None
 
 
 def test_durations_are_told_in_milliseconds() -> None:
@@ -51,3 +51,12 @@ def test_what_cannot_be_compared_has_no_ratio(value: float | None, base: float |
     """A ratio of 0 would look like a goal reached."""
     assert ratio(value, base) is None
     assert 0.333 == ratio(1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("moments", "expected"),
+    [([], None), ([1.0], None), ([1.0, 1.0], None), ([0.0, 0.5, 1.0], 2.0), ([5.0, 5.0, 9.0], 0.5)],
+)
+def test_a_pace_is_from_the_first_moment_to_the_last(moments: list[float], expected: float | None) -> None:
+    """Two are needed, that are not the same."""
+    assert expected == pace(moments)

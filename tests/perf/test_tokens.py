@@ -8,6 +8,7 @@ import pytest
 
 from callout.errors import CommandError
 from perf.tokens import check_lifetime, maybe_expiry, read_tokens
+from perf.wire import MAX_TOKEN
 from workers.jose import encode_segment
 
 HOUR = 3600
@@ -47,6 +48,20 @@ def test_the_line_that_is_no_token_is_named(tmp_path: Path, text: str, complaint
     with pytest.raises(ValueError, match=complaint) as refused:
         read_tokens(path)
     assert "conspicuous" not in str(refused.value)
+
+
+def test_a_token_that_no_server_takes_is_refused(tmp_path: Path) -> None:
+    """By the number of its line, and not shown: nobody could log in with it. The longest that is taken is read."""
+    path = tmp_path / "tokens"
+    longest = f"a.{'b' * (MAX_TOKEN - 4)}.c"
+    path.write_text(f"{longest}\n")
+    assert [longest] == read_tokens(path)
+    path.write_text(f"a.b.c\n{longest}d\n")
+    with pytest.raises(
+        ValueError, match=rf": line 2 has {MAX_TOKEN + 1:,} bytes, and {MAX_TOKEN:,} are the most"
+    ) as no:
+        read_tokens(path)
+    assert "bbb" not in str(no.value)
 
 
 @pytest.mark.parametrize(

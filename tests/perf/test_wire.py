@@ -1,15 +1,19 @@
 """What the generators send: as the protocols have it, and addresses read as they are written."""
 
 import json
+import socket
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from callout.config.credentials import CredentialError
 from perf.wire import (
     MAX_QUOTED,
+    MAX_TOKEN,
     NATS_PORTS,
+    PONG,
     WEBSOCKET_PORTS,
     Address,
     Login,
@@ -23,6 +27,9 @@ from perf.wire import (
     websocket_frame,
     websocket_upgrade,
 )
+from tests.interop.bootstrapped import Server
+from tests.interop.environments import BINARIES
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_a_login_shows_the_token_and_the_sentinel() -> None:
@@ -31,6 +38,26 @@ def test_a_login_shows_the_token_and_the_sentinel() -> None:
     members = json.loads(head.removeprefix(b"CONNECT "))
     assert ("t", "s", b"PING\r\n") == (members["auth_token"], members["jwt"], rest)
     assert "jwt" not in Login.by_token("t").members
+
+
+def test_the_longest_token_is_what_nats_server_takes(tmp_path: Path) -> None:
+    """A real one, as it is when nobody tells it otherwise: a byte more, and it ends the connection."""
+    folder = tmp_path / "nats"
+    folder.mkdir()
+    (folder / "nats.conf").write_text("listen: 127.0.0.1:4222\n")
+    with Server(BINARIES[0].path, folder) as server:
+        address = urlsplit(server.url)
+        verdicts = [log_in(address.port or 0, "t" * (MAX_TOKEN + more)) for more in (0, 1)]
+    assert [PONG, b"-ERR 'maximum control line exceeded'\r\n"] == verdicts
+
+
+def log_in(port: int, token: str) -> bytes:
+    """Show a token to a server that wants none; return what it says to that."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
+        lines = connection.makefile("rb")
+        assert lines.readline().startswith(b"INFO ")
+        connection.sendall(Login.by_token(token).line())
+        return lines.readline()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from perf import overload, simulate, storm
-from perf.asking import Answers
-from perf.crowd import Outcome
+from perf.answers import Answers
+from perf.crowd import Arrival, Outcome
 
 DEPLOYED_CPU = {"generator": 0.25, "others": 0.0, "wall": 1.0}
 LOCAL_CPU = {"server": 2.0, "supervisor": 0.125, "workers": 0.5, **DEPLOYED_CPU}
@@ -27,30 +27,55 @@ LADDER: dict[str, Any] = {
         "verify the token's signature, RS256": 8.0,
     },
 }
-SOAK_ROW = {"hours": 0.01, "answered": 500, "not_let_in": 1, "unanswered": 2, "reconnects": 3, "restarts": 4}
+SOAK_ROW = {
+    "hours": 0.01,
+    "answered": 500,
+    "not_let_in": 1,
+    "unanswered": 2,
+    "reconnects": 3,
+    "restarts": 4,
+    "warnings": 5,
+    "latency_ms": LATENCY,
+    "signing_s": 0.25,
+}
+SLOPES = {"supervisor_mib_per_hour": None, "workers_mib_per_hour": None, "p50_ms_per_hour": None}
+"""Of one interval."""
 
 
 def make_point(series: str, window: int | None = 128, **more: Any) -> dict[str, Any]:
     """A point of `perf.load`: two workers, nobody refused, everything answered."""
     point = {"replicas": 1, "workers": 2, "tokens": "remembered", "window": window, "series": series, "rate": 5000.0}
-    counts = {"answered": 9, "allowed": 9, "unanswered": 0, "latency_ms": LATENCY}
+    counts = {"answered": 9, "allowed": 9, "unanswered": 0, "latency_ms": LATENCY, "sent": 5000.0}
+    rounds = {"rates": [5000.0], "p99s": [LATENCY["p99"]], "lost": [0], "generator_behind_ms": LATENCY}
+    offered = {"offered": 2500} if window is None else {}
     costs = {"cpu_us_per_request": LOCAL_CPU, "generator_share": 0.1, "others_share": 0.2}
-    return {**point, **counts, **costs, **more}
+    return {**point, **counts, **rounds, **offered, **costs, **more}
 
 
 def make_storm(cpu: dict[str, float], tries: int = 1) -> dict[str, Any]:
     """A row of `perf.storm`: one client is in, and one is not."""
     outcomes = [Outcome(0.0, 0.5, 1), Outcome(0.0, None, tries)]
-    return {"protocol": "nats", "at_once": 2, **storm.describe(outcomes, tries, cpu)}
+    return {"protocol": "nats", "at_once": 2, **storm.describe(outcomes, Arrival(2, tries=tries), cpu)}
 
 
 def make_overload(cpu: dict[str, float]) -> dict[str, Any]:
     """A report of `perf.overload`: of four requests one was late and one not answered; both clients got in."""
-    answers = Answers([0.25, 0.5, 1.75], unanswered=1, allowed=3, wall=2.0, behind=[])
-    clients = storm.describe([Outcome(0.0, 0.5, 1), Outcome(0.0, 1.0, 2)], 30, cpu)
+    answers = Answers([0.25, 0.5, 1.75], [], 1, wall=2.0, sent=[0.0, 0.5, 1.0, 1.5], behind=[0.0] * 4, cpu=cpu)
+    clients = storm.describe([Outcome(0.0, 0.5, 1), Outcome(0.5, 1.0, 2)], Arrival(2, rate=2.0, tries=30), cpu)
+    shares = {"generator_share": 0.1, "others_share": 0.05}
     return {
-        "straight": {"capacity": 4.0, "steps": [{"factor": 0.5, **overload.describe(answers, 2.0, 2.0, cpu)}]},
-        "end_to_end": {"capacity": 1000.0, "steps": [{"factor": 3.0, "offered": 3000.0, **clients}]},
+        "straight": {
+            "capacity": 4.0,
+            "at_capacity": shares,
+            "left_out": [],
+            "steps": [{"factor": 0.5, **overload.describe(answers, 2.0, 2.0)}],
+        },
+        "end_to_end": {
+            "clients": 2,
+            "capacity": 1000.0,
+            "at_capacity": shares,
+            "steps": [{"factor": 3.0, "offered": 3000.0, **clients}],
+        },
     }
 
 
@@ -62,13 +87,15 @@ def make_scale(number: int) -> dict[str, Any]:
         "seconds_from_list_to_ready": 1.0,
         "supervisor_mib": 60.0,
         "worker_mib": 30.0,
+        "supervisor_mib_after": 61.0,
+        "worker_mib_after": 31.0,
         "snapshot_mib": 5.0,
         "change_ms": {**LATENCY, "from_sending": LATENCY},
         "changes_a_second": 999.5,
         "at_rest": make_point("at rest", rate=6000.0),
-        "at_rest_half_load": make_point("half load"),
+        "at_rest_half_load": make_point("half load", None),
         "while_changing": make_point("changing", rate=4000.0),
-        "while_changing_half_load": make_point("half load"),
+        "while_changing_half_load": make_point("half load", None),
     }
 
 
@@ -85,7 +112,7 @@ def make_results() -> dict[str, Any]:
         "storm": {"rows": [make_storm(LOCAL_CPU)]},
         "overload": make_overload(LOCAL_CPU),
         "scale": {"churn": 1000, "rows": [make_scale(1000)]},
-        "soak": {"rate": 500, "rows": [{**SOAK_ROW, "workers_mib": 30.0}]},
+        "soak": {"rate": 500, "rows": [{**SOAK_ROW, "workers_mib": 30.0}], "slopes": SLOPES},
         "simulate": simulate.reckon(simulate.parse(["--clients=100", "--seconds=30", "--spread=5"])),
     }
 

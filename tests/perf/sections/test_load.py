@@ -1,5 +1,7 @@
 """The section of `perf.load`: every point in a table, windows and replicas as lines."""
 
+from typing import Any
+
 import pytest
 
 from perf.sections.load import POINTS, describe
@@ -16,9 +18,10 @@ def test_a_point_says_of_what_it_is() -> None:
 
 def test_half_load_has_no_window() -> None:
     """Each request came at its own time."""
-    report = {"points": [make_point("half load", None, offered=2500)]}
-    (row,) = read_table(describe(report).lines, "replicas")
-    assert "2500/s offered" == row["in flight"]
+    report = {"points": [make_point("half load", None), make_point("windows")]}
+    half, window = read_table(describe(report).lines, "replicas")
+    assert ("2500/s offered", "2.5") == (half["in flight"], half["generator late: p99 ms"])
+    assert "" == window["generator late: p99 ms"]
 
 
 def test_of_a_deployed_set_up_processes_are_not_known() -> None:
@@ -26,14 +29,14 @@ def test_of_a_deployed_set_up_processes_are_not_known() -> None:
     point = {key: value for key, value in make_point("windows").items() if key not in {"replicas", "workers"}}
     heads, cells = tabulate(POINTS, [{**point, "cpu_us_per_request": DEPLOYED_CPU}])
     assert heads.startswith("replicas")
-    assert ["-", "-", "-", "-", "0.25"] == [cells.split()[place] for place in (0, 1, 11, 12, 13)]
+    assert ["-", "-", "-", "-", "0.25"] == [cells.split()[place] for place in (0, 1, 13, 14, 15)]
 
 
-@pytest.mark.parametrize(("counts", "lost"), [({}, 0), ({"unanswered": 2}, 2), ({"allowed": 8, "unanswered": 2}, 3)])
-def test_what_was_lost_is_counted(counts: dict[str, int], lost: int) -> None:
-    """Refused or not answered, whatever point it was in."""
-    points = [make_point("windows"), make_point("replicas", **counts)]
-    assert f" of all of these: {lost}." in describe({"points": points}).lines[-1]
+@pytest.mark.parametrize(("lost", "expected"), [([0], 0), ([2], 2), ([0, 1, 2], 3)])
+def test_what_was_lost_is_counted(lost: list[int], expected: int) -> None:
+    """Refused or not answered, whatever point and whatever round it was in."""
+    points = [make_point("windows"), make_point("replicas", lost=lost)]
+    assert describe({"points": points}).lines[-1].endswith(f" in all of these: {expected}.")
 
 
 def test_lines_are_of_their_own_series() -> None:
@@ -42,10 +45,22 @@ def test_lines_are_of_their_own_series() -> None:
         make_point("windows", 1, workers=1),
         make_point("windows", 8, workers=1),
         make_point("windows", 1),
-        make_point("tokens"),
+        make_point("tokens", tokens="first seen"),
+        make_point("windows"),
         make_point("replicas", replicas=3, workers=1),
     ]
-    rate, latency, replicas = describe({"points": points}).plots
-    assert ["load-rate", "load-latency", "load-replicas"] == [rate.name, latency.name, replicas.name]
-    assert [3, 6, 1] == [plot.svg.count("<circle") for plot in (rate, latency, replicas)]
-    assert all(name in latency.svg for name in ("1 worker, p50", "1 worker, p99", "2 workers, p50", "2 workers, p99"))
+    plots = {plot.name: plot.svg for plot in describe({"points": points}).plots}
+    expected = {"load-rate": 4, "load-latency": 8, "load-workers": 2, "load-workers-latency": 4}
+    expected |= {"load-replicas": 1, "load-replicas-latency": 2}
+    assert expected == {name: svg.count("<circle") for name, svg in plots.items()}
+    names = ("1 worker, p50", "1 worker, p99", "2 workers, p50", "2 workers, p99")
+    assert all(name in plots["load-latency"] for name in names)
+    assert "by workers, 128 in flight" in plots["load-workers"]
+
+
+@pytest.mark.parametrize(("machine", "said"), [({"machine": {"cores": 7}}, "7 cores"), ({}, "the same cores")])
+def test_replicas_share_the_cores_of_the_machine(machine: dict[str, Any], said: str) -> None:
+    """As many as it has, if the report says it."""
+    points = [make_point("replicas", workers=1)]
+    plots = {plot.name: plot.svg for plot in describe({"points": points, **machine}).plots}
+    assert f"{said} for all of it" in plots["load-replicas"]

@@ -5,15 +5,38 @@ from perf.tables import tabulate
 from tests.perf.sections.samples import DEPLOYED_CPU, LOCAL_CPU, make_overload, read_table
 
 REPORT = make_overload(LOCAL_CPU)
-END_TO_END = "End to end, 2 clients with retry; capacity was 1,000 connections/s:"
+SHARES = "(generator's share of the CPU 0.1, others' 0.05)"
+END_TO_END = (
+    f"End to end, 2 clients with retry, whose tokens are remembered; capacity was 1,000 connections/s {SHARES}:"
+)
 ONLY_STRAIGHT = {**REPORT, "end_to_end": {}}
 
 
 def test_both_ways_have_their_capacity() -> None:
-    """It is what the factors are of."""
+    """It is what the factors are of, and how far it can be believed stands beside it."""
     lines = describe(REPORT).lines
-    assert any(line.startswith("Straight at the subject; capacity was 4 requests/s.") for line in lines)
+    assert any(
+        line.startswith(f"Straight at the subject; capacity was 4 requests/s {SHARES}. In time") for line in lines
+    )
     assert END_TO_END in lines
+
+
+def test_what_was_left_out_is_said() -> None:
+    """In a line before the table; nothing else is called by its name."""
+    straight = {**REPORT["straight"], "left_out": [6.0, 8.0]}
+    first = describe({"straight": straight, "end_to_end": {}}).lines[0]
+    assert first.startswith("Left out: 6, 8 times capacity takes more requests than are signed before")
+    assert not any(line.startswith("Left out") for line in describe(REPORT).lines)
+
+
+def test_what_was_sent_stands_beside_what_was_wanted() -> None:
+    """Of requests and of clients, with how late the generator was."""
+    lines = describe(REPORT).lines
+    for row in (
+        read_table(lines, "times capacity")[0],
+        read_table(lines[lines.index(END_TO_END) :], "times capacity")[0],
+    ):
+        assert ("2", "0") == (row["sent/s"], row["generator late: p99 ms"])
 
 
 def test_a_step_says_what_became_of_requests() -> None:

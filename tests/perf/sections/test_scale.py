@@ -15,6 +15,8 @@ def test_a_row_tells_what_there_is() -> None:
     assert ["1,000", "100,000"] == [row["ServiceAccounts"] for row in rows]
     assert ("1.5", "2.5") == (rows[0]["change p50 ms"], rows[0]["change p99 ms"])
     assert "-" not in rows[0].values()
+    weighed = [rows[0][f"worker MiB, {when}"] for when in ("before any request", "after the load")]
+    assert ["30", "31"] == weighed
 
 
 def test_decisions_are_told_at_rest_and_while_changing() -> None:
@@ -23,10 +25,12 @@ def test_decisions_are_told_at_rest_and_while_changing() -> None:
     states = [f"{number}, {state}" for number in ("1,000", "100,000") for state in ("at rest", "while changing")]
     assert states == [row.pop("decisions") for row in rows]
     common = {
-        "full load: p50 ms": "1.5",
-        "full load: p99 ms": "2.5",
-        "half load: p50 ms": "1.5",
-        "half load: p99 ms": "2.5",
+        "full load: let in, p50 ms": "1.5",
+        "full load: let in, p99 ms": "2.5",
+        "half load: wanted/s": "2,500",
+        "half load: let in, p50 ms": "1.5",
+        "half load: let in, p99 ms": "2.5",
+        "half load: worst round, p99 ms": "2.5",
         "not let in": "0",
         "not answered": "0",
         "worker µs": "0.5",
@@ -39,7 +43,7 @@ def test_decisions_are_told_at_rest_and_while_changing() -> None:
 
 def test_what_was_lost_at_either_load_is_counted() -> None:
     """Refused or not answered."""
-    row = {**make_scale(1000), "at_rest_half_load": make_point("half load", allowed=7, unanswered=3)}
+    row = {**make_scale(1000), "at_rest_half_load": make_point("half load", None, allowed=7, unanswered=3)}
     row["while_changing"] = make_point("changing", allowed=8, unanswered=1)
     at_rest, changing = read_table(describe({"churn": 1, "rows": [row]}).lines, "decisions")
     assert ("2", "3") == (at_rest["not let in"], at_rest["not answered"])
@@ -53,7 +57,9 @@ def test_a_terminal_shows_the_same_tables() -> None:
     assert len(lines) == len(["heads", "row", "", "heads", "at rest", "changing"])
     for columns, heads in ((READINESS, lines[0]), (DECISIONS, lines[3])):
         assert "  ".join(column.head for column in columns).split() == heads.split()
-    assert {column.head for column in READINESS if column.detail} == {
+    assert {column.head for column in (*READINESS, *DECISIONS) if column.detail} == {
+        "half load: sent/s",
+        "half load: generator late, p99 ms",
         "known after s",
         "from sending: p50 ms",
         "from sending: p99 ms",
@@ -69,8 +75,16 @@ def test_growth_takes_two_numbers_of_serviceaccounts(numbers: tuple[int, ...], g
 
 
 def test_the_rate_of_changes_that_was_wanted_is_told() -> None:
-    """Beside the one that it came to."""
-    assert "While changing: 1,000 changes of ServiceAccounts a second were wanted." == describe(REPORT).lines[-1]
+    """Beside the one that it came to; and which of several rounds counts, with what was lost in all of them."""
+    last = describe(REPORT).lines[-1]
+    assert last.startswith(
+        "While changing: 1,000 changes of ServiceAccounts a second were wanted. Half load is the same"
+    )
+    assert "It has one round. Requests that were refused or not answered, in all of these: 0." in last
+    row = {**make_scale(1000), "at_rest_half_load": make_point("half load", None, rates=[1.0] * 3, lost=[0, 2, 3])}
+    last = describe({"churn": 1, "rows": [row]}).lines[-1]
+    assert "It has 3 rounds, of which the middle one counts" in last
+    assert last.endswith(" in all of these: 5.")
 
 
 def test_every_number_has_its_points() -> None:

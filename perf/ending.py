@@ -1,0 +1,68 @@
+"""How a measuring command ends before its time: cleaned up, with one line that says why.
+
+Rules kept here:
+- Ctrl-C, SIGTERM and SIGHUP end the work where it stands, as an error does, and those that follow leave the cleaning up
+  alone. What nohup has ignored stays ignored.
+- After a signal the exit code is 128 and its number, as a shell has it.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from callout.demo.processes import SIGNALS, SignalledError
+from callout.errors import CommandError
+
+
+def end_in_order(work: Callable[[], int], print_kept: Callable[[], object] = lambda: None) -> int:
+    """Do the work and return its exit code; if it does not come to its end, say why.
+
+    Args:
+        work: what ends with `CommandError`, if something is wrong, or with a signal.
+        print_kept: prints what the work has come to by then.
+    """
+    try:
+        with heeding_signals():
+            return work()
+    except CommandError as error:
+        print_kept()
+        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
+        return error.exit_code
+    except SignalledError as stopped:
+        print_kept()
+        sys.stderr.write(f"ended by {signal.Signals(stopped.number).name} before its time\n")
+        return 128 + stopped.number
+
+
+@contextmanager
+def heeding_signals() -> Iterator[None]:
+    """Let the first signal within the block end it.
+
+    Raises:
+        SignalledError: it came.
+    """
+    caught: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if not caught:
+            caught.append(number)
+            raise SignalledError(number)
+
+    with keeping_handlers():
+        for number in SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, stop)
+        yield
+
+
+@contextmanager
+def keeping_handlers() -> Iterator[None]:
+    """Put back at the end of the block what signals do: an event loop leaves the defaults behind."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,13 @@
+"""Where what is measured keeps its files: in shared memory as in production, if the system has it."""
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it
+PREFIX: Final = "nats-perf-"  # of a folder's name, so that one that a killed run has left is known
+
+
+def make_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder that nobody else may look into; it goes with the block."""
+    return tempfile.TemporaryDirectory(prefix=PREFIX, dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None)

@@ -1,0 +1,135 @@
+"""How measuring ends before its time: cleaned up, with the exit code of a shell, and a line that says why."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from callout.demo.processes import SIGNALS
+from callout.errors import EXIT_WRONG_USAGE, CommandError
+from perf.ending import end_in_order, heeding_signals, keeping_handlers
+from perf.shared_memory import PREFIX
+from tests.waiting import PATIENCE_SECONDS, until_sync
+
+ROOT = Path(__file__).parents[2]
+LONG = {
+    "ladder": ["perf.ladder", "--rounds=1000", "--batch=2", "--serviceaccounts=10"],
+    "simulate": ["perf.simulate", "--seconds=86400", "--ttl=86400", "--jitter=0.9"],
+    "all": ["perf", "--only=ladder"],
+}
+"""What takes minutes, and longer: as a user begins it."""
+
+
+@contextmanager
+def begun(words: list[str], *prefix: str) -> Iterator["subprocess.Popen[str]"]:
+    """Begin it, and wait until it has taken signals into its hands; it does not outlive the block."""
+    command = [*prefix, sys.executable, "-m", *words]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            until_sync(lambda: heeds(process, signal.SIGTERM), PATIENCE_SECONDS, "it heeds signals")
+            yield process
+        finally:
+            process.kill()
+
+
+def heeds(process: "subprocess.Popen[str]", number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal (proc(5), SigCgt)."""
+    assert process.poll() is None
+    found = re.search(r"^SigCgt:\t([0-9a-f]+)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return bool(int(found[1], 16) >> (number - 1) & 1)
+
+
+def find_folders(process: "subprocess.Popen[str]") -> set[Path]:
+    """The folders of ours in which a process has files open."""
+    links = (Path(f"/proc/{process.pid}/fd") / name for name in os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208  # names alone: a descriptor may be closed by now
+    paths = [Path(os.readlink(link)) for link in links if link.is_symlink()]  # noqa: PTH115
+    return {parent for path in paths for parent in path.parents if parent.name.startswith(PREFIX)}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_the_work_where_it_stands(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
+    """It cleans up, and another signal does not disturb that; what was kept is printed before the line."""
+    cleaned = []
+
+    def work() -> int:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), number)
+            cleaned.append(True)
+        return 0
+
+    assert 128 + number == end_in_order(work, lambda: sys.stderr.write("kept\n"))
+    assert ([True], f"kept\nended by {number.name} before its time\n") == (cleaned, capfd.readouterr().err)
+
+
+def test_what_goes_wrong_is_said_line_by_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """With the exit code that goes with it."""
+
+    def work() -> int:
+        raise CommandError("one", "two", exit_code=EXIT_WRONG_USAGE)
+
+    assert EXIT_WRONG_USAGE == end_in_order(work)
+    assert ("", "error: one\nerror: two\n") == tuple(capfd.readouterr())
+
+
+def test_what_comes_to_its_end_says_nothing_more(capfd: pytest.CaptureFixture[str]) -> None:
+    """And its exit code is its own."""
+    assert 7 == end_in_order(lambda: 7, lambda: sys.stderr.write("kept\n"))
+    assert ("", "") == tuple(capfd.readouterr())
+
+
+def test_afterwards_signals_do_what_they_did() -> None:
+    """Within the block, and after an event loop that has left the defaults behind."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with heeding_signals():
+        within = [signal.getsignal(number) for number in SIGNALS]
+        with keeping_handlers():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        assert within == [signal.getsignal(number) for number in SIGNALS]
+    assert not set(before) & set(within)
+    assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    """A terminal that is closed does not end it; the other signals do."""
+
+    def work() -> int:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    with keeping_handlers():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert 128 + signal.SIGTERM == end_in_order(work)
+
+
+@pytest.mark.parametrize(("script", "number"), [("ladder", signal.SIGTERM), ("all", signal.SIGHUP)])
+def test_shared_memory_is_given_back(script: str, number: signal.Signals) -> None:
+    """The ladder's snapshots, by itself and as a part of everything; the last line says what has ended it."""
+    with begun(LONG[script]) as process:
+        folders = until_sync(lambda: find_folders(process), PATIENCE_SECONDS, "the snapshots are there")
+        process.send_signal(number)
+        printed, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (128 + number, "") == (process.returncode, printed)
+    assert "Traceback" not in said
+    assert f"ended by {number.name} before its time" == said.splitlines()[-1]
+    assert [] == [folder for folder in folders if folder.exists()]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_is_reckoned_is_given_up(number: signal.Signals) -> None:
+    """In one line."""
+    with begun(LONG["simulate"]) as process:
+        process.send_signal(number)
+        printed, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (128 + number, "", f"ended by {number.name} before its time\n") == (process.returncode, printed, said)
