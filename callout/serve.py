@@ -15,7 +15,6 @@ from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.preflight.checks import check
 from callout.supervisor import Supervisor
 from callout.workspace import Workspace
-from workers.dumps import forbid_dumps
 from workers.logs import Log
 
 
@@ -26,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Run the command."""
-    forbid_dumps()  # before there are keys in memory
     settings, warnings = load(os.environ)
     try:
         warnings += check(settings).warnings

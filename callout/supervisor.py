@@ -28,6 +28,7 @@ from callout.file_following import FileFollower
 from callout.http.metrics import MetricsPage
 from callout.http.server import HttpServer
 from callout.keys.reader import FoundKeys
+from callout.keys.rules import explain_api_audiences, find_api_audiences
 from callout.policy.decision import Rules
 from callout.pool.ending import explain_end
 from callout.pool.lifecycle import Lifecycle
@@ -72,6 +73,7 @@ class Supervisor:
         self._readiness = Readiness()
         self._was_ready = False
         self._begun = False
+        self._api_audiences: tuple[str, ...] = ()
         self._files = FileFollower(settings, self._renew_workers, self._use_rules, log)
         self._worker_settings = make_worker_settings(settings, workspace)
         self._ends = find_ends(settings)
@@ -142,8 +144,17 @@ class Supervisor:
         with self._snapshot.transaction() as transaction:
             transaction.set_trust(found.document, found.issuers, self._settings.jwt_audience)
         self._log.info("key set in force", issuers=", ".join(found.issuers))
+        self._warn_of_audiences(found.issuers)
         self._announce(changed=self._readiness.note(Need.KEY_SET, is_met=True))
         self._let_workers_begin()
+
+    def _warn_of_audiences(self, issuers: tuple[str, ...]) -> None:
+        """Say once that tokens are taken which are meant for the API server; its issuer is not known before."""
+        found = find_api_audiences(self._settings.jwt_audience, issuers)
+        if found and found != self._api_audiences:
+            problem = f"JWT_AUDIENCE: {explain_api_audiences(found)}; give a name that is for NATS alone, such as nats"
+            self._log.warning("setting", problem=problem)
+        self._api_audiences = found
 
     def _take_note_of_list(self) -> None:
         self._announce(changed=self._readiness.note(Need.SERVICEACCOUNTS, is_met=True))

@@ -1,7 +1,8 @@
-"""What all tests share."""
+"""What all tests share: tests that are coroutines, names of rows, and which tests run in one process."""
 
+import asyncio
+import inspect
 import re
-import signal
 
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]  # the plugin has no types
@@ -11,12 +12,22 @@ SHARED = "shared"
 """How the id of a row begins that shares what its whole session has set up with others of the same id."""
 IMAGE = "tests/image/"
 """Where the tests are that share what stands for the image; it takes a minute to make."""
+TEST_SECONDS = 300
+"""A coroutine that takes longer hangs; every wait inside has a shorter deadline of its own."""
 MAX_ID_LENGTH = 60
 _SETTING = re.compile(rf"(?P<shared>{SHARED}-)?(?:server|operator-[a-z-]+)-(?:plain|xkey)-\d+\.\d+")
 _KEY = re.compile(r"[A-Za-z2-7]{40}")
 
-# Under nohup it would be left out, here and in all that the tests start, and what it does is under test.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS))
+    return True
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:  # noqa: ARG001

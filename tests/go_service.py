@@ -27,7 +27,7 @@ POD: Final = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": 
 """What Kubernetes adds."""
 
 TAKEN: Final[dict[str, dict[str, str]]] = {
-    "its least": {"NATS_URL": "", "NATS_USER_CREDS_FILE": "", "JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": ""},
+    "its least": {"NATS_URL": "", "JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": ""},
     "a password in the address": {"NATS_URL": "nats://auth:password@nats:4222", "NATS_USER_CREDS_FILE": ""},
     "a token": {"NATS_USER_CREDS_FILE": "", "NATS_TOKEN": "a-token"},
     "keys from a file": {"JWKS_URL": "", "JWKS_PATH": "/etc/jwks/jwks.json"},
@@ -44,6 +44,7 @@ WARNED: Final[dict[str, tuple[dict[str, str], str]]] = {
         {"NATS_USER_CREDS_FILE": "", "NATS_CREDS_FILE": "/etc/nats/auth.creds"},
         "NATS_CREDS_FILE: is the old name of NATS_USER_CREDS_FILE; it is taken for that",
     ),
+    "no login": ({"NATS_USER_CREDS_FILE": ""}, "NATS_URL: names no user, so the servers would ask the service about"),
     "a name that neither has": ({"NATS_QUEUE": "q"}, "NATS_QUEUE: is no setting of this service"),
 }
 """What is taken with a warning, and how that begins. The first is there in any case."""

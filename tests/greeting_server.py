@@ -1,7 +1,8 @@
 """A server that greets as no nats-server does, and then behaves: what somebody in between, or another program, can say.
 
-A real nats-server cannot be made to begin with anything but a good INFO, to break a TLS handshake off, or to stop
-reading while it goes on living. Beyond the greeting this one knows PING and PONG; it holds all else for payload.
+A real nats-server cannot be made to begin with anything but a good INFO, or to break a TLS handshake off. One that is
+stopped (SIGSTOP) reads no more, but from nobody, where this one goes on with the next connection. Beyond the greeting
+it knows PING and PONG; it holds all else for payload.
 """
 
 import asyncio
@@ -68,7 +69,7 @@ async def stop_reading(_: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 class GreetingServer:
-    """Listens on loopback within an `async with` block.
+    """Listens on loopback within an `async with` block, whose end breaks off what is still connected.
 
     Args:
         usual: how a connection begins.
@@ -109,6 +110,10 @@ class GreetingServer:
             writer.transport.abort()
         self._writers.clear()
 
+    def answer(self, line: bytes) -> bytes:
+        """What is said to a line that was heard, if anything."""
+        return b"PONG\r\n" if line.startswith(b"PING") else b""
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.append(writer)
@@ -120,8 +125,7 @@ class GreetingServer:
             await greeting(reader, writer)
             while line := await reader.readline():
                 self.heard += line
-                if line.startswith(b"PING"):
-                    writer.write(b"PONG\r\n")
+                writer.write(self.answer(line))
         except OSError:  # the other side has had enough
             pass
         finally:

@@ -1,11 +1,48 @@
-"""How tests are spread over several processes."""
+"""How tests are spread over several processes, and that one may be a coroutine."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import find_group
 from tests.interop.environments import ENVIRONMENTS
+from tests.pages import ROOT
 
 A, B = "tests/interop/test_a.py::test_", "tests/interop/test_b.py::test_"
+
+COROUTINES = """
+import asyncio
+import pytest
+
+@pytest.fixture
+def number():
+    return 5
+
+@pytest.mark.parametrize("other", [5])
+async def test_that_holds(number, other):
+    await asyncio.sleep(0)
+    assert number == other
+
+async def test_that_fails():
+    await asyncio.sleep(0)
+    assert 5 == 6
+
+async def test_that_hangs():
+    await asyncio.Event().wait()
+"""
+HURRIED = """
+import sys, pytest
+import tests.conftest as ours
+
+ours.TEST_SECONDS = 0.5
+words = ["-c", "/dev/null", "--rootdir", sys.argv[1], "-p", "no:cacheprovider", "-rA", "-q", sys.argv[1]]
+sys.exit(pytest.main(words, plugins=[ours]))
+"""
+RUN_SECONDS = 60
 
 
 @pytest.mark.parametrize("setting", [str(setting) for setting in ENVIRONMENTS])
@@ -31,3 +68,20 @@ def test_all_others_run_anywhere() -> None:
     """A test without a setting is its own group, whatever its module or row."""
     for nodeid in (f"{A}1", f"{A}1[server]", f"{A}1[plain-2.15]", "tests/test_a.py::test_1[operator]"):
         assert nodeid == find_group(nodeid)
+
+
+def test_a_coroutine_is_run_to_its_end_or_its_deadline(tmp_path: Path) -> None:
+    """With fixtures and rows like any other test; what it does not hold fails, and so does what never comes."""
+    (tmp_path / "test_coroutines.py").write_text(COROUTINES)
+    done = subprocess.run(
+        [sys.executable, "-c", HURRIED, str(tmp_path)],
+        cwd=ROOT,
+        env={"PATH": os.defpath, "COLUMNS": "500"},
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert (1, "") == (done.returncode, done.stderr)
+    told = dict(re.findall(r"^(?:PASSED|FAILED) \S+::(\w+)\S*(?: - )?(.*)$", done.stdout, re.MULTILINE))
+    assert {"test_that_holds": "", "test_that_fails": "assert 5 == 6", "test_that_hangs": "TimeoutError"} == told

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+MAKE_SECONDS = 60
+"""It does next to nothing here."""
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parents[1]
         ("ONCE=1", "--once"),
         ("ONCE=yes XKEY=1", "--xkey --once"),
         ("ONCE=0 XKEY=no MODE=", ""),
+        ("ONCE=false XKEY=off", ""),
         ("MODE=operator", "--mode 'operator'"),
         ("MODE=operators", "--mode 'operators'"),
     ],
@@ -60,5 +63,6 @@ def make(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
+        timeout=MAKE_SECONDS,
         check=False,
     )

@@ -16,9 +16,10 @@ class ServerId(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClientInfo(msgspec.Struct, frozen=True, gc=False):
-    """The client as the server sees it: its address."""
+    """The client as the server sees it: its address, and whether it is a client at all (`Client`, `Leafnode`)."""
 
     host: str = ""
+    kind: str = ""
 
 
 class ConnectOptions(msgspec.Struct, frozen=True, gc=False):

@@ -27,13 +27,14 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from workers.frames import Cutter, Message, OversizeError
 from workers.nkeys import decode_seed
 from workers.settings import WorkerSettings
-from workers.transport import make_transport
+from workers.transport import renew_transport
 
 CONNECT_TIMEOUT_S: Final = 2
 PING_INTERVAL_S: Final = 5  # with MAX_PINGS, a dead connection is noticed within 15 s
 MAX_PINGS: Final = 2
 RECONNECT_WAIT_S: Final = 0.25
 FLUSH_TIMEOUT_S: Final = 5
+MAX_ERROR_LENGTH: Final = 256  # characters; a line of a server may have a thousand times as many, and is logged
 _ENCRYPTED: Final = ("tls", "wss")
 _INFO: Final = b"INFO"
 
@@ -100,6 +101,7 @@ class CalloutClient(Client):
         """Make a client that is not connected yet."""
         super().__init__()
         self._must_encrypt = must_encrypt
+        self._ended = False
         self._takers: dict[bytes, OnMessage] = {}
         self._listening: list[Any] = []  # subscriptions
         self._ps = CuttingParser(self, self._takers)
@@ -119,6 +121,11 @@ class CalloutClient(Client):
         """Leave; returns when every message that the server has sent to us is handed over."""
         while self._listening:
             await self._listening.pop().drain()
+
+    async def close(self) -> None:
+        """Close for good: no attempt to connect begins after that, nor is one that has begun gone on with."""
+        self._ended = True
+        await super().close()
 
     async def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Publish messages, each a subject and a payload, in one piece.
@@ -175,12 +182,20 @@ class CalloutClient(Client):
         writer = getattr(self._transport, "_io_writer", None)
         return writer is not None and writer.get_extra_info("ssl_object") is not None
 
+    def _heed_end(self) -> None:
+        # nats-py cancels what connects anew, and `asyncio.wait_for` before Python 3.12 loses that if what it waits for,
+        # a refusal say, comes at the same moment. Such a client would try for ever.
+        if self._ended:
+            raise asyncio.CancelledError
+
     async def _connect_to_server(self, s: Srv) -> None:
-        if not self._transport:
-            self._transport = make_transport(s.uri.scheme)
-        await super()._connect_to_server(s)
+        self._heed_end()
+        self._transport = await renew_transport(self._transport, s.uri.scheme)
+        async with asyncio.timeout(self.options["connect_timeout"]):  # which nats-py keeps with TCP alone
+            await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:
+        self._heed_end()
         # nats-py tries again after errors of these kinds alone, and stops trying for good after any other.
         try:
             await super()._process_connect_init()
@@ -253,13 +268,17 @@ def make_options(settings: WorkerSettings, context: ssl.SSLContext | None) -> di
 
 
 def describe(error: Exception, server: str = "") -> str:
-    """Say in a line what went wrong, with host and port of the server if they are known."""
+    """Say in a line what went wrong, with host and port of the server if they are known.
+
+    The line may be what a server has said: it has `MAX_ERROR_LENGTH` characters at the most.
+    """
     where = f"the NATS server {server}".rstrip()
     if isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error):
-        return f"{where} does not answer; is NATS_URL right?"
+        # It asks us about whoever is none of auth_users, and so does not answer our own login in time.
+        return f"{where} does not answer; is NATS_URL right, and its user one of auth_users? See 'callout doctor'"
     if isinstance(error, OSError):
-        return f"{where} cannot be reached ({error.strerror or error}); is NATS_URL right?"
-    return str(error) or type(error).__name__
+        return f"{where} cannot be reached ({error.strerror or error}); is NATS_URL right?"[:MAX_ERROR_LENGTH]
+    return str(error)[:MAX_ERROR_LENGTH] or type(error).__name__
 
 
 def address_of(client: Client) -> str:

@@ -1,4 +1,6 @@
-"""A crash leaves nothing behind: no process that holds keys writes its memory anywhere when it dies.
+"""A crash leaves no core file: Linux is told not to write this process's memory anywhere when it dies.
+
+Every command of `callout` asks for it, and every worker: they hold keys.
 
 Rules kept here:
 - The limit is one byte, not none. For a file both are too little; a program that `core_pattern` pipes to gets all of
@@ -7,6 +9,8 @@ Rules kept here:
   PR_SET_DUMPABLE). That is the second choice, since it hides most of /proc/PID from its own user, and with it what
   tells how much memory is in use.
 - What is refused, too, changes nothing: the service runs as well without it.
+- It promises no more: a program that gets crashes by a socket (`core_pattern` with `@`) asks for no limit, and whoever
+  may debug the process reads its memory while it lives.
 """
 
 import ctypes
@@ -18,7 +22,7 @@ _SET_DUMPABLE: Final = 4  # PR_SET_DUMPABLE of linux/prctl.h
 
 
 def forbid_dumps() -> None:
-    """Keep this process, and those that it starts, from ever being dumped."""
+    """Keep this process from being dumped; those that it starts inherit the limit, and not the mark."""
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (CORE_BYTES, CORE_BYTES))
     except (ValueError, OSError):  # it is 0 already

@@ -90,6 +90,14 @@ class Reason(Explained):
         "The request is of a type or version that this program does not know.",
         "Compare the version of nats-server with the list of those supported.",
     )
+    REQUEST_LEAFNODE = (
+        "request_leafnode",
+        "It is a leafnode that wants to log in, and not a client.",
+        (
+            "Give leafnodes credentials of their own, past the callout: "
+            "nats-server 2.10 does not check what one publishes that logs in through it."
+        ),
+    )
     # The token: what the client presented.
     TOKEN_MISSING = (
         "token_missing",

@@ -4,8 +4,9 @@ Rules kept here:
 - One answer to each request, from one member of one queue group: nats-server takes a second answer too, and an error
   that comes after a good one ends the client's connection.
 - The connection comes back for ever. nats-py closes for good on some errors (two refusals, an expired JWT); then a new
-  client is made here, as after a while without a connection, whatever the old one may still be doing. Only credentials
-  refused before the first success end the worker: that will not mend itself.
+  client is made here, as after a while without a connection, whatever the old one may still be doing: what it reports
+  from then on counts for nothing. Only credentials refused before the first success end the worker: that will not mend
+  itself.
 - What waits is bounded, and the loop turns at least every few milliseconds, so that answers leave, pings are answered
   and stamps are written while a storm is worked off.
 """
@@ -16,7 +17,8 @@ import ssl
 import time
 import traceback
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from nats.errors import ConnectionClosedError
@@ -31,6 +33,7 @@ from workers.keyset import parse_keyset
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
 from workers.reasons import Reason
+from workers.repeats import Repeats
 from workers.sa_token import TokenRules, TokenVerifier
 from workers.settings import WorkerSettings
 from workers.snapshot import SnapshotReader, View
@@ -51,11 +54,14 @@ STAMP_INTERVAL_S: Final = 0.5
 MAX_DISCONNECTED_S: Final = 30.0  # time for a dozen silent servers; a client that has none by then may try no more
 READY_POLL_S: Final = 0.02  # how often the snapshot is asked whether it is complete
 REPEAT_S: Final = 30.0  # how often an error that goes on is logged
+MAX_ERROR_KINDS: Final = 16  # that are logged in this time: what a server says is new as often as it likes
 # Characters in a line of the log, thousands of which may wait. What is claimed may be longer than any true name.
 MAX_NAMESPACE_LENGTH: Final = 63
 MAX_NAME_LENGTH: Final = 253  # of a ServiceAccount, of a host, and more than anybody calls a server
 _VERIFIED: Final = (Reason.SERVICEACCOUNT_UNKNOWN, Reason.SERVICEACCOUNT_RECREATED)  # only then the names are facts
 _REFUSALS: Final = ("authorization violation", "user authentication", "account authentication")
+
+_Callback = Callable[..., Coroutine[Any, Any, None]]
 
 
 class CredentialsRefusedError(Exception):
@@ -107,7 +113,7 @@ class CalloutServer:
         self._connected_at = time.monotonic()
         self._subscribed = False
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._last_error = ("", 0.0)
+        self._repeats = Repeats(REPEAT_S, MAX_ERROR_KINDS)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain.
@@ -143,7 +149,7 @@ class CalloutServer:
         self._over.clear()
         self._connected_at = time.monotonic()
         self._subscribed = False
-        connecting = asyncio.create_task(self._client.connect(**self._connect_options()))
+        connecting = asyncio.create_task(self._client.connect(**self._connect_options(self._client)))
         waiting = asyncio.create_task(self._over.wait())
         try:
             await asyncio.wait({connecting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -311,9 +317,7 @@ class CalloutServer:
             self._over.set()
             return
         kind = describe(error).partition('"')[0]  # the server, and what is quoted, may be another each time
-        last, logged_at = self._last_error
-        if kind != last or time.monotonic() - logged_at > REPEAT_S:
-            self._last_error = kind, time.monotonic()
+        if self._repeats.is_due(kind, time.monotonic()):
             self._log.warning("NATS error", error=text)
 
     async def _on_disconnect(self) -> None:
@@ -335,13 +339,20 @@ class CalloutServer:
     async def _on_closed(self) -> None:
         self._over.set()
 
-    def _connect_options(self) -> dict[str, Any]:
-        return make_options(self._settings, self._tls) | {
+    def _connect_options(self, client: CalloutClient) -> dict[str, Any]:
+        callbacks: dict[str, _Callback] = {
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
             "reconnected_cb": self._on_reconnect,
             "closed_cb": self._on_closed,
         }
+        bound = {name: partial(self._hear, client, callback) for name, callback in callbacks.items()}
+        return make_options(self._settings, self._tls) | bound
+
+    async def _hear(self, client: CalloutClient, callback: _Callback, *arguments: Any) -> None:
+        """Take what a client reports, unless another is in its place: its end is not that one's."""
+        if client is self._client:
+            await callback(*arguments)
 
 
 def _origin(request: RequestClaims) -> dict[str, str]:

@@ -7,7 +7,8 @@ stopped reading, since what is still to be sent is sent first.
 Rules kept here:
 - Closing ends within `CLOSE_TIMEOUT_S`: what is not over by then is aborted, and whoever waits for it to be read is let
   go.
-- There is one connection at a time: an attempt that failed leaves nothing open.
+- There is one connection at a time: an attempt that failed leaves nothing open when the next begins. A WebSocket is
+  used once: nats-py would overwrite one that is open, and with TLS would take it for the next connection.
 """
 
 import asyncio
@@ -61,6 +62,18 @@ class WebSocketTransport(transport.WebSocketTransport):
                 stream.abort()
             await self._client.close()
             self._ws, self._client = None, None  # type: ignore[assignment]  # as the library does it
+
+
+async def renew_transport(old: transport.Transport | None, scheme: str) -> transport.Transport:
+    """Return what connects next, to a URL of that scheme: `old` if that may be used again, or else a new one.
+
+    `old` is what has connected last, or None. A WebSocket is over when this returns.
+    """
+    if isinstance(old, WebSocketTransport):
+        old.close()  # type: ignore[no-untyped-call]  # the library has no types there
+        await old.wait_closed()
+        old = None
+    return old or make_transport(scheme)
 
 
 def make_transport(scheme: str) -> transport.Transport:

@@ -172,7 +172,7 @@ def _push(record: Record, name: str, folder: Path) -> list[str]:
     if choices.resolver is Resolver.MEMORY:
         values = _quote(folder / places.NATS_VALUES)
         return [
-            "nats-server --signal reload",
+            "nats-server --signal reload=PID  # of the server that reads it: there may be several",
             f"or helm upgrade nats nats/nats --namespace {choices.namespace} -f {values}",
         ]
     server, creds = _quote(f"nats://{find_server(choices.listen)}"), _quote(folder / places.creds_of(ADMINISTRATOR))

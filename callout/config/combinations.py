@@ -103,6 +103,11 @@ def warn_of_values(values: Values, environ: Mapping[str, str]) -> list[str]:
         warnings.append(
             "NATS_URL: names a user, and NATS_TOKEN or NATS_USER_CREDS_FILE is set, too, which is used; remove one"
         )
+    if values["nats_mode"] is Mode.SERVER and not _logs_in(values):
+        warnings.append(
+            "NATS_URL: names no user, so the servers would ask the service about itself; put its name, a colon, "
+            "its password and @ before the host, or set NATS_TOKEN or NATS_USER_CREDS_FILE"
+        )
     if "/" not in values["sa_annotation_prefix"]:
         warnings.append(
             f"SA_ANNOTATION_PREFIX: has no slash, so annotations are called "
@@ -124,6 +129,12 @@ def _is_account_key(text: str) -> bool:
     except ValueError:
         return False
     return kind is Kind.ACCOUNT
+
+
+def _logs_in(values: Values) -> bool:
+    """Tell whether the service says who it is; a certificate may say it, too (`verify_and_map`)."""
+    ways = ("nats_token", "nats_user_creds_file", "nats_tls_cert_file")
+    return _has_login(values["nats_url"]) or any(values[way] for way in ways)
 
 
 def _has_login(url: Secret) -> bool:

@@ -41,6 +41,10 @@ class CredentialError(Exception):
     """A file does not hold what it should; the message is one line, with the path and without any secret."""
 
 
+class UnreadableError(CredentialError):
+    """The file is not there, or may not be read."""
+
+
 class UserCredentials(msgspec.Struct, frozen=True):
     """What a NATS user logs in with.
 
@@ -95,7 +99,8 @@ def read_user_credentials(path: Path) -> UserCredentials:
     for label in (_JWT_LABEL, _USER_SEED_LABEL):
         if label not in blocks:
             raise CredentialError(
-                f"{path} has no block '-----BEGIN {label.decode()}-----'; 'nsc generate creds' writes such a file"
+                f"{path} has no block '-----BEGIN {label.decode()}-----'; 'nsc generate creds' or 'callout bootstrap' "
+                "writes such a file"
             )
     key = _decode(path, blocks[_USER_SEED_LABEL], Kind.USER)
     claims = _read_claims(path, blocks[_JWT_LABEL])
@@ -112,7 +117,7 @@ def _read(path: Path) -> bytes:
     try:
         content = read_bounded(path, MAX_CREDENTIAL_BYTES)
     except OSError as error:
-        raise CredentialError(f"{path} cannot be read: {reason_of(error)}") from None
+        raise UnreadableError(f"{path} cannot be read: {reason_of(error)}") from None
     if not content.strip():
         raise CredentialError(f"{path} is empty")
     return content

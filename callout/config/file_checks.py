@@ -11,11 +11,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from callout.config.credentials import CredentialError, read_seed, read_user_credentials
+from callout.config.credentials import CredentialError, UnreadableError, read_seed, read_user_credentials
 from callout.config.loading import ConfigError
 from callout.config.table import Settings, list_files
 from callout.config.values import CREDENTIALS_FILE
 from callout.files import reason_of
+
+_READABLE = "give a file that is there and that this user may read"
 
 
 def check_own_files(settings: Settings) -> list[str]:
@@ -42,6 +44,8 @@ def _check_keys(settings: Settings) -> Iterator[str]:
                 read_seed(path, file.seed)
             elif setting.form is CREDENTIALS_FILE:
                 read_user_credentials(path)
+        except UnreadableError as error:
+            yield f"{setting.name}: {error}; give {setting.form.gives}, which this user may read"
         except CredentialError as error:
             yield f"{setting.name}: {error}"
 
@@ -66,7 +70,7 @@ def _check_tls(settings: Settings) -> Iterator[str]:
 
 
 def _say_tls(error: OSError, missing: str) -> str:
-    return f"holds {missing}" if isinstance(error, ssl.SSLError) else f"cannot be read: {reason_of(error)}"
+    return f"holds {missing}" if isinstance(error, ssl.SSLError) else f"cannot be read: {reason_of(error)}; {_READABLE}"
 
 
 def _check_snapshot(settings: Settings) -> Iterator[str]:

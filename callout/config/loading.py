@@ -73,7 +73,8 @@ def load(
     values["nats_workers"] = values["nats_workers"] or min(count_cpus(), MAX_WORKERS)
     values["jwt_issuer"] = values["jwt_issuer"] or ()
     values["nats_account"] = values["nats_account"] or ""
-    return Settings(**values), warnings + warn_of_values(values, environ)
+    warnings += [line for line in warn_of_values(values, environ) if line.partition(":")[0] in used]
+    return Settings(**values), warnings
 
 
 def _parse(setting: Setting, text: str) -> Any:

@@ -47,7 +47,8 @@ def read_ceiling(path: Path | None) -> Ceiling:
     try:
         return parse_ceiling(_load(read_bounded(path, MAX_CEILING_BYTES)))
     except OSError as error:
-        raise ValueError(f"NATS_CEILING_FILE: {path} cannot be read: {reason_of(error)}") from None
+        remedy = "give the path of a YAML file with the lists pub and sub, which this user may read"
+        raise ValueError(f"NATS_CEILING_FILE: {path} cannot be read: {reason_of(error)}; {remedy}") from None
     except (yaml.YAMLError, RecursionError):
         raise ValueError(f"NATS_CEILING_FILE: {path} is not valid YAML") from None
     except ValueError as error:

@@ -160,7 +160,7 @@ TABLE = (
     Setting(
         "NATS_URL",
         NATS_ADDRESSES,
-        "The NATS servers to connect to, and perhaps the user to connect as.",
+        "All the NATS servers to connect to: others that they name are not learned. Perhaps the user to connect as.",
         default="nats://nats:4222",
         secret=True,
         go=True,

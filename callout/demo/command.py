@@ -31,7 +31,7 @@ from callout.demo.handout import hand_out
 from callout.demo.issuer import LocalIssuer
 from callout.demo.processes import SignalledError, run_until_signal
 from callout.demo.scenarios import CHECKOUT, SCENARIOS
-from callout.demo.server import Server, find_binary, run_server
+from callout.demo.server import CONFIG, Server, find_binary, run_server
 from callout.demo.service import Service, run_service, who_of
 from callout.demo.text import Table, align, choose_paint, describe_line, invite, summarize
 from callout.demo.tokens import AUDIENCE, ISSUER, Tokens
@@ -173,7 +173,10 @@ class Demo:
 
     def _invite(self, folder: Path, server: Server, service: Service, settings: dict[str, str], tokens: Tokens) -> None:
         dropped = [who_of(line) for line in service.said if line["event"] == "subject dropped from permissions"]
-        commands = hand_out(folder, server.url, tokens, settings, example=[*dropped, CHECKOUT][0])
+        evidence = ["--metrics-url", f"{service.url}/metrics"]
+        if self._mode is Mode.OPERATOR:
+            evidence += ["--accounts", str(folder / CONFIG)]
+        commands = hand_out(folder, server.url, tokens, settings, [*dropped, CHECKOUT][0], evidence)
         pages = [f"{service.url}/{page}" for page in ("readyz", "health", "metrics")]
         _print(*invite(commands, pages, self._serviceaccounts, self._paint), "")
 

@@ -6,7 +6,7 @@ printed, none shows in the list of processes, and a command stays short enough t
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +15,12 @@ from callout.demo.scenarios import CHECKOUT, INVOICER
 from callout.demo.tokens import DAY, Tokens
 from callout.secret import Secret
 
-_WORTH_READING: Final = ("service.log", "nats.log", "nats.conf")  # beside the tokens and settings, all in one folder
+_WORTH_READING: Final = ("service.log", "nats.log")  # nats.conf stands beside them, and holds the service's password
 
 
-def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str], example: str) -> list[str]:
+def hand_out(
+    folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str], example: str, evidence: Sequence[str] = ()
+) -> list[str]:
     """Write the files, and return the commands, each of one or more lines; they work in any folder.
 
     Args:
@@ -27,6 +29,7 @@ def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str]
         tokens: makes them.
         settings: the service's environment.
         example: the ServiceAccount, `<namespace>/<name>`, that is worth explaining.
+        evidence: options with what the doctor can look at besides, so that less stays unknown.
     """
     environment = folder / "settings.env"
     lines = (f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
@@ -36,7 +39,7 @@ def hand_out(folder: Path, url: str, tokens: Tokens, settings: Mapping[str, str]
         _talk(folder, url, tokens, INVOICER, "sub orders.created"),
         _talk(folder, url, tokens, CHECKOUT, "pub orders.created hello"),
         f"{with_settings} explain --serviceaccount {example})",
-        f"{with_settings} doctor --live --token {shlex.quote(str(_token_of(folder, CHECKOUT)))})",
+        f"{with_settings} doctor --live {shlex.join(['--token', str(_token_of(folder, CHECKOUT)), *evidence])})",
         f"tail {' '.join(shlex.quote(str(folder / name)) for name in _WORTH_READING)}",
     ]
 

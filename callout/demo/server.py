@@ -16,6 +16,7 @@ from callout.demo.processes import POLL_S, running
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.secret import Secret
 
+CONFIG: Final = "nats.conf"  # in the demo's folder
 START_S: Final = 20.0  # it takes 0.1 s; a busy machine may need much longer
 HTTP_S: Final = 5.0
 
@@ -59,7 +60,7 @@ async def run_server(binary: Path, plan: Plan, folder: Path) -> AsyncIterator[Se
     Raises:
         CommandError: it does not start.
     """
-    config, log = folder / "nats.conf", folder / "nats.log"
+    config, log = folder / CONFIG, folder / "nats.log"
     write_private(config, Secret(plan.config))
     async with running([binary, "-c", config, "--ports_file_dir", folder], log) as process:
         try:

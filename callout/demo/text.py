@@ -148,7 +148,9 @@ def _say(line: Mapping[str, Any]) -> str | None:
             reason = str(line["reason"])
             return f"{who}: {side} {line['subject'] or 'nothing'} dropped: {reason}. {_meaning(DropReason, reason)}"
         case "unknown annotation":
-            return f"{who}: annotation {line['annotation']} means nothing here"
+            return f"{who}: annotation {line['annotation']} means nothing here; {line['remedy']}"
+        case "subject granted as one":
+            return f"{who}: {line['subject']} is granted as one subject; {line['remedy']}"
     if line["level"] not in ("warning", "error"):
         return None
     details = ", ".join(

@@ -26,7 +26,7 @@ from workers.server import MAX_WAIT_S, QUEUE_GROUP
 from workers.user_jwt import Mode
 
 SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the rest
-RELOAD: Final = "nats-server --signal reload"
+RELOAD: Final = "nats-server --signal reload=PID"
 _LOG: Final = "grep -i 'auth callout' nats.log  # the server's own log says why"
 _START: Final = (
     "callout serve  # or: kubectl rollout restart deployment/nats-k8s-oidc-callout; its /readyz says what is missing"
@@ -44,12 +44,14 @@ class Attempt(msgspec.Struct, frozen=True):
         seconds: how long that took.
         asked: the requests that were overheard meanwhile; None if nobody could listen.
         counted: what the service counted meanwhile; None if its metrics are not at hand.
+        uncounted: why they are not, though their address was given; otherwise empty.
     """
 
     let_in: bool
     seconds: float
     asked: tuple[Asked, ...] | None = None
     counted: Counted | None = None
+    uncounted: str = ""
 
 
 def judge_bare(attempt: Attempt) -> Finding:
@@ -85,6 +87,7 @@ def _judge_junk_outcome(attempt: Attempt, *, unanswered: bool) -> Finding:
         return wrong(check, f"a token that is none is let in, by {by}", mend)
     if counted is None:
         what = f"a token that is none is refused{' by nobody answering' if unanswered else ''}; by whom is not known"
+        what += f": --metrics-url {attempt.uncounted}" if attempt.uncounted else ""
         return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
     if not expected and any(counted.values()):
         reasons = ", ".join(sorted(reason for reason, number in counted.items() if number))
@@ -171,7 +174,9 @@ def judge_listeners(listeners: Sequence[Listener] | None, account: str) -> Findi
     return ok(check, f"{ours} worker{'s' if ours > 1 else ''} of the service hear requests, and nobody else does")
 
 
-def judge_login(attempt: Attempt, account: str, found_in: str, token: Finding) -> Finding:
+def judge_login(
+    attempt: Attempt, account: str, found_in: str, token: Finding, *, signed_rightly: bool = False
+) -> Finding:
     """Judge a login with the token that was given.
 
     Args:
@@ -179,6 +184,7 @@ def judge_login(attempt: Attempt, account: str, found_in: str, token: Finding) -
         account: where clients should be: NATS_ACCOUNT.
         found_in: where the client is, as the system account says; empty if it was not asked.
         token: what was found about the token beforehand.
+        signed_rightly: whether the server has asked for answers by our key, in server mode; then the account is left.
     """
     check = Check.LOGIN
     if attempt.let_in:
@@ -190,6 +196,10 @@ def judge_login(attempt: Attempt, account: str, found_in: str, token: Finding) -
     if token.severity is Severity.WRONG:
         return wrong(check, "the client is refused, since its token is refused, see token above", token.mend)
     counted = attempt.counted or {}
+    if counted.get(ALLOWED) and signed_rightly:
+        what = "the service lets the client in, and the server refuses the answer"
+        mend = f"export NATS_ACCOUNT=<name of an account in nats.conf>  # if it is one already: {_LOG}"
+        return wrong(check, f"{what}: most likely it has no account {account}", mend)
     if counted.get(ALLOWED):
         what = "the service lets the client in, and the server refuses the answer: signing key, account or its name"
         return wrong(check, what, _LOG)

@@ -18,6 +18,8 @@ UNSURE_S: Final = 1.5
 """What a Date header and a slow answer may be off by."""
 REQUEST_S: Final = 2.0
 """nats-server's requests expire after its authorization timeout, by our clock."""
+SERVER: Final = "nats-server"
+"""Whose clock it is that a request shows: which of the servers has sent it, is not told there."""
 _MEND: Final = "timedatectl set-ntp true  # on the machine whose clock is wrong"
 
 
@@ -53,13 +55,20 @@ def check_clocks(readings: Sequence[Reading]) -> Finding:
     worst = max(readings, key=lambda reading: abs(reading.ahead) / _bound(reading))
     shown = f"our clock is {abs(worst.ahead):.0f} s {'ahead of' if worst.ahead > 0 else 'behind'} that of {worst.whose}"
     if abs(worst.ahead) <= UNSURE_S:
-        return ok(Check.CLOCKS, f"our clock agrees with {' and '.join(reading.whose for reading in readings)}")
+        return ok(Check.CLOCKS, f"our clock agrees with {_list(readings)}")
     if abs(worst.ahead) > _bound(worst):
         outcome = (
             "requests seem to have expired" if worst.is_nats and worst.ahead > 0 else "tokens and logins end wrongly"
         )
         return wrong(Check.CLOCKS, f"{shown}: {outcome}", _MEND)
     return notice(Check.CLOCKS, shown, _MEND)
+
+
+def _list(readings: Sequence[Reading]) -> str:
+    """Name whose clocks they are, each once; a nats-server that has no name is likely one of those that have."""
+    named = any(reading.is_nats and reading.whose != SERVER for reading in readings)
+    whose = list(dict.fromkeys(reading.whose for reading in readings if not (named and reading.whose == SERVER)))
+    return " and ".join(filter(None, (", ".join(whose[:-1]), whose[-1])))
 
 
 def _bound(reading: Reading) -> float:

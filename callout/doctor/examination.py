@@ -64,7 +64,7 @@ def _judge_cluster(settings: Settings, facts: Facts | None) -> Iterator[Finding]
     if facts.keys is None:
         yield wrong(Check.KEY_SET, facts.keys_problem, "kubectl get --raw /openid/v1/jwks  # what it should be")
     else:
-        yield from check_trust(facts.keys.keyset, facts.keys.issuers, facts.cluster)
+        yield from check_trust(facts.keys.keyset, facts.keys.issuers, settings.jwt_audience, facts.cluster)
     if settings.serviceaccounts_path is not None:
         yield skip_rights()
     elif facts.problem:

@@ -105,6 +105,11 @@ class Check(StrEnum):
         "Is JWT_ISSUER the issuer that the cluster names, and is the key set that issuer's?",
         "Tokens of any other issuer are refused.",
     )
+    AUDIENCE = (
+        "audience",
+        "Is JWT_AUDIENCE a name that is for NATS alone?",
+        "Every pod has a token for the API server: all could log in, and who comes by one of those has more than NATS.",
+    )
     TOKEN = (
         "token",
         "Is the token that was given one which the service lets in?",

@@ -20,10 +20,10 @@ from callout.config.table import Settings
 from callout.doctor import attempts, web
 from callout.doctor.attempts import Attempt, Counted
 from callout.doctor.bearer import Bearer, try_permissions
-from callout.doctor.clocks import Reading
+from callout.doctor.clocks import SERVER, Reading
 from callout.doctor.connections import Connection, Heard, LoginError, log_in
 from callout.doctor.delivery import deliver
-from callout.doctor.findings import Check, Finding, unknown
+from callout.doctor.findings import Check, Finding, Severity, unknown
 from callout.doctor.logins import NOBODY, Door, Login, stand_before
 from callout.doctor.request import Request
 from callout.doctor.requests import XKEY_HEADER, Asked, read_request
@@ -58,6 +58,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     bearer: Bearer | None
 
 
+class Count(msgspec.Struct, frozen=True):
+    """What the service's counters say, or why they cannot be read; neither if nobody has said where they are."""
+
+    counted: Counted | None = None
+    problem: str = ""
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What was found, and the clocks that requests have shown."""
 
@@ -80,11 +87,16 @@ async def try_live(stage: Stage) -> Outcome:
     findings += [finding for finding in told if finding is not None]
     findings.append(await _judge_listeners(stage))
     answered = [one.seconds for one in (junk,) if one.asked and one.seconds < MAX_WAIT_S]
-    findings += await _try_bearer(stage, sealing, answered)
+    signed_rightly = mode is Mode.SERVER and any(
+        one.check is Check.SIGNING_KEY and one.severity is Severity.OK for one in findings
+    )
+    findings += await _try_bearer(stage, sealing, answered, signed_rightly=signed_rightly)
     return Outcome(findings, [_read_clock(one) for one in asked if one.issued_at])
 
 
-async def _try_bearer(stage: Stage, sealing: SealingKey | None, answered: list[float]) -> list[Finding]:
+async def _try_bearer(
+    stage: Stage, sealing: SealingKey | None, answered: list[float], *, signed_rightly: bool
+) -> list[Finding]:
     bearer, needed = stage.bearer, "--token FILE or --serviceaccount NAMESPACE/NAME"
     if bearer is None:
         return [
@@ -96,7 +108,8 @@ async def _try_bearer(stage: Stage, sealing: SealingKey | None, answered: list[f
     first, client = await _attempt(stage, bearer.token, sealing, bearer.inbox_prefix)
     try:
         found_in = await _find_account(stage, client)
-        findings.append(attempts.judge_login(first, stage.settings.nats_account, found_in, bearer.finding))
+        account, token = stage.settings.nats_account, bearer.finding
+        findings.append(attempts.judge_login(first, account, found_in, token, signed_rightly=signed_rightly))
         findings.append(await try_permissions(stage.settings, bearer, client))
         if stage.request.stream:
             findings.append(await deliver(stage.door, stage.request, client, bearer))
@@ -122,7 +135,7 @@ async def _attempt(
     A client that should not have got in is closed here, so that none is left behind by those who look no further.
     """
     login: Login = stand_before(stage.request.sentinel, token) if token else NOBODY
-    before = await _count(stage) if listen else None
+    before = await _count(stage) if listen else Count()
     client: Connection | None = None
     async with _overhear(stage.service if listen else None) as heard:
         try:
@@ -132,11 +145,12 @@ async def _attempt(
         else:
             seconds = client.seconds
     asked = None if heard is None else tuple(_read_all(heard, sealing, token))
-    counted = None if before is None else await _count_since(stage, before)
+    count = before if before.counted is None else await _count_since(stage, before.counted)
     is_bearers = stage.bearer is not None and token == stage.bearer.token
     if client is not None and not is_bearers:
         await client.close()
-    return Attempt(client is not None, seconds, asked, counted), client if is_bearers else None
+    attempt = Attempt(client is not None, seconds, asked, count.counted, count.problem)
+    return attempt, client if is_bearers else None
 
 
 @asynccontextmanager
@@ -158,24 +172,29 @@ def _read_all(heard: list[Heard], sealing: SealingKey | None, token: str) -> Ite
 
 def _read_clock(asked: Asked) -> Reading:
     # Of the server's time the fraction was cut off, half a second on average.
-    return Reading("nats-server", asked.at - asked.issued_at - 0.5, is_nats=True)
+    return Reading(SERVER, asked.at - asked.issued_at - 0.5, is_nats=True)
 
 
-async def _count(stage: Stage) -> Counted | None:
+async def _count(stage: Stage) -> Count:
     urls = stage.request.metrics_urls
-    return await asyncio.to_thread(web.count_requests, urls) if urls else None
+    if not urls:
+        return Count()
+    try:
+        return Count(await asyncio.to_thread(web.count_requests, urls))
+    except web.PageError as error:
+        return Count(problem=str(error))
 
 
-async def _count_since(stage: Stage, before: Counted) -> Counted | None:
+async def _count_since(stage: Stage, before: Counted) -> Count:
     """Return by how much the counters rose, as soon as they do."""
     deadline = time.monotonic() + COUNT_SECONDS
     while True:
         after = await _count(stage)
-        if after is None:
-            return None
-        rise = {reason: number - before.get(reason, 0) for reason, number in after.items()}
+        if after.counted is None:
+            return after
+        rise = {reason: number - before.get(reason, 0) for reason, number in after.counted.items()}
         if any(rise.values()) or time.monotonic() >= deadline:
-            return rise
+            return Count(rise)
         await asyncio.sleep(COUNT_POLL_SECONDS)
 
 

@@ -27,6 +27,10 @@ from callout.serviceaccounts import is_valid_identity
 STANDARD_INPUT: Final = "-"
 MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has, so that one which is too long is seen to be
 MAX_FILE_BYTES: Final = 16 << 20  # a nats.conf with thousands of accounts
+_GIVE: Final = {
+    "--accounts": "give a file with JWTs of accounts, or a folder with .jwt files",
+    "--sentinel": "give the sentinel's .creds or JWT",
+}
 MAX_FILES: Final = 10_000  # in a folder of JWTs
 _WILDCARDS: Final = frozenset("*>")
 
@@ -118,7 +122,7 @@ def _read_sentinel(path: str) -> Login:
     except CredentialError:
         return Login(jwt=jwts[0])
     except ValueError as error:
-        raise _refuse(f"--sentinel: {path}: {error}; give the sentinel's .creds or JWT") from None
+        raise _refuse(f"--sentinel: {path}: {error}; {_GIVE['--sentinel']}") from None
 
 
 def _read_accounts(path: str) -> Iterator[tuple[str, AccountJwt]]:
@@ -126,7 +130,7 @@ def _read_accounts(path: str) -> Iterator[tuple[str, AccountJwt]]:
     try:
         files = _list_files(Path(path))
     except OSError as error:
-        raise _refuse(f"--accounts: {path} cannot be read: {reason_of(error)}") from None
+        raise _refuse(f"--accounts: {path} cannot be read: {reason_of(error)}; {_GIVE['--accounts']}") from None
     found: dict[str, AccountJwt] = {}
     for file in files:
         for jwt in find_jwts(_read("--accounts", file)):
@@ -183,7 +187,7 @@ def _read(option: str, path: Path) -> str:
     try:
         return read_bounded(path, MAX_FILE_BYTES).decode("utf-8", "replace")
     except OSError as error:
-        raise _refuse(f"{option}: {path} cannot be read: {reason_of(error)}") from None
+        raise _refuse(f"{option}: {path} cannot be read: {reason_of(error)}; {_GIVE[option]}") from None
 
 
 def _refuse(line: str) -> CommandError:

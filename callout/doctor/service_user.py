@@ -12,6 +12,7 @@ from workers.server import MAX_WAIT_S
 from workers.user_jwt import Mode
 
 _REPLY: Final = "$SYS._INBOX.doctor"
+_BOOTSTRAPPED: Final = ", or without nsc the file in FOLDER/creds that callout bootstrap FOLDER has made"
 
 
 async def try_rights(service: Connection) -> Tried:
@@ -36,6 +37,7 @@ def judge_refusal(error: LoginError, mode: Mode, user: UserJwt | None, now: floa
         name = shlex.quote(user.name or "callout")
         mend = (
             f"nsc edit user --name {name} --expiry 0 && nsc generate creds --name {name}  # into NATS_USER_CREDS_FILE"
+            f"{_BOOTSTRAPPED}"
         )
         return [wrong(check, "the service's user has expired", mend)]
     if error.seconds >= MAX_WAIT_S:
@@ -48,7 +50,8 @@ def judge_refusal(error: LoginError, mode: Mode, user: UserJwt | None, now: floa
 
 def _correct_login(mode: Mode, user: UserJwt | None) -> str:
     if mode is Mode.OPERATOR and user is not None:
-        return f"nsc generate creds --name {shlex.quote(user.name or 'callout')}  # into NATS_USER_CREDS_FILE"
+        name = shlex.quote(user.name or "callout")
+        return f"nsc generate creds --name {name}  # into NATS_USER_CREDS_FILE{_BOOTSTRAPPED}"
     return "put user and password into NATS_URL as nats.conf has them"
 
 
@@ -60,4 +63,4 @@ def _miss_auth_user(mode: Mode, user: UserJwt | None) -> Finding:
 def _name_auth_user(mode: Mode, user: UserJwt | None) -> str:
     if mode is Mode.OPERATOR and user is not None:
         return f"nsc edit authcallout --account <account {user.account}> --auth-user {user.key} && nsc push -A"
-    return "name NATS_URL's user in auth_users of auth_callout in nats.conf, then nats-server --signal reload"
+    return "name NATS_URL's user in auth_users of auth_callout in nats.conf, then nats-server --signal reload=PID"

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from callout.doctor.findings import Check, Finding, notice, ok, unknown, wrong
+from callout.keys.rules import explain_api_audiences, find_api_audiences
 from callout.printable import make_printable
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
 from workers.claims import JoseHeader, TokenClaims, decode_header, decode_token
@@ -34,10 +35,13 @@ class Cluster(msgspec.Struct, frozen=True):
     keys: frozenset[str] | None = None
 
 
-def check_trust(keyset: KeySet, issuers: tuple[str, ...], cluster: Cluster) -> Iterator[Finding]:
-    """Judge the key set in force and the issuers whose tokens are taken."""
+def check_trust(
+    keyset: KeySet, issuers: tuple[str, ...], audiences: tuple[str, ...], cluster: Cluster
+) -> Iterator[Finding]:
+    """Judge the key set in force, and the issuers and audiences whose tokens are taken."""
     yield _check_key_set(keyset)
     yield _check_issuer(keyset, issuers, cluster)
+    yield _check_audience(issuers, audiences)
 
 
 def _check_key_set(keyset: KeySet) -> Finding:
@@ -59,6 +63,14 @@ def _check_issuer(keyset: KeySet, issuers: tuple[str, ...], cluster: Cluster) ->
         what = "the key set in force holds none of the API server's keys: it is another issuer's"
         return wrong(check, what, "unset JWKS_URL JWKS_PATH  # the API server is asked then")
     return ok(check, f"the API server's issuer is {named}, and its keys are in force")
+
+
+def _check_audience(issuers: tuple[str, ...], audiences: tuple[str, ...]) -> Finding:
+    check = Check.AUDIENCE
+    if found := find_api_audiences(audiences, issuers):
+        mend = "export JWT_AUDIENCE=nats  # and let clients project tokens with that audience"
+        return wrong(check, explain_api_audiences(tuple(map(_show, found))), mend)
+    return ok(check, f"tokens for {', '.join(map(_show, audiences))} are taken, and those for the API server are not")
 
 
 def check_token(token: str, outcome: Identity | Refusal, keyset: KeySet, rules: TokenRules) -> Finding:

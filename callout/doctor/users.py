@@ -66,7 +66,7 @@ def _mend_rights(mode: Mode, user: UserJwt | None) -> str:
         )
     return (
         f'in nats.conf give the user permissions {{ subscribe: ["{AUTH_SUBJECT}"], publish: ["{REPLY_SUBJECTS}"] }},'
-        " then nats-server --signal reload"
+        " then nats-server --signal reload=PID"
     )
 
 

@@ -2,16 +2,20 @@
 
 Rules kept here:
 - Nothing secret is sent, redirects are not followed, and size and time are bounded.
-- A page that cannot be read is None and no error: it is one piece of evidence less.
+- A page of metrics that cannot be read is told of, with what to do: whoever has named it counts on it. A clock that
+  cannot be read is None: it is one piece of evidence less.
 """
 
+import contextlib
 import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from urllib3 import PoolManager
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -25,6 +29,11 @@ PAGE_SECONDS: Final = 3.0
 MAX_PAGE_BYTES: Final = 4 << 20  # our own page has some 20 KB
 _URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-~]*)?")
 _REQUESTS: Final = "nats_auth_requests_total"
+METRICS_PATH: Final = "/metrics"
+
+
+class PageError(Exception):
+    """A page tells nothing; the text is one line, with its address and what to do."""
 
 
 def is_page(url: str) -> bool:
@@ -35,39 +44,51 @@ def is_page(url: str) -> bool:
         return False
 
 
-def count_requests(urls: Sequence[str]) -> Mapping[str, float] | None:
-    """Read how many requests the service has decided, by reason, over all pages; None unless all can be read."""
+def count_requests(urls: Sequence[str]) -> Mapping[str, float]:
+    """Read how many requests the service has decided, by reason, over all pages.
+
+    Raises:
+        PageError: one of them cannot be read, or is another page.
+    """
     counted: defaultdict[str, float] = defaultdict(float)
     for url in urls:
-        page, _ = _read(url)
-        if page is None:
-            return None
-        try:
-            families = list(text_string_to_metric_families(page.decode("utf-8", "replace")))
-        except ValueError:
-            return None
-        samples = [sample for family in families for sample in family.samples if sample.name == _REQUESTS]
-        if not samples:
-            return None
-        for sample in samples:
+        for sample in _read_samples(url):
             counted[sample.labels.get("reason") or ALLOWED] += sample.value
     return dict(counted)
+
+
+def _read_samples(url: str) -> list[Sample]:
+    try:
+        status, page, _ = _read(url)
+    except FetchError as error:
+        raise PageError(f"{url} cannot be read: {error}") from None
+    if status == HTTPStatus.OK:
+        with contextlib.suppress(ValueError):  # no page of metrics
+            families = list(text_string_to_metric_families(page.decode("utf-8", "replace")))
+            if samples := [one for family in families for one in family.samples if one.name == _REQUESTS]:
+                return samples
+    answer = "" if status == HTTPStatus.OK else f" (status {status})"
+    raise PageError(f"{url} is no page of this service's metrics{answer}; its path is {METRICS_PATH}")
 
 
 def read_clock(url: str, whose: str) -> Reading | None:
     """Read the time off an answer."""
     asked_at = time.time()
-    _, date = _read(url)
+    try:
+        _, _, date = _read(url)
+    except FetchError:
+        return None
     return read_date(date, whose, asked_at, time.time())
 
 
-def _read(url: str) -> tuple[bytes | None, str | None]:
-    """Return the page and its Date header; None where there is none."""
+def _read(url: str) -> tuple[int, bytes, str | None]:
+    """Return the answer's status, its body, and its Date header; None if it has none.
+
+    Raises:
+        FetchError: there is no answer, or not a whole one.
+    """
     with GuardedPool(PoolManager()) as pool:
-        try:
-            response = pool.open(url, head_seconds=PAGE_SECONDS, silence_seconds=PAGE_SECONDS)
-            date = response.headers.get("Date")
-            body = read_body(response, "the page's server", limit=MAX_PAGE_BYTES, seconds=PAGE_SECONDS)
-        except FetchError:
-            return None, None
-    return (body if response.status == 200 else None), date
+        response = pool.open(url, head_seconds=PAGE_SECONDS, silence_seconds=PAGE_SECONDS)
+        date = response.headers.get("Date")
+        body = read_body(response, "the page's server", limit=MAX_PAGE_BYTES, seconds=PAGE_SECONDS)
+    return response.status, body, date

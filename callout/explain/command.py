@@ -53,6 +53,11 @@ LIKELY: Final = 0.8
 
 MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has, so that one which is too long is seen to be
 
+_ABOUT_BLANKS: Final = (
+    "The file ends in a line end, or has other blanks around the token. They were left out here; a client that sends "
+    "them too is refused."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -74,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
     used = _FOR_TOKENS if who is None else _FOR_PERMISSIONS
     settings, warnings = load(os.environ, used=used | {_IF_SET} if os.environ.get(_IF_SET, "").strip() else used)
     print_problems((), warnings)
-    token = "" if args.token is None else _read_token(args.token)
+    content = "" if args.token is None else _read_token(args.token)
     try:
         rules = read_rules(settings)
     except ValueError as error:  # the ceiling's file
         raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
     try:
         cluster = _Cluster(settings, rules)
-        explanation = _explain_token(token, cluster) if who is None else _explain_serviceaccount(who, cluster)
+        explanation = _explain_token(content, cluster) if who is None else _explain_serviceaccount(who, cluster)
     except (KeySetError, KubeError, ValueError) as error:  # their text is made for the operator
         raise CommandError(str(error)) from None
     _print(explanation, render(explanation), as_json=args.json)
@@ -110,6 +115,11 @@ class _Cluster:
         self._rules = rules
         self._client = make_client(settings)
         self._notes: list[str] = []
+        self._caveat = ""
+
+    def note(self, text: str) -> None:
+        """Have the operator know of something else."""
+        self._notes.append(text)
 
     def fetch_trust(self) -> Trust:
         """Get the key set, and whose tokens it is for."""
@@ -129,6 +139,8 @@ class _Cluster:
         self._notes += problems
         known = {f"{one.namespace}/{one.name}": one for one in accounts}
         who = f"{namespace}/{name}"
+        if problems and who not in known:
+            self._caveat = f"{problems[0]}. A running service goes on with the last content that it could read."
         if who not in known and (close := difflib.get_close_matches(who, known, n=1, cutoff=LIKELY)):
             self._notes.append(f"SERVICEACCOUNTS_PATH has no {who}; was {close[0]} meant?")
         return known.get(who)
@@ -137,10 +149,13 @@ class _Cluster:
         """Tell the rest that counts, with all the notes made on the way here."""
         settings = self._settings
         terms = LoginTerms(settings.nats_user_ttl, settings.nats_user_ttl_jitter, settings.nats_user_name)
-        return Situation(self._rules, terms, time.time(), tuple(self._notes))
+        return Situation(self._rules, terms, time.time(), tuple(self._notes), self._caveat)
 
 
-def _explain_token(token: str, cluster: _Cluster) -> Explanation:
+def _explain_token(content: str, cluster: _Cluster) -> Explanation:
+    token = content.strip()
+    if token != content:
+        cluster.note(_ABOUT_BLANKS)
     trust = cluster.fetch_trust()
     verifier = TokenVerifier()
     verifier.trust(trust.keyset, trust.rules)
@@ -171,7 +186,7 @@ def _split_identity(text: str) -> tuple[str, str]:
 
 
 def _read_token(place: str) -> str:
-    """Read a token from a file or from standard input; the file may be a pipe."""
+    """Read a token as it stands in a file or comes on standard input; the file may be a pipe."""
     try:
         if place == STANDARD_INPUT:
             content = sys.stdin.buffer.read(MAX_TOKEN_BYTES)
@@ -184,4 +199,4 @@ def _read_token(place: str) -> str:
             "or - for standard input",
             exit_code=EXIT_WRONG_USAGE,
         ) from None
-    return content.decode("utf-8", "replace").strip()
+    return content.decode("utf-8", "replace")

@@ -12,6 +12,7 @@ import msgspec
 
 from callout.explain.verification import Step, Trust, lay_out, maybe_refuse, show
 from callout.manifests.manifest import derive_uid
+from callout.policy.annotations import ABOUT_SEMICOLONS, SEMICOLON, suggest
 from callout.policy.decision import Rules, decide, make_inbox_prefix
 from callout.policy.subjects import widen_for_subscriber
 from callout.policy.verdict import DropReason, Granted, Side, Source
@@ -43,11 +44,13 @@ class Grant(msgspec.Struct, frozen=True):
         subject: as it is granted.
         source: where it comes from.
         reach: what nats-server lets a client have by it, if that is more; otherwise empty.
+        doubt: why it is hardly meant as it is written; otherwise empty.
     """
 
     subject: str
     source: str
     reach: str = ""
+    doubt: str = ""
 
 
 class NotGranted(msgspec.Struct, frozen=True):
@@ -71,6 +74,7 @@ class Permissions(msgspec.Struct, frozen=True):
         not_granted: entries of annotations that were dropped.
         unknown_annotations: annotations with our prefix that mean nothing.
         unreported: how many more findings there are.
+        annotation_remedies: what to write instead, for each of `unknown_annotations`.
     """
 
     account: str
@@ -83,6 +87,7 @@ class Permissions(msgspec.Struct, frozen=True):
     not_granted: tuple[NotGranted, ...]
     unknown_annotations: tuple[str, ...]
     unreported: int
+    annotation_remedies: tuple[str, ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -112,6 +117,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         steps: how the token was verified; empty without a token.
         permissions, ends: what is got; None when refused.
         notes: what else the operator should know, such as files that cannot be read.
+        caveat: why a running service may decide otherwise; otherwise empty.
     """
 
     allowed: bool
@@ -123,22 +129,29 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     permissions: Permissions | None = None
     ends: Span | None = None
     notes: tuple[str, ...] = ()
+    caveat: str = ""
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """What a decision depends on besides token and ServiceAccount; `now` in Unix seconds."""
+    """What a decision depends on besides token and ServiceAccount; `now` in Unix seconds.
+
+    Attributes:
+        caveat: why a running service may know of a ServiceAccount that was not found; otherwise empty.
+    """
 
     rules: Rules
     terms: LoginTerms
     now: float
     notes: tuple[str, ...] = ()
+    caveat: str = ""
 
 
 def explain_serviceaccount(who: str, found: ServiceAccount | None, situation: Situation) -> Explanation:
     """Explain what clients of a ServiceAccount get; `found` is None if there is none of that name."""
     if found is None:
         refusal = Why.of(Reason.SERVICEACCOUNT_UNKNOWN)
-        return Explanation(allowed=False, serviceaccount=who, refusal=refusal, notes=situation.notes)
+        notes, caveat = situation.notes, situation.caveat
+        return Explanation(allowed=False, serviceaccount=who, refusal=refusal, notes=notes, caveat=caveat)
     terms = situation.terms
     return Explanation(
         allowed=True,
@@ -175,6 +188,7 @@ def explain_token(
             refusal=_explain_refusal(reason, outcome, found),
             steps=steps,
             notes=situation.notes,
+            caveat=situation.caveat,
         )
     assert isinstance(outcome, Identity)
     assert found is not None
@@ -224,12 +238,15 @@ def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
         not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason)) for one in verdict.dropped),
         unknown_annotations=verdict.unknown_annotations,
         unreported=verdict.unreported,
+        annotation_remedies=tuple(suggest(one, rules.annotation_prefix) for one in verdict.unknown_annotations),
     )
 
 
 def _describe_grant(granted: Granted, side: Side, rules: Rules) -> Grant:
     reach = widen_for_subscriber(granted.subject) if side is Side.SUB else granted.subject
-    return Grant(granted.subject, _name_source(granted.source, side, rules), "" if reach == granted.subject else reach)
+    doubt = ABOUT_SEMICOLONS if SEMICOLON in granted.subject else ""
+    source = _name_source(granted.source, side, rules)
+    return Grant(granted.subject, source, "" if reach == granted.subject else reach, doubt)
 
 
 def _is_derived(found: ServiceAccount) -> bool:

@@ -22,7 +22,8 @@ _VERBS: Final = {Side.PUB: "publish", Side.SUB: "subscribe"}
 
 def render(explanation: Explanation) -> list[str]:
     """Write an explanation, section by section."""
-    sections = [[*_say_verdict(explanation), *_say_uid(explanation)], *_say_why(explanation)]
+    sections = [_wrap(explanation.caveat, "")] if explanation.caveat else []
+    sections += [[*_say_verdict(explanation), *_say_uid(explanation)], *_say_why(explanation)]
     if explanation.steps:
         sections.append(["The token, step by step:", *_say_steps(explanation.steps)])
     if explanation.serviceaccount and explanation.steps and not explanation.allowed:
@@ -83,7 +84,8 @@ def _say_permissions(permissions: Permissions) -> Iterator[list[str]]:
     if permissions.not_granted:
         yield ["Not granted:", *(line for one in permissions.not_granted for line in _say_not_granted(one))]
     if permissions.unknown_annotations:
-        yield ["Annotations that mean nothing:", *_fill(permissions.unknown_annotations)]
+        pairs = zip(permissions.unknown_annotations, permissions.annotation_remedies, strict=True)
+        yield ["Annotations that mean nothing:", *_fill(f"{name}; {remedy}" for name, remedy in pairs)]
     if permissions.unreported:
         yield [f"And {permissions.unreported} more findings like these."]
 
@@ -95,6 +97,8 @@ def _say_grants(grants: Sequence[Grant]) -> list[str]:
         lines.append(f"{_INDENT}{grant.subject:{width}}  {grant.source}")
         if grant.reach:
             lines.append(f"{_INDENT}{'':{width}}  (nats-server then allows {grant.reach} too)")
+        if grant.doubt:
+            lines.append(f"{_INDENT}{'':{width}}  ({grant.doubt})")
     return lines
 
 

@@ -24,6 +24,8 @@ FAILURE_FIRST_S: Final = 1.0
 FAILURE_MAX_S: Final = 60.0
 ASK_INTERVAL_S: Final = 10.0  # anybody can send a token with an unknown `kid`; the API server is not to feel it
 
+# How kube-apiserver's own audience is called where it is not the issuer, as on managed clusters.
+_API_SERVER: Final = re.compile(r"(https://)?kubernetes\.default(\.svc(\.[^/:]+)?)?(:[0-9]+)?/?", re.ASCII)
 _MAX_AGE: Final = re.compile(r'(?:^|,)[ \t]*max-age=(?:"([0-9]+)"|([0-9]+))[ \t]*(?=,|$)', re.IGNORECASE | re.ASCII)
 _MAX_AGE_DIGITS: Final = 10  # RFC 9111 section 1.2.2: what is too large to handle counts as 2^31
 
@@ -88,6 +90,19 @@ def read_issuer(document: bytes) -> str:
     if not 0 < len(issuer) <= MAX_ISSUER_LENGTH or not issuer.isprintable():
         raise ValueError("the issuer in the OpenID configuration is empty, too long or not printable")
     return issuer
+
+
+def find_api_audiences(audiences: tuple[str, ...], issuers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those audiences that are the API server's: the token that each pod has by default is for one of them.
+
+    Source: kube-apiserver's `--api-audiences`, which is the issuer by default.
+    """
+    return tuple(one for one in audiences if one in issuers or _API_SERVER.fullmatch(one))
+
+
+def explain_api_audiences(found: tuple[str, ...]) -> str:
+    """Say what comes of it, in one clause."""
+    return f"{', '.join(found)} is for the API server, so the token that each pod has by default logs in to NATS"
 
 
 class _ProviderConfiguration(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from typing import Final
 
 import msgspec
 
+from callout.policy.annotations import NAMES, SEMICOLON, name_annotations
 from callout.policy.ceiling import Ceiling, write_out
 from callout.policy.subjects import (
     ANY,
@@ -75,7 +76,6 @@ _STREAM_ADMIN: Final = tuple(
     )
 )
 _STREAM_ADMIN_SPACE: Final = Patterns(_STREAM_ADMIN)
-_ANNOTATIONS: Final = {Side.PUB: "allowed-pub-subjects", Side.SUB: "allowed-sub-subjects"}
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -117,7 +117,7 @@ def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
         *_grant_annotated(pub, Side.PUB, service_account, rules),
         *_grant_annotated(sub, Side.SUB, service_account, rules),
     ]
-    known = {rules.annotation_prefix + annotation for annotation in _ANNOTATIONS.values()}
+    known = name_annotations(rules.annotation_prefix)
     unknown = [key for key in service_account.annotations if key not in known]
     return Verdict(
         tuple(Granted(subject, source) for subject, source in pub.items()),
@@ -126,6 +126,7 @@ def decide(service_account: ServiceAccount, rules: Rules) -> Verdict:
         tuple(_quote(key) for key in unknown[:MAX_REPORTED]),
         unreported=len(dropped[MAX_REPORTED:]) + len(unknown[MAX_REPORTED:]),
         denied_pub=() if rules.stream_admin else _find_stream_admin(pub),
+        doubtful=tuple(subject for subject in dict.fromkeys((*pub, *sub)) if SEMICOLON in subject),
     )
 
 
@@ -152,7 +153,7 @@ def make_inbox_prefix(namespace: str, name: str, *, static: bool = False) -> str
 
 def _find_empty(service_account: ServiceAccount, rules: Rules) -> Iterable[Dropped]:
     """Find annotations that are there and hold no entry; whoever wrote them meant something."""
-    for side, annotation in _ANNOTATIONS.items():
+    for side, annotation in NAMES.items():
         text = service_account.annotations.get(rules.annotation_prefix + annotation)
         if text is not None and not text.strip("," + whitespace):
             yield Dropped(side, _quote(text.strip()), DropReason.EMPTY)
@@ -162,7 +163,7 @@ def _grant_annotated(
     granted: dict[str, Source], side: Side, service_account: ServiceAccount, rules: Rules
 ) -> list[Dropped]:
     """Add to `granted` what the annotation of a side asks for and may have; return the rest."""
-    annotation = service_account.annotations.get(rules.annotation_prefix + _ANNOTATIONS[side], "")
+    annotation = service_account.annotations.get(rules.annotation_prefix + NAMES[side], "")
     read, unread = _cut(annotation)
     own = f"{service_account.namespace}.>"
     bound = write_out(rules.ceiling.pub if side is Side.PUB else rules.ceiling.sub, service_account.namespace)

@@ -129,6 +129,7 @@ class Verdict(msgspec.Struct, frozen=True):
             the first MAX_REPORTED of them.
         unreported: how many findings there are besides.
         denied_pub: what its clients may not publish to, though a granted subject covers it.
+        doubtful: granted subjects that were hardly meant as they are written (`callout.policy.annotations`).
     """
 
     pub: tuple[Granted, ...]
@@ -137,3 +138,4 @@ class Verdict(msgspec.Struct, frozen=True):
     unknown_annotations: tuple[str, ...]
     unreported: int = 0
     denied_pub: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()

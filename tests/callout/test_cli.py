@@ -12,6 +12,7 @@ import pytest
 
 from callout import cli
 from callout.errors import CommandError
+from workers.dumps import CORE_BYTES
 
 ROOT = Path(__file__).parents[2]
 MAIN = "import sys; from callout.cli import main; sys.exit(main())"
@@ -56,6 +57,20 @@ def command(request: pytest.FixtureRequest) -> Iterator[str]:
     cli.COMMANDS[name] = ("callout_fake_command", "stand in for a command")
     yield name
     del sys.modules["callout_fake_command"], cli.COMMANDS[name]
+
+
+@pytest.mark.parametrize("arguments", [("slow",), ("--version",)])
+def test_no_command_dumps_its_memory(arguments: tuple[str, ...]) -> None:
+    """Many read keys: the limit is set before it is known which command it is."""
+    code = (
+        "import resource, sys, types; from callout import cli; module = types.ModuleType('slow');"
+        "module.add_arguments = lambda parser: None; module.run = lambda args: 0;"
+        "sys.modules['slow'] = module; cli.COMMANDS['slow'] = ('slow', '');"
+        "cli.main(); print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    out, err = start(*arguments, code=code).communicate(timeout=60)
+    assert "" == err
+    assert str((CORE_BYTES, CORE_BYTES)) == out.splitlines()[-1]
 
 
 def test_a_commands_exit_code_is_the_processes(command: str) -> None:
@@ -133,7 +148,7 @@ def test_the_help_imports_no_command() -> None:
     out, err = start(code=code).communicate(timeout=60)
     loaded = out.splitlines()[-1].split()
     assert not err
-    assert ["callout.cli", "callout.errors", "callout.printable"] == [
+    assert ["callout.cli", "callout.errors", "callout.printable", "workers.dumps"] == [
         name for name in loaded if name.startswith(("callout.", "workers."))
     ]
     assert not {name.partition(".")[0] for name in loaded} & {"nats", "kubernetes", "yaml", "msgspec", "lmdb", "uvloop"}

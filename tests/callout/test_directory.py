@@ -36,6 +36,11 @@ class Bench:
         self.directory = Directory(self.snapshot, RULES, self._log, self._count_list, clock=lambda: NOW)
         self.listed = 0
 
+    def remedies(self) -> list[str]:
+        """What was said to be done."""
+        lines = [msgspec.json.decode(line) for line in self._log_file.read_bytes().splitlines()]
+        return [line["remedy"] for line in lines if "remedy" in line]
+
     def events(self) -> list[tuple[str, str | int]]:
         """What was logged: event, and subject or annotation."""
         self._log.close()
@@ -188,6 +193,18 @@ def test_an_unknown_annotation_is_reported(bench: Bench) -> None:
     """A misspelt annotation grants nothing, so its owner has to hear of it."""
     bench.directory.apply([account("a", **{"nats.io/allowed-pub-subject": "x"})])
     assert ("unknown annotation", "nats.io/allowed-pub-subject") in bench.events()
+    assert "was nats.io/allowed-pub-subjects meant?" in bench.remedies()
+
+
+def test_a_semicolon_in_a_subject_is_reported_once(bench: Bench) -> None:
+    """It is granted as it is written, and was hardly meant so."""
+    for _ in range(2):
+        bench.directory.apply([account("a", pub="events.a;events.b")])
+    assert ("subject granted as one", "events.a;events.b") in bench.events()
+    assert ["it holds a ';': subjects are separated by commas"] == bench.remedies()
+    record = look_up(bench.snapshot, "orders", "a")
+    assert record is not None
+    assert b'"events.a;events.b"' in record.permissions
 
 
 def test_a_change_is_reported_in_a_limited_number_of_lines(bench: Bench) -> None:

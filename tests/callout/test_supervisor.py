@@ -50,6 +50,24 @@ def test_workers_begin_when_keys_and_serviceaccounts_are_in(service: IdleService
     assert [False, True, True, True] == begun
 
 
+@pytest.mark.parametrize(
+    ("audience", "expected"),
+    [("nats", 0), ("nats,https://issuer.example", 1), ("https://kubernetes.default.svc", 1)],
+)
+def test_an_audience_of_the_api_servers_is_warned_of_once(tmp_path: Path, audience: str, expected: int) -> None:
+    """However often the key set changes; which issuer it is may be known by the API server alone."""
+    with idle_service(tmp_path, JWT_AUDIENCE=audience) as service:
+        for _ in range(3):
+            service.supervisor._trust(find_keys())
+        sets = "key set in force"
+        until_sync(lambda: len(service.lines(sets)) == 3, PATIENCE_SECONDS, "the log is written")
+        service.supervisor._snapshot.close()
+    problems = [line["problem"] for line in service.lines("setting")]
+    api = audience.rpartition(",")[2]
+    said = f"JWT_AUDIENCE: {api} is for the API server, so the token that each pod has by default logs in to NATS"
+    assert [f"{said}; give a name that is for NATS alone, such as nats"] * expected == problems
+
+
 def test_a_change_of_readiness_is_one_line(service: IdleService) -> None:
     """When a worker serves it is ready; when none does any more the line names that, and what to look at."""
     service.supervisor._trust(find_keys())

@@ -12,6 +12,23 @@ from callout.errors import CommandError
 from callout.mounts import IN_MEMORY, maybe_find_type
 from callout.workspace import PREFIX, Workspace
 
+AS_SOMEBODY = """
+import os, sys
+from pathlib import Path
+from callout.errors import CommandError
+from callout.workspace import Workspace
+
+user, folder = int(sys.argv[1]), Path(sys.argv[2])
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+try:
+    Workspace(folder).__exit__(None, None, None)
+    print("taken")
+except CommandError as error:
+    print(error)
+"""
+
 
 def test_a_folder_of_our_own_is_private_and_removed() -> None:
     """Nobody else may look inside, and nothing is left."""
@@ -110,7 +127,6 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     assert "theirs" == (tmp_path / "callout").read_text()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child only opens the folder and leaves
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders of other users")
 @pytest.mark.parametrize(
     ("owner", "mode", "user", "reason"),
@@ -129,17 +145,9 @@ def test_a_folder_that_others_rule_is_refused(owner: int, mode: int, user: int, 
         folder.mkdir()
         os.chown(folder, owner, owner)
         folder.chmod(mode)
-        child = os.fork()
-        if child == 0:
-            os.setgroups([])
-            os.setgid(user)
-            os.setuid(user)
-            try:
-                with Workspace(folder):
-                    os._exit(0)
-            except CommandError as error:
-                os._exit(7 if reason and reason in str(error) else 8)
-            finally:
-                os._exit(9)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == (7 if reason else 0)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_SOMEBODY, str(user), str(folder)], capture_output=True, text=True, check=False
+        )
+    assert (0, "") == (done.returncode, done.stderr)
+    assert reason in done.stdout
+    assert ("SNAPSHOT_DIR" if reason else "taken\n") == done.stdout.partition(":")[0]

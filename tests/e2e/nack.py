@@ -8,18 +8,26 @@ from typing import Final, Self
 from tests.e2e.cluster import Cluster
 from tests.e2e.server_process import ServerProcess
 from tests.missing import leave_out
-from tests.pages import ROOT
 
-CRDS: Final = Path(os.environ.get("NACK_CRDS", ROOT.parent / "shared/nack/crds.yml"))
-"""NACK's own file; it is no part of this project."""
+VARIABLE: Final = "NACK_CRDS"
+"""Names NACK's own file; it is no part of this project."""
+
+
+def find_crds() -> Path:
+    """Where NACK's objects are declared; where nobody says so the test is left out, with what to do."""
+    named = os.environ.get(VARIABLE, "")
+    if not named:
+        leave_out(f"NACK's objects are not known here: set {VARIABLE} to a copy of NACK's deploy/crds.yml")
+    if not Path(named).is_file():
+        leave_out(f"{VARIABLE} is {named}, which is no file: set it to a copy of NACK's deploy/crds.yml")
+    return Path(named)
 
 
 def install_crds(cluster: Cluster) -> None:
     """Teach the cluster NACK's objects, and wait until it knows them."""
-    if not CRDS.exists():
-        leave_out(f"{CRDS} is not there: set NACK_CRDS to NACK's deploy/crds.yml")
-    cluster.kubectl("apply", "-f", str(CRDS))
-    cluster.kubectl("wait", "--for", "condition=Established", "--timeout", "60s", "-f", str(CRDS))
+    crds = str(find_crds())
+    cluster.kubectl("apply", "-f", crds)
+    cluster.kubectl("wait", "--for", "condition=Established", "--timeout", "60s", "-f", crds)
 
 
 class StandIn:

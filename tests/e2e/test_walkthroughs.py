@@ -23,7 +23,7 @@ STARTING = [page for page in WALKED if "callout serve) &" in page.read_text()]
 
 @pytest.mark.parametrize("page", STARTING, ids=lambda page: page.name)
 def test_a_service_that_does_not_start_is_not_waited_for(page: Path, tools: Path, tmp_path: Path) -> None:
-    """One line says why, and the page goes on, here to a kubectl that can do as little with such a kubeconfig."""
+    """One line says why, and the next command that it has ended."""
     kubeconfig = tmp_path / "broken"
     kubeconfig.write_text("{")
     with Walkthrough(page, tools, tmp_path, kubeconfig) as walk, pytest.raises(AssertionError, match="failed with 1:"):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tests.e2e.server_process import HeldPort
-from tests.pages import blocks
+from tests.pages import ROOT, blocks
 
 PORTS: Final = ("4222", "8080")
 """What the pages use: NATS' port and ours."""
@@ -45,7 +45,13 @@ class Walkthrough:
         self._held = [HeldPort() for _ in PORTS]
         self.ports = {port: held.number for port, held in zip(PORTS, self._held, strict=True)}
         search = os.pathsep.join([str(Path(sys.prefix) / "bin"), str(tools), os.environ.get("PATH", os.defpath)])
-        self._variables = {"PATH": search, "HOME": str(folder), "KUBECONFIG": str(kubeconfig), "LANG": "C.UTF-8"}
+        self._variables = {
+            "PATH": search,
+            "HOME": str(folder),
+            "KUBECONFIG": str(kubeconfig),
+            "CHECKOUT": str(ROOT),
+            "LANG": "C.UTF-8",
+        }
 
     def __enter__(self) -> Self:
         return self

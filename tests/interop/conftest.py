@@ -1,7 +1,5 @@
-"""What the tests against real servers share: the matrix as a fixture, and tests that are coroutines."""
+"""What the tests against real servers share: the matrix as a fixture."""
 
-import asyncio
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,24 +10,10 @@ from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.deployment import Deployment, deploy
 from tests.interop.environments import ENVIRONMENTS, Environment
 
-TEST_SECONDS = 300
-"""A coroutine that takes longer hangs; every wait inside has a shorter deadline of its own."""
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let nats-py open WebSockets, although it does so in a way that aiohttp has deprecated."""
     config.addinivalue_line("filterwarnings", "ignore:parameter 'timeout' of type 'float':DeprecationWarning:nats")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test that is a coroutine in an event loop of its own."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = inspect.signature(pyfuncitem.obj).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS))
-    return True
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS, ids=str)

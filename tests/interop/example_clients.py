@@ -9,7 +9,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from k8s.examples.clients.python.client import PodConnection
 from tests.interop.cast import ALIKE, NEIGHBOUR, Account
 from tests.interop.changing_cluster import replace
 from tests.interop.deployment import Deployment, serve
-from tests.interop.environments import Environment
+from tests.interop.environments import BINARIES, Environment, Setting
 from tests.minting import Issuer
 from tests.nats_minting import creds
 from tests.pages import ROOT
@@ -32,6 +32,11 @@ from tests.waiting import until
 EXAMPLES = ROOT / "k8s/examples/clients"
 POD = next(account for account in ALIKE if "." in account.name)
 """Its name holds a dot, which its inbox must not."""
+SETTINGS = (
+    Setting("server", xkey=False, binary=BINARIES[0]),
+    Setting("operator-creds", xkey=True, binary=BINARIES[0]),
+)
+"""Without a sentinel and with one; encryption is no business of clients."""
 TTL = "2s"
 """Many logins end while a test runs; the shortest would hardly do on a machine that does much else."""
 STEP_SECONDS = 40
@@ -39,6 +44,15 @@ STEP_SECONDS = 40
 ORDER_SECONDS = 0.1
 """Between two orders: those that come while nobody listens are lost, and others follow."""
 HOURS_AGO = 7200
+
+
+@contextlib.contextmanager
+def start_environment(setting: Setting, folder: Path) -> Iterator[Environment]:
+    """A server of a test's own, since it is restarted; its files are in a new folder below `folder`."""
+    own = folder / "nats"
+    own.mkdir()
+    with Environment(setting, own) as running:
+        yield running
 
 
 class Shop(msgspec.Struct):

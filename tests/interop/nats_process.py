@@ -51,11 +51,14 @@ class NatsProcess:
         assert self._process is not None, "not started"
         return self._process.pid
 
-    def start(self) -> None:
-        """Start and wait until every listener is up; `AssertionError` with the server's own words if it does not."""
+    def start(self, edit: Callable[[str], str] = str) -> None:
+        """Start, with the configuration as `edit` makes it, and wait until every listener is up.
+
+        `AssertionError` with the server's own words if it does not come up.
+        """
         assert self._process is None, "already running"
         config = self._folder / "nats.conf"
-        config.write_text(self._render_config(self.ports))
+        config.write_text(edit(self._render_config(self.ports)))
         seen = len(self.log())
         command = [str(word) for word in (self._binary, "-c", config, "--ports_file_dir", self._folder)]
         with (self._folder / "nats.stderr").open("wb") as stderr:
@@ -103,10 +106,13 @@ class NatsProcess:
             held.close()
         self._held.clear()
 
-    def restart(self) -> None:
-        """Stop, then start on the same ports. The server's own keys (N…, X…) are new ones after that."""
+    def restart(self, edit: Callable[[str], str] = str) -> None:
+        """Stop, then start on the same ports, with the configuration as `edit` makes it: not all can be reloaded.
+
+        The server's own keys (N…, X…) are new ones after that.
+        """
         self.stop()
-        self.start()
+        self.start(edit)
 
     def reload(self, edit: Callable[[str], str]) -> None:
         """Have the server read its configuration again, as `edit` makes it; wait until it is in force."""

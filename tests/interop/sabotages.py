@@ -65,7 +65,7 @@ async def forget_auth_user(patient: Patient) -> None:
         jwt = user_jwt(stranger.public, keys.accounts["callout"], name="stranger")
         patient.environ["NATS_USER_CREDS_FILE"] = patient.write("stranger.creds", creds(jwt, stranger.seed))
     else:
-        restart_with(patient, lambda text: text.replace('"auth_users": ["callout", ', '"auth_users": ['))
+        patient.environment.server.restart(lambda text: text.replace('"auth_users": ["callout", ', '"auth_users": ['))
 
 
 async def seal_on_the_server_only(patient: Patient) -> None:
@@ -104,7 +104,7 @@ async def let_another_answer(patient: Patient) -> None:
 
 async def let_everybody_in(patient: Patient) -> None:
     """Set no_auth_user to one of the users that never meet the callout; only a new start takes that up."""
-    restart_with(patient, lambda text: f'{text}no_auth_user: "{LISTENER}"\n')
+    patient.environment.server.restart(lambda text: f'{text}no_auth_user: "{LISTENER}"\n')
     await patient.serve()
 
 
@@ -140,7 +140,7 @@ async def give_the_service_all_rights(patient: Patient) -> None:
 
 async def take_the_services_rights(patient: Patient) -> None:
     """Let the service's user answer nobody."""
-    restart_with(patient, lambda text: text.replace("$SYS._INBOX.>", "$SYS._NOWHERE.>"))
+    patient.environment.server.restart(lambda text: text.replace("$SYS._INBOX.>", "$SYS._NOWHERE.>"))
     await patient.serve()
 
 
@@ -152,14 +152,6 @@ async def misspell_a_setting(patient: Patient) -> None:
 async def lose_the_server(patient: Patient) -> None:
     """Stop nats-server."""
     patient.environment.server.stop()
-
-
-def restart_with(patient: Patient, edit: Callable[[str], str]) -> None:
-    """Start the server again with another configuration: not all of it can be reloaded."""
-    server = patient.environment.server
-    render = server._render_config
-    server._render_config = lambda ports: edit(render(ports))
-    server.restart()
 
 
 @asynccontextmanager

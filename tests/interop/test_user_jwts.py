@@ -4,12 +4,8 @@ An answer goes to nobody but the server that asked, and to an account that was l
 operator mode such a JWT is a login by itself, past the callout, with the key that the request named.
 """
 
-import asyncio
-import base64
 import contextlib
-import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +18,7 @@ from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import CONNECT_SECONDS, REFUSED, open_client
 from tests.interop.deployment import Deployment
 from tests.interop.environments import BINARIES
+from tests.interop.intruder import LEAFNODE, intrude
 from tests.minting import NatsKey, creds, decode_nats_jwt, encode_nats_jwt
 from tests.nats_minting import NO_LIMIT
 from tests.waiting import PATIENCE_SECONDS, until
@@ -30,46 +27,6 @@ from workers.user_jwt import Mode, Signer, issue_user, render_permissions
 SUBJECT = "orders.created"
 """Which the JWT allows, both ways."""
 HOUR = 3600
-
-
-class Intruder:
-    """A connection by such a JWT, over a bare socket: client libraries leave on the first error.
-
-    Attributes:
-        heard: all lines of the server's so far.
-    """
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.heard: list[bytes] = []
-        self._reader = reader
-        self._writer = writer
-
-    async def say(self, *commands: bytes) -> None:
-        """Send these and a PING, and listen until the answer to that, or until the server has hung up."""
-        self._writer.write(b"".join(command + b"\r\n" for command in (*commands, b"PING")))
-        with contextlib.suppress(ConnectionError):
-            while line := await asyncio.wait_for(self._reader.readline(), PATIENCE_SECONDS):
-                self.heard.append(line)
-                if line == b"PONG\r\n":
-                    return
-
-    def has_heard(self, text: bytes) -> bool:
-        """Tell whether the server has said something that begins so."""
-        return any(line.startswith(text) for line in self.heard)
-
-
-@contextlib.asynccontextmanager
-async def intrude(port: int, jwt: str, key: NatsKey) -> AsyncIterator[Intruder]:
-    """Show a JWT to a server, and sign for it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        nonce = json.loads((await reader.readline()).removeprefix(b"INFO "))["nonce"]
-        signature = base64.urlsafe_b64encode(key.sign(nonce.encode())).rstrip(b"=").decode()
-        intruder = Intruder(reader, writer)
-        await intruder.say(b"CONNECT " + json.dumps({"jwt": jwt, "sig": signature, "verbose": False}).encode())
-        yield intruder
-    finally:
-        writer.close()
 
 
 async def ask_for_jwt(deployment: Deployment, key: NatsKey) -> str:
@@ -84,7 +41,7 @@ async def is_overheard(deployment: Deployment, jwt: str, key: NatsKey) -> bool:
     """Tell whether the JWT lets somebody hear what a workload publishes; that the server complains, if not."""
     async with (
         await deployment.connect(PLAIN) as workload,
-        intrude(deployment.environment.server.ports.client, jwt, key) as intruder,
+        intrude(deployment.environment.server.ports.client, {"jwt": jwt}, key=key) as intruder,
     ):
         await intruder.say(f"SUB {SUBJECT} 1".encode())
         await workload.publish(SUBJECT, b"overheard")
@@ -113,12 +70,12 @@ async def test_by_itself_it_can_neither_subscribe_nor_send_a_payload(deployment:
     async with await deployment.connect(PLAIN) as workload:
         heard = await workload.subscribe(SUBJECT)
         await workload.flush()
-        async with intrude(port, jwt, key) as intruder:
+        async with intrude(port, {"jwt": jwt}, key=key) as intruder:
             await intruder.say(f"PUB {SUBJECT} 7\r\nforeign".encode())
         assert intruder.has_heard(b"-ERR 'Maximum Payload Violation'")
 
         async def is_in() -> bool:
-            async with intrude(port, jwt, key) as intruder:
+            async with intrude(port, {"jwt": jwt}, key=key) as intruder:
                 await intruder.say(f"PUB {SUBJECT} 0\r\n".encode())
             await workload.flush()
             return heard.pending_msgs > 0
@@ -137,6 +94,39 @@ async def test_with_limits_it_would_be_a_whole_login(deployment: Deployment) -> 
         assert await is_overheard(deployment, whole, key)
     else:
         assert not claims["nats"].keys() & {"subs", "data", "payload"}
+
+
+async def gets_through_as_leafnode(deployment: Deployment, jwt: str, key: NatsKey) -> bool:
+    """Tell whether somebody with the JWT can be a leafnode, and send a workload something by that; else he is out."""
+    async with await deployment.connect(PLAIN) as workload:
+        heard = await workload.subscribe(SUBJECT)
+        await workload.flush()
+        commands = (f"LS+ {SUBJECT}".encode(), f"LMSG {SUBJECT} 7\r\nforeign".encode())
+        members = {**LEAFNODE, "jwt": jwt}
+        port = deployment.environment.server.ports.leafnode
+        async with intrude(port, members, *commands, key=key) as intruder:
+            await workload.flush()
+            assert intruder.has_heard(b"PONG") != intruder.has_heard(b"-ERR 'Authorization Violation'")
+            return heard.pending_msgs > 0
+
+
+async def test_by_itself_it_makes_no_leafnode(deployment: Deployment) -> None:
+    """nats-server 2.10 lets a leafnode publish to anything, whatever limits and permissions its JWT has."""
+    key = NatsKey.generate("user")
+    jwt = await ask_for_jwt(deployment, key)
+    assert not await gets_through_as_leafnode(deployment, jwt, key)
+
+
+async def test_without_its_kinds_of_connections_it_would(deployment: Deployment) -> None:
+    """The same claims but for them, with the limits it is better without: so they are what holds."""
+    key = NatsKey.generate("user")
+    claims = decode_nats_jwt(await ask_for_jwt(deployment, key))
+    del claims["nats"]["allowed_connection_types"]
+    if deployment.environment.is_operator_mode:
+        if deployment.environment.setting.binary.line != "2.10":
+            claims["nats"] |= dict.fromkeys(("subs", "data", "payload"), NO_LIMIT)
+        jwt = encode_nats_jwt(claims, deployment.environment.keys.clients_signing)
+        assert await gets_through_as_leafnode(deployment, jwt, key)
 
 
 def issue(deployment: Bootstrapped, key: NatsKey, issued_at: int) -> str:
@@ -175,26 +165,25 @@ async def test_it_ends_before_its_time(tmp_path: Path, cluster: ChangingCluster,
     jwt = issue(load(folder), key, issued_at)
     with Server(BINARIES[0].path, folder) as server:
         port = int(server.url.rpartition(":")[2])
+        async with contextlib.AsyncExitStack() as connections:
+            async with serve(server, cluster, read_env(folder)):  # which is not to miss the key that is taken away
+                login = await server.log_in(cluster.token("orders", "checkout"))
+                client = await connections.enter_async_context(login)
+            intruder = await connections.enter_async_context(intrude(port, {"jwt": jwt}, key=key))
+            assert intruder.has_heard(b"PONG")
+            if by == "revocation":
+                revoke_users(load(folder), folder, issued_at)
+            else:
+                for option in ("--rotate", "--retire"):
+                    bootstrap(folder, option, "AUTH_ACCOUNT")
+            await server.push("AUTH_ACCOUNT")
+            if by == "revocation":
+                await intruder.listen()  # until the server hangs up; now and then it does so without a word
+                await client.flush()
+                assert client.is_connected
+            else:
+                await until(lambda: client.is_closed, PATIENCE_SECONDS, "logins by the old key have ended")
         async with serve(server, cluster, read_env(folder)):
-            async with (
-                await server.log_in(cluster.token("orders", "checkout")) as client,
-                intrude(port, jwt, key) as intruder,
-            ):
-                assert intruder.has_heard(b"PONG")
-                if by == "revocation":
-                    revoke_users(load(folder), folder, issued_at)
-                else:
-                    for option in ("--rotate", "--retire"):
-                        bootstrap(folder, option, "AUTH_ACCOUNT")
-                await server.push("AUTH_ACCOUNT")
-                if by == "revocation":
-                    await intruder.say()
-                    assert intruder.has_heard(b"-ERR 'User Authentication Revoked'")
-                    await client.flush()
-                    assert client.is_connected
-                else:
-                    await until(lambda: client.is_closed, PATIENCE_SECONDS, "logins by the old key have ended")
-            async with intrude(port, jwt, key) as intruder:
+            async with intrude(port, {"jwt": jwt}, key=key) as intruder:
                 assert [b"-ERR 'Authorization Violation'\r\n"] == intruder.heard
-        async with serve(server, cluster, read_env(folder)):
             assert await server.lets_in(cluster.token("orders", "checkout"))

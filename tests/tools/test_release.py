@@ -19,10 +19,23 @@ from tests.test_packaging import DISTRIBUTION, VERSION
 from tools.release import EPOCH, SUMS, ReleaseError, check_replaceable, check_versions, find_moment, main
 
 MOMENT = "1700000000"
+PROGRAMS = ("git", "tar")
+"""What a release needs besides Python."""
 RELEASE_SECONDS = 300
 """Each takes seconds."""
 SOURCE = ("callout", "workers", "tools", "k8s", "docs", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 MORE = ("Dockerfile", ".gitignore", "CHANGELOG.md")
+
+
+@pytest.fixture(autouse=True)
+def _git_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let git know nothing but the tree that it is told of, in a hook of another repository too, and speak English."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("LC_ALL", "C")
 
 
 def copy_source(to: Path) -> Path:
@@ -59,11 +72,17 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def release(tree: Path, umask: int, **variables: str) -> Path:
-    """Make a release of a tree in a process of its own, without helm; return its folder."""
+    """Make a release of a tree in a process of its own, where no helm is; return its folder."""
+    programs = tree.with_name(f"{tree.name}-programs")
+    programs.mkdir()
+    for name in PROGRAMS:
+        found = shutil.which(name)
+        assert found is not None, name
+        (programs / name).symlink_to(found)
     done = subprocess.run(
         [sys.executable, "-m", "tools.release", "--root", str(tree)],
         cwd=ROOT,
-        env={"PATH": os.defpath, **variables},
+        env={"PATH": str(programs), **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

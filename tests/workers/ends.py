@@ -6,11 +6,13 @@ LMDB may be opened once in a process, so whatever needs both ends at a time has 
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_SECONDS
 from workers.record import Record
 from workers.snapshot import SnapshotReader, SnapshotWriter
 
@@ -63,9 +65,14 @@ class Child:
         assert self.read() == "open"
 
     def read(self) -> str:
-        """Wait for a line."""
+        """Wait for a line; a child that says none is killed, and so fails the test."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        limit = threading.Timer(PATIENCE_SECONDS, self.process.kill)
+        limit.start()
+        try:
+            return self.process.stdout.readline().strip()
+        finally:
+            limit.cancel()
 
     def tell(self, command: str, *names: object) -> None:
         """Send a command."""

@@ -1,40 +1,44 @@
 """A server that a client has subscribed to, and that says what the test wants."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from tests.greeting_server import INFO
+from tests.greeting_server import INFO, GreetingServer, say
 from workers.connection import CalloutClient
 
 
-class Subscribed:
-    """A server that answers a subscription with what `replies` says, and keeps the rest of what it is sent."""
+class SubscribedServer(GreetingServer):
+    """A server that answers a subscription with what `replies` says, one each, and the end of one with a last message.
+
+    Attributes:
+        client: who has subscribed.
+        arrived: the payloads that were handed over to it.
+    """
 
     def __init__(self, *replies: bytes) -> None:
-        self.heard = b""
+        super().__init__(say(INFO))
+        self.client = CalloutClient()
+        self.arrived: list[bytes] = []
         self._replies = list(replies)
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection; a reply that is empty ends it."""
-        writer.write(INFO)
-        while line := await reader.readline():
-            self.heard += line
-            if line.startswith(b"PING"):
-                writer.write(b"PONG\r\n")
-            if line.startswith(b"SUB") and self._replies:
-                writer.write(self._replies.pop(0))
-            if line.startswith(b"UNSUB"):
-                writer.write(b"MSG a 1 4\r\nlast\r\n")
-        writer.close()
+    def answer(self, line: bytes) -> bytes:
+        """What is said to a line that was heard, if anything."""
+        if line.startswith(b"SUB"):
+            return self._replies.pop(0) if self._replies else b""
+        if line.startswith(b"UNSUB"):
+            return b"MSG a 1 4\r\nlast\r\n"
+        return super().answer(line)
 
-    async def run(self, scenario: Callable[[CalloutClient, list[bytes]], Awaitable[None]]) -> None:
-        """Connect to it, listen, and let `scenario` see what arrives."""
-        listening = await asyncio.start_server(self.converse, "127.0.0.1", 0)
-        async with listening:
-            client, arrived = CalloutClient(), list[bytes]()
-            port = listening.sockets[0].getsockname()[1]
-            await client.connect(f"nats://127.0.0.1:{port}", reconnect_time_wait=0, max_reconnect_attempts=-1)
+
+@asynccontextmanager
+async def subscribed(*replies: bytes) -> AsyncIterator[SubscribedServer]:
+    """Such a server, with a client that listens; it is closed with the block, however that ends."""
+    async with SubscribedServer(*replies) as server:
+        client, arrived = server.client, server.arrived
+        await client.connect(f"nats://127.0.0.1:{server.port}", reconnect_time_wait=0, max_reconnect_attempts=-1)
+        try:
             await client.listen("a", "group", lambda message: arrived.append(message.payload))
             await client.flush()
-            await scenario(client, arrived)
+            yield server
+        finally:
             await client.close()

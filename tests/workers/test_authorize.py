@@ -57,7 +57,13 @@ def test_a_good_request_lets_the_client_in(setup: Setup, sealed: bool) -> None:
         "sub": request.user,
         "exp": NOW + TTL,
         **placement,
-        "nats": {**json.loads(b"{" + PERMISSIONS + b"}"), "type": "user", "version": 2, **issuer_account},
+        "nats": {
+            **json.loads(b"{" + PERMISSIONS + b"}"),
+            "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS"],
+            "type": "user",
+            "version": 2,
+            **issuer_account,
+        },
     }
     assert expected == answer.user
     assert setup.response_account == answer.response["nats"].get("issuer_account")

@@ -64,6 +64,7 @@ DENIED: list[tuple[dict[str, Any], Reason]] = [
     ({"nats": {"version": 1}}, Reason.REQUEST_VERSION),
     ({"nats": {"version": 3}}, Reason.REQUEST_VERSION),
     ({"nats": {"version": ABSENT}}, Reason.REQUEST_VERSION),
+    ({"client_info": {"kind": "Leafnode"}}, Reason.REQUEST_LEAFNODE),
     (forged(), Reason.REQUEST_SIGNATURE),
     (forged(server_id={"name": "other"}), Reason.REQUEST_SIGNATURE),
     # A server's key in form, but not in its checksum.

@@ -3,168 +3,119 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
-from tests.greeting_server import INFO
+from tests.greeting_server import INFO, GreetingServer, say
 from tests.waiting import until
-from tests.workers.subscribed import Subscribed
+from tests.workers.subscribed import subscribed
 from workers.connection import CalloutClient, describe
 
 DEADLINE_S = 10
+SILENT = "does not answer; is NATS_URL right, and its user one of auth_users? See 'callout doctor'"
 
 
-@asynccontextmanager
-async def server(heard: list[bytes]) -> AsyncIterator[int]:
-    """A server that says it has no TLS, as somebody in between would make it say; keeps what it is sent."""
+async def test_nothing_is_sent_in_the_clear_where_tls_was_asked_for() -> None:
+    """The server's first line is not trusted: it comes before TLS does, and somebody in between may have made it."""
+    errors: list[Exception] = []
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(INFO)
-        while line := await reader.readline():
-            heard.append(line)
-            if line.startswith(b"PING"):
-                writer.write(b"PONG\r\n")
-        writer.close()
+    async def note(error: Exception) -> None:
+        errors.append(error)
 
-    listening = await asyncio.start_server(converse, "127.0.0.1", 0)
-    async with listening:
-        yield listening.sockets[0].getsockname()[1]
-
-
-def test_nothing_is_sent_in_the_clear_where_tls_was_asked_for() -> None:
-    """The server's first line is not trusted: it comes before TLS does."""
-
-    async def scenario() -> None:
-        heard: list[bytes] = []
-        errors: list[Exception] = []
-
-        async def note(error: Exception) -> None:
-            errors.append(error)
-
-        async with server(heard) as port:
-            client = CalloutClient(must_encrypt=True)
-            options: dict[str, Any] = {
-                "user": "callout",
-                "password": "hunter2",
-                "tls": ssl.create_default_context(),
-                "error_cb": note,
-            }
-            connecting = asyncio.create_task(client.connect(f"tls://127.0.0.1:{port}", **options))
-            await until(lambda: [error for error in errors if "no TLS" in str(error)], DEADLINE_S, "the refusal")
-            connecting.cancel()
-            await asyncio.gather(connecting, return_exceptions=True)
-            await client.close()
-        assert heard == []
-
-    asyncio.run(scenario())
-
-
-def test_without_tls_it_connects() -> None:
-    """The same server is good enough where nobody asked for TLS."""
-
-    async def scenario() -> None:
-        heard: list[bytes] = []
-        async with server(heard) as port:
-            client = CalloutClient()
-            await client.connect(f"nats://127.0.0.1:{port}", user="callout", password="hunter2")
-            assert b"hunter2" in heard[0]
-            await client.close()
-
-    asyncio.run(scenario())
-
-
-def test_messages_are_handed_over_as_they_are_read() -> None:
-    """In their order, past nats-py, which gets what else the server says in between."""
-
-    async def scenario(client: CalloutClient, arrived: list[bytes]) -> None:
-        await until(lambda: len(arrived) == 2, DEADLINE_S, "both messages")
-        assert [b"one", b"two"] == arrived
-        assert {"in_msgs": 0} == {"in_msgs": client.stats["in_msgs"]}
-
-    server = Subscribed(b"MSG a 1 3\r\none\r\nPING\r\nMSG a 1 r 3\r\ntwo\r\n")
-    asyncio.run(server.run(scenario))
-    assert b"PONG\r\n" in server.heard
-
-
-def test_after_another_connection_reading_begins_anew() -> None:
-    """Half a message of the last one is not the beginning of the next one's."""
-
-    async def scenario(_: CalloutClient, arrived: list[bytes]) -> None:
-        await until(lambda: len(arrived) == 2, DEADLINE_S, "a message of each connection")
-        assert [b"one", b"two"] == arrived
-
-    stale = b"MSG a 1 3\r\none\r\n-ERR 'Stale Connection'\r\nMSG a 1 3\r\nnot\r\nMSG a 1 100\r\nhalf"
-    asyncio.run(Subscribed(stale, b"MSG a 1 3\r\ntwo\r\n").run(scenario))
-
-
-def test_what_no_server_says_ends_the_connection_and_not_the_client() -> None:
-    """A client that went on would be deaf, or would take the middle of a message for its beginning."""
-
-    async def scenario(_: CalloutClient, arrived: list[bytes]) -> None:
-        await until(lambda: arrived, DEADLINE_S, "a message of the next connection")
-        assert [b"two"] == arrived
-
-    asyncio.run(Subscribed(b"MSG a 1 x\r\n", b"MSG a 1 3\r\ntwo\r\n").run(scenario))
-
-
-def test_who_has_stopped_listening_has_everything_that_was_sent() -> None:
-    """Also what the server sent before it knew."""
-
-    async def scenario(client: CalloutClient, arrived: list[bytes]) -> None:
-        await client.stop_listening()
-        assert [b"last"] == arrived
-
-    asyncio.run(Subscribed().run(scenario))
-
-
-def test_what_is_sent_together_arrives_in_its_order() -> None:
-    """One that is larger than the server takes is left out: the server would break with us for it."""
-
-    async def scenario(client: CalloutClient, _: list[bytes]) -> None:
-        large = bytes(client.max_payload + 1)
-        with pytest.raises(MaxPayloadError):
-            await client.send([(b"x", b"first"), (b"y", large), (b"z", b"second")])
-        await client.flush()
-
-    server = Subscribed()
-    asyncio.run(server.run(scenario))
-    assert b"PUB x 5\r\nfirst\r\nPUB z 6\r\nsecond\r\n" in server.heard
-
-
-def test_nothing_is_kept_without_bound_for_a_server_that_is_away() -> None:
-    """Answers wait for the next connection as long as there is room."""
-
-    async def scenario(client: CalloutClient, _: list[bytes]) -> None:
-        client._status = CalloutClient.RECONNECTING
-        half = bytes(client._max_pending_size // 2)
-        await client.send([(b"x", half)])
-        with pytest.raises(OutboundBufferLimitError):
-            await client.send([(b"x", half)])
-        client._status = CalloutClient.CONNECTED
-
-    asyncio.run(Subscribed().run(scenario))
-
-
-def test_a_client_that_is_closed_sends_nothing() -> None:
-    """It says so: the answers are lost."""
-
-    async def scenario(client: CalloutClient, _: list[bytes]) -> None:
+    async with GreetingServer(say(INFO)) as server:
+        client = CalloutClient(must_encrypt=True)
+        options: dict[str, Any] = {
+            "user": "callout",
+            "password": "hunter2",
+            "tls": ssl.create_default_context(),
+            "error_cb": note,
+        }
+        connecting = asyncio.create_task(client.connect(f"tls://127.0.0.1:{server.port}", **options))
+        await until(lambda: [error for error in errors if "no TLS" in str(error)], DEADLINE_S, "the refusal")
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
         await client.close()
-        with pytest.raises(ConnectionClosedError):
-            await client.send([(b"x", b"y")])
+    assert b"" == server.heard
 
-    asyncio.run(Subscribed().run(scenario))
+
+async def test_without_tls_it_connects() -> None:
+    """The same server is good enough where nobody asked for TLS."""
+    async with GreetingServer(say(INFO)) as server:
+        client = CalloutClient()
+        await client.connect(f"nats://127.0.0.1:{server.port}", user="callout", password="hunter2")
+        assert b"hunter2" in server.heard
+        await client.close()
+
+
+async def test_messages_are_handed_over_as_they_are_read() -> None:
+    """In their order, past nats-py, which gets what else the server says in between."""
+    async with subscribed(b"MSG a 1 3\r\none\r\nPING\r\nMSG a 1 r 3\r\ntwo\r\n") as server:
+        await until(lambda: len(server.arrived) == 2, DEADLINE_S, "both messages")
+        assert [b"one", b"two"] == server.arrived
+        assert 0 == server.client.stats["in_msgs"]
+        await until(lambda: b"PONG\r\n" in server.heard, DEADLINE_S, "the answer to the server's question")
+
+
+async def test_after_another_connection_reading_begins_anew() -> None:
+    """Half a message of the last one is not the beginning of the next one's."""
+    stale = b"MSG a 1 3\r\none\r\n-ERR 'Stale Connection'\r\nMSG a 1 3\r\nnot\r\nMSG a 1 100\r\nhalf"
+    async with subscribed(stale, b"MSG a 1 3\r\ntwo\r\n") as server:
+        await until(lambda: len(server.arrived) == 2, DEADLINE_S, "a message of each connection")
+        assert [b"one", b"two"] == server.arrived
+
+
+async def test_what_no_server_says_ends_the_connection_and_not_the_client() -> None:
+    """A client that went on would be deaf, or would take the middle of a message for its beginning."""
+    async with subscribed(b"MSG a 1 x\r\n", b"MSG a 1 3\r\ntwo\r\n") as server:
+        await until(lambda: server.arrived, DEADLINE_S, "a message of the next connection")
+        assert [b"two"] == server.arrived
+
+
+async def test_who_has_stopped_listening_has_everything_that_was_sent() -> None:
+    """Also what the server sent before it knew."""
+    async with subscribed() as server:
+        await server.client.stop_listening()
+        assert [b"last"] == server.arrived
+
+
+async def test_what_is_sent_together_arrives_in_its_order() -> None:
+    """One that is larger than the server takes is left out: the server would break with us for it."""
+    async with subscribed() as server:
+        large = bytes(server.client.max_payload + 1)
+        with pytest.raises(MaxPayloadError):
+            await server.client.send([(b"x", b"first"), (b"y", large), (b"z", b"second")])
+        await server.client.flush()
+        assert b"PUB x 5\r\nfirst\r\nPUB z 6\r\nsecond\r\n" in server.heard
+
+
+async def test_nothing_is_kept_without_bound_for_a_server_that_is_away() -> None:
+    """Answers wait for the next connection as long as there is room."""
+    async with GreetingServer(say(INFO)) as server:
+        client = CalloutClient()
+        await client.connect(f"nats://127.0.0.1:{server.port}", reconnect_time_wait=0, max_reconnect_attempts=-1)
+    await until(lambda: client.is_reconnecting, DEADLINE_S, "the connection is lost")
+    half = bytes(client._max_pending_size // 2)
+    await client.send([(b"x", half)])
+    with pytest.raises(OutboundBufferLimitError):
+        await client.send([(b"x", half)])
+    await client.close()
+
+
+async def test_a_client_that_is_closed_sends_nothing() -> None:
+    """It says so: the answers are lost."""
+    async with subscribed() as server:
+        await server.client.close()
+        with pytest.raises(ConnectionClosedError):
+            await server.client.send([(b"x", b"y")])
 
 
 @pytest.mark.parametrize(
     ("error", "server", "expected"),
     [
-        (TimeoutError(), "", "the NATS server does not answer; is NATS_URL right?"),
-        (TimeoutError(), "nats:4222", "the NATS server nats:4222 does not answer; is NATS_URL right?"),
+        (TimeoutError(), "", f"the NATS server {SILENT}"),
+        (TimeoutError(), "nats:4222", f"the NATS server nats:4222 {SILENT}"),
         (
             OSError(111, "Connection refused"),
             "nats:4222",
@@ -178,19 +129,15 @@ def test_an_error_says_what_to_look_at(error: Exception, server: str, expected: 
     assert describe(error, server) == expected
 
 
-def test_the_server_that_was_tried_is_known_though_it_cannot_be_reached() -> None:
+async def test_the_server_that_was_tried_is_known_though_it_cannot_be_reached() -> None:
     """Host and port, and nothing that may stand before them."""
-
-    async def scenario() -> None:
-        client = CalloutClient()
-        assert "" == client.tried_address
-        failed: asyncio.Queue[Exception] = asyncio.Queue()
-        with socket.create_server(("127.0.0.1", 0)) as nobody:
-            port = nobody.getsockname()[1]
-        url = f"nats://callout:hunter2@127.0.0.1:{port}"
-        connecting = asyncio.create_task(client.connect(url, max_reconnect_attempts=-1, error_cb=failed.put))
-        assert isinstance(await asyncio.wait_for(failed.get(), DEADLINE_S), OSError)
-        assert f"127.0.0.1:{port}" == client.tried_address
-        connecting.cancel()
-
-    asyncio.run(scenario())
+    client = CalloutClient()
+    assert "" == client.tried_address
+    failed: asyncio.Queue[Exception] = asyncio.Queue()
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    url = f"nats://callout:hunter2@127.0.0.1:{port}"
+    connecting = asyncio.create_task(client.connect(url, max_reconnect_attempts=-1, error_cb=failed.put))
+    assert isinstance(await asyncio.wait_for(failed.get(), DEADLINE_S), OSError)
+    assert f"127.0.0.1:{port}" == client.tried_address
+    connecting.cancel()

@@ -1,6 +1,5 @@
 """workers.dumps: a process that crashes leaves nothing of its memory behind."""
 
-import ctypes
 import os
 import resource
 import signal
@@ -10,12 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from workers.dumps import CORE_BYTES, forbid_dumps
+from workers.dumps import CORE_BYTES
 
 GET_DUMPABLE, SET_DUMPABLE = 3, 4  # of linux/prctl.h
 ALLOW = "import os, resource as r; most = r.getrlimit(r.RLIMIT_CORE)[1]; r.setrlimit(r.RLIMIT_CORE, (most, most)); "
 FORBID = "from workers.dumps import forbid_dumps; forbid_dumps(); "
 SOMEBODY = 1002
+LIMITED = f"""
+import ctypes, os, resource, sys
+from workers.dumps import forbid_dumps
+
+prctl = ctypes.CDLL(None).prctl
+resource.setrlimit(resource.RLIMIT_CORE, (int(sys.argv[1]), int(sys.argv[1])))
+os.setuid({SOMEBODY})
+prctl({SET_DUMPABLE}, 1, 0, 0, 0)  # which a change of users has taken away
+forbid_dumps()
+print(resource.getrlimit(resource.RLIMIT_CORE), prctl({GET_DUMPABLE}, 0, 0, 0, 0))
+"""
 
 
 def crash(folder: Path, code: str) -> bool:
@@ -37,7 +47,6 @@ def test_a_crash_leaves_no_file(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child only asks and leaves
 @pytest.mark.skipif(os.geteuid() != 0, reason="root may set limits, and become somebody who may not")
 @pytest.mark.parametrize(
     ("most", "limit", "dumpable"),
@@ -45,14 +54,6 @@ def test_a_crash_leaves_no_file(tmp_path: Path) -> None:
 )
 def test_a_limit_that_may_not_be_raised_does_not_matter(most: int, limit: int, dumpable: int) -> None:
     """A pipe asks for no limit but that of one byte: the process is marked then as one that is not dumped."""
-    child = os.fork()
-    if child == 0:
-        prctl = ctypes.CDLL(None).prctl
-        resource.setrlimit(resource.RLIMIT_CORE, (most, most))
-        os.setuid(SOMEBODY)
-        prctl(SET_DUMPABLE, 1, 0, 0, 0)  # which a change of users has taken away
-        forbid_dumps()
-        seen = resource.getrlimit(resource.RLIMIT_CORE), prctl(GET_DUMPABLE, 0, 0, 0, 0)
-        os._exit(0 if seen == ((limit, limit), dumpable) else 1)
-    _, status = os.waitpid(child, 0)
-    assert 0 == os.waitstatus_to_exitcode(status)
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(most)], capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert f"{(limit, limit)} {dumpable}\n" == done.stdout

@@ -123,7 +123,12 @@ def test_in_server_mode_the_account_is_the_audience() -> None:
         "sub": USER,
         "aud": "APP",
         "exp": NOW + 600,
-        "nats": {**members(PERMISSIONS), "type": "user", "version": 2},
+        "nats": {
+            **members(PERMISSIONS),
+            "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS"],
+            "type": "user",
+            "version": 2,
+        },
     }
     assert expected == issue(signer())
 
@@ -160,7 +165,7 @@ def test_no_text_breaks_out_of_a_user_jwt(account: str, name: str | None, pub: l
     assert (account, name) == (placed, claims.get("name"))
     expected = {"jti", "iat", "iss", "sub", "exp", "nats"} | ({"aud"} if mode is Mode.SERVER else set())
     assert expected | (set() if name is None else {"name"}) == set(claims)
-    expected_nats = {"pub", "sub", "resp", "type", "version"}
+    expected_nats = {"pub", "sub", "resp", "allowed_connection_types", "type", "version"}
     assert expected_nats | (set() if mode is Mode.SERVER else {"issuer_account"}) == set(claims["nats"])
 
 

@@ -39,7 +39,7 @@ values.schema.json refuses what is malformed by itself; here is what it cannot s
 {{- if and $nats.token (has "NATS_TOKEN" $given) }}
 {{- $problems = append $problems "nats.token: would be ignored, since extraEnv or secretEnv has NATS_TOKEN; keep one of them" }}
 {{- end }}
-{{- if and (contains "@" (include "nats-k8s-oidc-callout.address" .)) (or $hasCredentials $hasToken) }}
+{{- if and (contains "@" (include "nats-k8s-oidc-callout.shown" (list . "NATS_URL" $nats.url))) (or $hasCredentials $hasToken) }}
 {{- $problems = append $problems "nats.url: names a user, or NATS_URL does, and nats.token or nats.userCredentials is set, too, which would win; keep one of them" }}
 {{- end }}
 {{- if eq $nats.mode "operator" }}
@@ -109,21 +109,23 @@ values.schema.json refuses what is malformed by itself; here is what it cannot s
 
 {{- define "nats-k8s-oidc-callout.checkRest" -}}
 {{- $problems := list }}
-{{- $audiences := regexSplit "\\s*,\\s*" (default "nats" .Values.jwt.audience | trim) -1 }}
-{{- $issuers := regexSplit "\\s*,\\s*" (.Values.jwt.issuer | trim) -1 }}
+{{- $audience := include "nats-k8s-oidc-callout.shown" (list . "JWT_AUDIENCE" (default "nats" .Values.jwt.audience)) }}
+{{- $issuer := include "nats-k8s-oidc-callout.shown" (list . "JWT_ISSUER" .Values.jwt.issuer) }}
+{{- $audiences := regexSplit "\\s*,\\s*" (trim $audience) -1 }}
+{{- $issuers := regexSplit "\\s*,\\s*" (trim $issuer) -1 }}
 {{- range $audiences }}
 {{- if and . (or (has . $issuers) (regexMatch "^(https://)?kubernetes\\.default(\\.svc(\\.[^/:]+)?)?(:[0-9]+)?/?$" .)) }}
 {{- $problems = append $problems (printf "jwt.audience: %s names the API server, so the token that every pod has by default would log in to NATS; give a name that is for NATS alone, such as nats" .) }}
 {{- end }}
 {{- end }}
-{{- if has .Values.apiToken.audience $audiences }}
+{{- if and .Values.apiToken.audience (has .Values.apiToken.audience $audiences) }}
 {{- $problems = append $problems "apiToken.audience: is an audience of clients' tokens (jwt.audience), so the service's own token would log in to NATS; give the API server's, or leave it empty" }}
 {{- end }}
 {{- if or .Values.securityContext.privileged .Values.securityContext.allowPrivilegeEscalation (eq (toString .Values.podSecurityContext.runAsUser) "0") }}
 {{- $problems = append $problems "securityContext: gives the process that holds the signing keys more rights than it needs; remove privileged, allowPrivilegeEscalation and runAsUser 0" }}
 {{- end }}
-{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
-{{- $problems = append $problems "serviceAccount.name: is not set, so the rights would go to the account default, which other pods of the namespace have, too; give the name of an account that is there for this service, or set serviceAccount.create to true" }}
+{{- if or (eq .Values.serviceAccount.name "default") (not (or .Values.serviceAccount.create .Values.serviceAccount.name)) }}
+{{- $problems = append $problems "serviceAccount.name: is default, or not set, so the rights would go to the account default, which other pods of the namespace have, too; give the name of an account that is there for this service, or set serviceAccount.create to true" }}
 {{- end }}
 {{- $limits := default dict .Values.resources.limits }}
 {{- with $limits.memory }}

@@ -7,13 +7,19 @@
 {{- $names | toJson }}
 {{- end }}
 
-{{/* The servers' address as far as the values show it: not where extraEnv takes it from a Secret. */}}
-{{- define "nats-k8s-oidc-callout.address" -}}
-{{- $address := default .Values.nats.url .Values.secretEnv.NATS_URL }}
+{{/*
+A setting as far as the values show it: not where extraEnv takes it from a Secret. Of a list: the context, the name of the
+variable, and what the chart's own value is.
+*/}}
+{{- define "nats-k8s-oidc-callout.shown" -}}
+{{- $name := index . 1 }}
+{{- with index . 0 }}
+{{- $shown := default (index $ 2) (get .Values.secretEnv $name) }}
 {{- range .Values.extraEnv }}
-{{- if eq .name "NATS_URL" }}{{ $address = default "" .value }}{{ end }}
+{{- if eq .name $name }}{{ $shown = default "" .value }}{{ end }}
 {{- end }}
-{{- $address }}
+{{- $shown }}
+{{- end }}
 {{- end }}
 
 {{/* A duration as the service takes it. A whole number is one of seconds; Helm has it as a floating one. */}}

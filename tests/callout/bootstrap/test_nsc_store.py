@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,23 @@ from callout.bootstrap.nsc_store import read_store
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from tests.callout.bootstrap.nsc_like import write_store
 from tests.callout.bootstrap.sample import deploy
+from tests.pages import ROOT
 from workers.jose import encode_segment
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from callout.bootstrap.nsc_store import read_store
+from callout.errors import CommandError
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(54321)
+try:
+    print(read_store(Path(sys.argv[1]), None).name)
+except CommandError as error:
+    print(error)
+"""
 
 
 def test_operator_accounts_and_users_are_read(tmp_path: Path) -> None:
@@ -124,14 +143,26 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert "pipe.jwt cannot be read: not a regular file" in refusal(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", ["", "nats", "nats/accounts", "nats/accounts/SYS/SYS.jwt"])
-def test_what_may_not_be_read_is_named(tmp_path: Path, name: str) -> None:
-    """With the system's own reason."""
-    write_store(tmp_path / "stores", deploy())
-    place = tmp_path / "stores" / name
-    place.chmod(0)
-    try:
-        assert "cannot be read: permission denied" in refusal(tmp_path / "stores")
-    finally:
-        place.chmod(0o700)
+def test_what_may_not_be_read_is_named(name: str) -> None:
+    """With the system's own reason; where all may be read, so may the store."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others from above
+        stores = Path(folder) / "stores"
+        write_store(stores, deploy())
+        for path in (Path(folder), stores, *stores.rglob("*")):
+            path.chmod(0o755)
+        assert "nats\n" == read_as_nobody(stores)
+        (stores / name).chmod(0)
+        told = read_as_nobody(stores)
+        (stores / name).chmod(0o700)
+    assert told.startswith(f"--from-nsc: {stores / name}")  # or the first that was wanted of what is in it
+    assert told.endswith(" cannot be read: permission denied\n")
+
+
+def read_as_nobody(stores: Path) -> str:
+    """What comes of reading a store as a user whom permissions bind: the operator's name, or a complaint."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(stores)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout

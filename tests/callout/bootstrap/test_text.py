@@ -62,7 +62,7 @@ def test_the_steps_of_a_rotation_are_in_order(resolver: Resolver, name: str) -> 
     """Servers first, then who signs, then the old key's end."""
     both = rotate(deploy(resolver=resolver).record, name, FRESH, NOW)
     text = "\n".join(say_rotated(both, name, FOLDER, []))
-    way = "$SYS.REQ.CLAIMS.UPDATE" if resolver is Resolver.FULL else "--signal reload"
+    way = "$SYS.REQ.CLAIMS.UPDATE" if resolver is Resolver.FULL else "--signal reload=PID"
     steps = [text.index(part) for part in ("1. ", way, "2. ", "3. ", f"--retire {name}")]
     assert sorted(steps) == steps
     assert (name == "SYS") == ("sign those users again" in text)
@@ -89,7 +89,7 @@ def test_retiring_ends_with_the_servers() -> None:
     done, old = retire(both, "AUTH_ACCOUNT", NOW)
     text = "\n".join(say_retired(done, "AUTH_ACCOUNT", old, FOLDER, ["nats.conf"]))
     assert old.public in text
-    parts = ("until every nats-server", "mv /srv/nats/nats.conf.new /srv/nats/nats.conf", "--signal reload")
+    parts = ("until every nats-server", "mv /srv/nats/nats.conf.new /srv/nats/nats.conf", "--signal reload=PID")
     steps = [text.index(part) for part in parts]
     assert sorted(steps) == steps
 

@@ -14,12 +14,14 @@ ACCOUNT = NatsKey.generate("account")
 
 # What is needed at the least, in a pod; a row of a test states only what differs.
 POD = {
+    "NATS_URL": "nats://callout:password@nats:4222",
     "NATS_ACCOUNT": "APP",
     "NATS_SIGNING_KEY_FILE": "/etc/nats/signing.key",
     "KUBERNETES_SERVICE_HOST": "10.0.0.1",
 }
 OPERATOR = POD | {
     "NATS_MODE": "operator",
+    "NATS_URL": "nats://nats:4222",
     "NATS_ACCOUNT": ACCOUNT.public,
     "NATS_ACCOUNT_SIGNING_KEY_FILE": "/etc/nats/account.key",
     "NATS_USER_CREDS_FILE": "/etc/nats/user.creds",

@@ -26,7 +26,7 @@ from workers.user_jwt import Mode
             {"NATS_USER_CREDS_FILE": ""},
             (
                 "NATS_USER_CREDS_FILE: is required in operator mode, but not set; give the path of a file as 'nsc "
-                "generate creds' writes it"
+                "generate creds' or 'callout bootstrap' writes it"
             ),
         ),
         (
@@ -119,6 +119,11 @@ def test_names_that_are_known_are_not_warned_of() -> None:
             {"SA_ANNOTATION_PREFIX": "nats.io"},
             "SA_ANNOTATION_PREFIX: has no slash, so annotations are called nats.ioallowed",
         ),
+        (
+            {"NATS_URL": "nats://nats:4222"},
+            "NATS_URL: names no user, so the servers would ask the service about itself; put its name",
+        ),
+        ({"NATS_URL": ""}, "NATS_URL: names no user"),
         ({"KUBERNETES_SERVICE_HOST": ""}, "K8S_IN_CLUSTER: is true, but KUBERNETES_SERVICE_HOST is not set"),
         ({"NATS_WORKRES": "4"}, "NATS_WORKRES: is no setting of this service; was NATS_WORKERS meant?"),
         ({"NATS_ZZZZZZZZZ": "4"}, "NATS_ZZZZZZZZZ: is no setting of this service; 'callout config --help' lists"),
@@ -130,6 +135,21 @@ def test_what_is_probably_not_meant_is_warned_of(changes: dict[str, str], warnin
     _, warnings = load(POD | changes)
     assert len(warnings) == 1
     assert warnings[0].startswith(warning)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"NATS_TOKEN": "t"},
+        {"NATS_USER_CREDS_FILE": "/etc/nats/user.creds"},
+        {"NATS_TLS_CERT_FILE": "/tls/tls.crt", "NATS_TLS_KEY_FILE": "/tls/tls.key"},
+        {"NATS_URL": "nats://token@nats"},
+    ],
+)
+def test_who_the_service_is_can_be_said_in_several_ways(changes: dict[str, str]) -> None:
+    """In server mode, where none of them is required; in operator mode there is one."""
+    assert read(POD | {"NATS_URL": "nats://nats:4222"} | changes)
+    assert read(OPERATOR)
 
 
 def test_the_variables_of_services_are_not_warned_of() -> None:

@@ -26,6 +26,7 @@ ACCOUNT = NatsKey.generate("account")
 USER = NatsKey.generate("user")
 CURVE = CurveKey.generate()
 CREDS = creds(user_jwt(USER.public, ACCOUNT), USER.seed)
+WRITERS = "'nsc generate creds' or 'callout bootstrap'"
 
 
 def write(tmp_path: Path, content: str | bytes) -> Path:
@@ -200,10 +201,10 @@ def test_the_end_of_a_user_is_told(tmp_path: Path, members: dict[str, int], expi
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (USER.seed, "has no block '-----BEGIN NATS USER JWT-----'; 'nsc generate creds' writes such a file"),
+        (USER.seed, f"has no block '-----BEGIN NATS USER JWT-----'; {WRITERS} writes such a file"),
         (
             CREDS.split("\n\n", maxsplit=1)[0],
-            "has no block '-----BEGIN USER NKEY SEED-----'; 'nsc generate creds' writes such a file",
+            f"has no block '-----BEGIN USER NKEY SEED-----'; {WRITERS} writes such a file",
         ),
         (
             creds(user_jwt(USER.public, ACCOUNT), ACCOUNT.seed),

@@ -93,7 +93,7 @@ def test_right_files_pass(valid: Settings, tmp_path: Path) -> None:
         (
             "nats_user_creds_file",
             USER.seed,
-            "has no block '-----BEGIN NATS USER JWT-----'; 'nsc generate creds' writes",
+            "has no block '-----BEGIN NATS USER JWT-----'; 'nsc generate creds' or 'callout bootstrap' writes",
         ),
         ("nats_tls_ca_file", "hello", "holds no certificate in PEM form"),
         ("nats_tls_ca_file", "", "holds no certificate in PEM form"),
@@ -120,11 +120,11 @@ def test_a_file_with_something_else_is_refused(
     ],
 )
 def test_a_file_that_is_not_there_is_refused(valid: Settings, tmp_path: Path, field: str) -> None:
-    """Each of them, by its variable's name."""
+    """Each of them, by its variable's name, and with what to give instead."""
     path = tmp_path / "nowhere"
-    assert [f"{field.upper()}: {path} cannot be read: no such file or directory"] == refuse(
-        msgspec.structs.replace(valid, **{field: path})
-    )
+    (line,) = refuse(msgspec.structs.replace(valid, **{field: path}))
+    assert line.startswith(f"{field.upper()}: {path} cannot be read: no such file or directory; give ")
+    assert line.endswith("this user may read")
 
 
 @pytest.mark.parametrize("field", ["nats_user_creds_file", "nats_signing_key_file", "nats_xkey_file"])
@@ -135,9 +135,8 @@ def test_a_folder_or_a_pipe_is_no_file(
     """A pipe would hold its reader up for ever."""
     path = tmp_path / "odd"
     make(path)
-    assert [f"{field.upper()}: {path} cannot be read: not a regular file"] == refuse(
-        msgspec.structs.replace(valid, **{field: path})
-    )
+    (line,) = refuse(msgspec.structs.replace(valid, **{field: path}))
+    assert line.startswith(f"{field.upper()}: {path} cannot be read: not a regular file; give the path of a file ")
 
 
 def test_a_certificate_needs_its_own_key(valid: Settings, tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ def test_every_name_is_documented(page: str) -> None:
         assert name in page
 
 
+WITHOUT_SECRETS = {"NATS_URL": "nats://nats:4222", "NATS_USER_CREDS_FILE": "/etc/nats/user.creds"}
+
+
 def test_the_markdown_table_has_as_many_cells_in_each_row() -> None:
     """A stray bar would break the README's table."""
     rows = markdown_table().splitlines()
@@ -22,7 +25,12 @@ def test_the_markdown_table_has_as_many_cells_in_each_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "environ", [POD, OPERATOR, YAML | {"PORT": "0", "NATS_RESPONSE_MAX": "-1", "DRAIN_TIMEOUT": "1.5s"}]
+    "environ",
+    [
+        POD | WITHOUT_SECRETS,
+        OPERATOR,
+        YAML | WITHOUT_SECRETS | {"PORT": "0", "NATS_RESPONSE_MAX": "-1", "DRAIN_TIMEOUT": "1.5s"},
+    ],
 )
 def test_what_is_shown_can_be_set(environ: dict[str, str]) -> None:
     """The settings in force, set as they are shown, are the same settings."""

@@ -11,10 +11,10 @@ from tests.callout.config.samples import ACCOUNT, OPERATOR, POD, YAML, read
 from workers.user_jwt import Mode
 
 
-def test_a_pod_needs_two_settings() -> None:
+def test_a_pod_needs_three_settings() -> None:
     """Everything else has a default."""
     assert Settings(
-        nats_url=Secret("nats://nats:4222"),
+        nats_url=Secret(POD["NATS_URL"]),
         nats_user_creds_file=None,
         nats_token=None,
         nats_mode=Mode.SERVER,
@@ -125,7 +125,7 @@ def test_the_number_of_workers_is_bounded_by_itself() -> None:
 
 def test_an_empty_value_is_as_good_as_none() -> None:
     """As in the Go service; and white space around a value does not count."""
-    environ = {setting.name: "" for setting in TABLE} | POD | {"PORT": "  ", "NATS_TOKEN": " s3cr3t\n"}
+    environ = {setting.name: "" for setting in TABLE} | POD | {"NATS_URL": "", "PORT": "  ", "NATS_TOKEN": " s3cr3t\n"}
     loaded = read(environ)
     assert loaded.port == 8080
     assert Secret("s3cr3t") == loaded.nats_token
@@ -183,7 +183,7 @@ def test_all_of_the_go_services_settings_are_taken() -> None:
 
 def test_the_new_name_wins_over_the_old_one() -> None:
     """Both at once happens in the middle of a migration."""
-    loaded, warnings = load(POD | {"NATS_CREDS_FILE": "/old", "NATS_USER_CREDS_FILE": "/new"})
+    loaded, warnings = load(POD | {"NATS_URL": "", "NATS_CREDS_FILE": "/old", "NATS_USER_CREDS_FILE": "/new"})
     assert Path("/new") == loaded.nats_user_creds_file
     assert warnings == ["NATS_CREDS_FILE: is the old name of NATS_USER_CREDS_FILE; both are set, and it is ignored"]
 

@@ -51,5 +51,5 @@ def test_what_is_no_ceiling_is_one_line(tmp_path: Path, content: bytes, reason: 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     """As is any other that cannot be read."""
-    with pytest.raises(ValueError, match=r"^NATS_CEILING_FILE: .* cannot be read: no such file or directory$"):
+    with pytest.raises(ValueError, match=r"^NATS_CEILING_FILE: .* cannot be read: no such file or directory; give "):
         read_ceiling(tmp_path / "none")

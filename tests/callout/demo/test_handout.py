@@ -62,7 +62,14 @@ def test_the_example_is_explained(tmp_path: Path, tokens: Tokens) -> None:
 
 def test_the_doctor_is_a_client_with_a_token_that_is_there(tmp_path: Path, tokens: Tokens) -> None:
     """So it works at once, on a deployment in which nothing is wrong."""
-    command = hand_out(tmp_path, URL, tokens, {}, "billing/legacy-import")[3]
+    evidence = ["--metrics-url", "http://127.0.0.1:8080/metrics", "--accounts", "a folder/nats.conf"]
+    command = hand_out(tmp_path, URL, tokens, {}, "billing/legacy-import", evidence)[3]
     words = shlex.split(command.splitlines()[1].removesuffix(")"))
-    assert ["doctor", "--live", "--token", str(tmp_path / "checkout.token")] == words[1:]
-    assert Path(words[-1]).is_file()
+    assert ["doctor", "--live", "--token", str(tmp_path / "checkout.token"), *evidence] == words[1:]
+    assert Path(words[4]).is_file()
+
+
+def test_no_command_prints_a_password(tmp_path: Path, tokens: Tokens) -> None:
+    """That of the service's user stands in nats.conf and in the settings."""
+    *_, read = hand_out(tmp_path, URL, tokens, {}, "orders/checkout")
+    assert ["tail", str(tmp_path / "service.log"), str(tmp_path / "nats.log")] == shlex.split(read)

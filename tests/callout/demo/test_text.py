@@ -112,7 +112,14 @@ def test_commands_keep_their_lines() -> None:
             {"event": "subject dropped from permissions", "side": "sub", "subject": "$SYS.>", "reason": "system_space"},
             f"orders/checkout: subscribe $SYS.> dropped: system_space. {DropReason.SYSTEM_SPACE.meaning}",
         ),
-        ({"event": "unknown annotation", "annotation": "a"}, "orders/checkout: annotation a means nothing here"),
+        (
+            {"event": "unknown annotation", "annotation": "a", "remedy": "was b meant?"},
+            "orders/checkout: annotation a means nothing here; was b meant?",
+        ),
+        (
+            {"event": "subject granted as one", "subject": "a;b", "remedy": "it holds a ';'"},
+            "orders/checkout: a;b is granted as one subject; it holds a ';'",
+        ),
         ({"event": "worker ended", "level": "warning", "exit_code": 1}, "worker ended: exit_code 1"),
         ({"event": "a file is broken", "level": "error", "problem": "line 1"}, "a file is broken: line 1"),
         ({"event": "not ready", "level": "warning"}, "not ready"),

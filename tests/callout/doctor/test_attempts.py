@@ -162,3 +162,18 @@ def test_not_all_who_listen_are_named() -> None:
     finding = judge_listeners([Listener("", "N", number) for number in range(50)], "AUTH")
     assert finding.what.startswith("50 more hear requests")
     assert MAX_NAMED == len(finding.details)
+
+
+def test_metrics_that_were_named_and_cannot_be_read_are_told_of() -> None:
+    """They count as not known, and not as not given: the address is what has to be mended."""
+    tried = Attempt(let_in=False, seconds=0.01, asked=(OURS,), uncounted="http://pod:8080/ is no page of metrics")
+    *_, junk = judge_junk(tried, Mode.SERVER)
+    assert Severity.UNKNOWN == junk.severity
+    assert "--metrics-url http://pod:8080/ is no page of metrics" in junk.what
+
+
+def test_an_answer_that_is_signed_rightly_and_refused_names_the_account() -> None:
+    """The server knows no account of that name; what else it could be was looked at."""
+    finding = judge_login(attempt(0.1, let_in=False, counted={"allowed": 1}), "APPP", "", GOOD, signed_rightly=True)
+    assert finding.what.endswith("the server refuses the answer: most likely it has no account APPP")
+    assert finding.mend.startswith("export NATS_ACCOUNT=<name of an account in nats.conf>")

@@ -35,6 +35,21 @@ def test_the_worst_clock_counts() -> None:
     assert "another" in finding.what
 
 
+@pytest.mark.parametrize(
+    ("nats", "words"),
+    [
+        ([], "the API server"),
+        (["nats-server"], "the API server and nats-server"),
+        (["nats-server N1", "nats-server", "nats-server"], "the API server and nats-server N1"),
+        (["nats-server N1", "nats-server N2"], "the API server, nats-server N1 and nats-server N2"),
+    ],
+)
+def test_each_clock_that_agrees_is_named_once(nats: list[str], words: str) -> None:
+    """Requests come from a server that others may have named already."""
+    readings = [Reading("the API server", 0), *(Reading(whose, 0, is_nats=True) for whose in nats)]
+    assert f"our clock agrees with {words}" == check_clocks(readings).what
+
+
 def test_nobody_told_the_time() -> None:
     """Then nothing is claimed."""
     assert Severity.UNKNOWN == check_clocks([]).severity

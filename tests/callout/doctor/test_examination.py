@@ -30,7 +30,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "jwks.json").write_text(json.dumps(SIGNER.jwks()))
     (tmp_path / "accounts.yaml").write_text(MANIFEST)
     return {
-        "NATS_URL": "nats://127.0.0.1:1",
+        "NATS_URL": "nats://callout:password@127.0.0.1:1",
         "NATS_ACCOUNT": "APP",
         "NATS_SIGNING_KEY_FILE": str(tmp_path / "signing.nk"),
         "JWKS_PATH": str(tmp_path / "jwks.json"),
@@ -105,6 +105,7 @@ def test_without_a_server_all_else_is_asked(environ: dict[str, str]) -> None:
         Check.XKEY: Severity.UNKNOWN,
         Check.KEY_SET: Severity.OK,
         Check.ISSUER: Severity.UNKNOWN,
+        Check.AUDIENCE: Severity.OK,
         Check.TOKEN: Severity.OK,
         Check.CLUSTER_RIGHTS: Severity.OK,
         Check.CLOCKS: Severity.UNKNOWN,
@@ -116,7 +117,7 @@ def test_without_a_server_all_else_is_asked(environ: dict[str, str]) -> None:
 def test_a_cluster_as_it_should_be(environ: dict[str, str], api: FakeKubeApi, tmp_path: Path) -> None:
     """Key set, issuer, rights, the token's owner and the clock, all by the API server."""
     found = severities(find(with_api(environ, api, tmp_path), token=make_token("u-1")))
-    checks = (Check.KEY_SET, Check.ISSUER, Check.TOKEN, Check.CLUSTER_RIGHTS, Check.CLOCKS)
+    checks = (Check.KEY_SET, Check.ISSUER, Check.AUDIENCE, Check.TOKEN, Check.CLUSTER_RIGHTS, Check.CLOCKS)
     assert {Severity.OK} == {found[check] for check in checks}
 
 

@@ -119,13 +119,16 @@ def test_a_token_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("--accounts", "missing"), "--accounts: missing cannot be read: no such file or directory"),
+        (("--accounts", "missing"), "--accounts: missing cannot be read: no such file or directory; give a file with"),
         (("--accounts", "x" * 300), f"--accounts: {'x' * 300} cannot be read: file name too long"),
         (("--accounts", "token"), "--accounts: token holds no JWT of an account; 'nsc describe account NAME --raw'"),
         (("--accounts", "empty"), "--accounts: empty holds no JWT of an account"),
         (("--sys-creds", "missing"), "--sys-creds: missing cannot be read: no such file or directory; give a .creds"),
         (("--sys-creds", "token"), "--sys-creds: token has no block"),
-        (("--sentinel", "missing"), "--sentinel: missing cannot be read: no such file or directory"),
+        (
+            ("--sentinel", "missing"),
+            "--sentinel: missing cannot be read: no such file or directory; give the sentinel's",
+        ),
         (("--sentinel", "token"), "--sentinel: token: it holds no JWT; give the sentinel's .creds or JWT"),
         (("--sentinel", "account.jwt"), "--sentinel: account.jwt: this is the JWT of another thing than a NATS user"),
         (("--token", "missing"), "--token: 'missing' cannot be read: no such file or directory; give a file with a"),

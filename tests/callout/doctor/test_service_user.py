@@ -100,11 +100,10 @@ def test_a_quick_refusal_has_several_causes() -> None:
 
 
 def test_refused_credentials_are_made_anew() -> None:
-    """Before anybody is added to auth_users."""
+    """Before anybody is added to auth_users; whoever has no nsc has had them made by `callout bootstrap`."""
     (finding,) = judge_refusal(refuse(), Mode.OPERATOR, USER, NOW)
-    assert finding.mend.startswith(
-        "nsc generate creds --name callout  # into NATS_USER_CREDS_FILE; or, if it is right: nsc edit"
-    )
+    assert finding.mend.startswith("nsc generate creds --name callout  # into NATS_USER_CREDS_FILE, or without nsc the")
+    assert "callout bootstrap FOLDER has made; or, if it is right: nsc edit" in finding.mend
     assert "nsc edit authcallout --account <account A-callout> --auth-user U-1 && nsc push -A" in finding.mend
 
 

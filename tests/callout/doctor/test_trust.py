@@ -48,16 +48,24 @@ def judge(token: str, rules: TokenRules = RULES) -> Finding:
 def trust(keyset: KeySet = KEYSET, **cluster: Any) -> dict[Check, Finding]:
     """What is found of a key set beside what the API server says."""
     said = {"issuer": NAME, "keys": frozenset({"ours"})} | cluster
-    return {finding.check: finding for finding in check_trust(keyset, (NAME,), Cluster(**said))}
+    return {finding.check: finding for finding in check_trust(keyset, (NAME,), (AUDIENCE,), Cluster(**said))}
 
 
 def test_key_set_and_issuer_fit() -> None:
     """One finding each."""
     found = trust()
-    assert {Check.KEY_SET: Severity.OK, Check.ISSUER: Severity.OK} == {
+    assert dict.fromkeys((Check.KEY_SET, Check.ISSUER, Check.AUDIENCE), Severity.OK) == {
         check: finding.severity for check, finding in found.items()
     }
     assert "1 key can be used" == found[Check.KEY_SET].what
+
+
+def test_an_audience_of_the_api_servers_is_wrong() -> None:
+    """Beside one that is right, too: a token needs but one of them."""
+    _, _, finding = check_trust(KEYSET, (NAME,), (AUDIENCE, NAME), Cluster(NAME, frozenset({"ours"})))
+    assert (Check.AUDIENCE, Severity.WRONG) == (finding.check, finding.severity)
+    assert f"{NAME} is for the API server, so the token that each pod has by default logs in to NATS" == finding.what
+    assert finding.mend.startswith("export JWT_AUDIENCE=nats  #")
 
 
 def test_keys_that_cannot_be_used_are_worth_a_notice() -> None:

@@ -1,6 +1,7 @@
 """Pages that are read over HTTP: the service's metrics, and the time."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -84,23 +85,39 @@ def test_nothing_secret_is_sent(site: Site) -> None:
         (200, json.dumps({}).encode()),
     ],
 )
-def test_a_page_that_tells_nothing_is_no_evidence(site: Site, status: int, body: bytes) -> None:
-    """And no error; one of several is enough, for what the others count would be half the truth."""
-    good = web.count_requests([site.url])
+def test_a_page_that_tells_nothing_is_told_of(site: Site, status: int, body: bytes) -> None:
+    """Whoever has named it counts on it."""
+    assert web.count_requests([site.url])
     site.status, site.body = status, body
-    assert good is not None
-    assert web.count_requests([site.url]) is None
+    with pytest.raises(web.PageError) as caught:
+        web.count_requests([site.url])
+    assert str(caught.value).startswith(site.url)
 
 
-def test_nobody_there_is_no_evidence(site: Site) -> None:
-    """Not even where another replica answers."""
-    assert web.count_requests([site.url, "http://127.0.0.1:1/metrics"]) is None
+def test_another_page_is_told_of_with_the_right_path(site: Site) -> None:
+    """The service has several, and the address is easily taken from one of them."""
+    site.status, site.body = 404, b"not found"
+    line = f"{site.url} is no page of this service's metrics (status 404); its path is /metrics"
+    with pytest.raises(web.PageError, match=f"^{re.escape(line)}$"):
+        web.count_requests([site.url])
+    site.status, site.body = 200, b"ok"
+    line = f"{site.url} is no page of this service's metrics; its path is /metrics"
+    with pytest.raises(web.PageError, match=f"^{re.escape(line)}$"):
+        web.count_requests([site.url])
+
+
+def test_nobody_there_is_told_of(site: Site) -> None:
+    """Even where another replica answers: what one counts would be half the truth."""
+    line = r"^http://127\.0\.0\.1:1/metrics cannot be read: no connection to 127\.0\.0\.1 \(connection refused\)"
+    with pytest.raises(web.PageError, match=line):
+        web.count_requests([site.url, "http://127.0.0.1:1/metrics"])
 
 
 def test_redirects_are_not_followed(site: Site) -> None:
     """The page is the one that was named."""
     site.status, site.headers = 302, {"Location": site.url}
-    assert web.count_requests([site.url]) is None
+    with pytest.raises(web.PageError):
+        web.count_requests([site.url])
     assert 1 == len(site.asked)
 
 

@@ -189,7 +189,8 @@ def test_json_is_written(run: Run, write_token: Callable[..., Path], what: str) 
     code, out, _ = run(what, "orders/checkout" if what == "--serviceaccount" else write_token(), "--json")
     explanation = json.loads(out)
     assert (0, True, "APP") == (code, explanation["allowed"], explanation["permissions"]["account"])
-    assert {"subject": "orders.>", "source": "namespace default", "reach": ""} in explanation["permissions"]["publish"]
+    own = {"subject": "orders.>", "source": "namespace default", "reach": "", "doubt": ""}
+    assert own in explanation["permissions"]["publish"]
 
 
 def test_the_cluster_is_asked(run: Run, api: FakeKubeApi, tmp_path: Path, write_token: Callable[..., Path]) -> None:
@@ -249,6 +250,17 @@ def test_problems_with_files_are_noted(run: Run, tmp_path: Path) -> None:
     assert "  broken.yaml: document 1 (line 1): broken YAML" in out
 
 
+def test_a_broken_file_may_hold_who_is_not_found(run: Run, tmp_path: Path) -> None:
+    """A running service still has its earlier content, and that comes before the verdict."""
+    (tmp_path / "accounts" / "broken.yaml").write_text("a: b: c")
+    code, out, _ = run("--serviceaccount", "orders/billing")
+    first, rest = out.split("\n\n", maxsplit=1)
+    assert 1 == code
+    assert first.startswith("broken.yaml: document 1 (line 1): broken YAML")
+    assert " ".join(first.split()).endswith("A running service goes on with the last content that it could read.")
+    assert rest.startswith("orders/billing would be refused.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -273,6 +285,15 @@ def test_a_token_on_the_command_line_is_not_repeated(run: Run, write_token: Call
     code, out, err = run("--token", token)
     assert 2 == code
     assert token[:20] not in out + err
+
+
+def test_a_line_end_after_the_token_is_told_of(run: Run, write_token: Callable[..., Path]) -> None:
+    """It is left out here and by most shells, and a client that reads the file as it is sends it."""
+    file = write_token()
+    assert "The file ends in a line end" in run("--token", file)[1]
+    file.write_text(file.read_text().strip())
+    code, out, _ = run("--token", file)
+    assert (0, False) == (code, "line end" in out)
 
 
 def test_standard_input_is_read(environ: dict[str, str], write_token: Callable[..., Path]) -> None:

@@ -77,6 +77,7 @@ def test_each_dropped_entry_is_told_with_reason_and_remedy() -> None:
         dropped.why,
     )
     assert ("nats.io/allowed-sub-subject",) == permissions.unknown_annotations
+    assert ("was nats.io/allowed-sub-subjects meant?",) == permissions.annotation_remedies
 
 
 @settings(max_examples=100, deadline=None)
@@ -179,4 +180,5 @@ def test_an_explanation_is_json() -> None:
     explanation = explain_token("x", IDENTITY, account(), TRUST, SITUATION)
     decoded = msgspec.json.decode(msgspec.json.encode(explanation))
     assert set(Explanation.__struct_fields__) == decoded.keys()
-    assert {"subject": "orders.>", "source": "namespace default", "reach": ""} == decoded["permissions"]["publish"][0]
+    first = {"subject": "orders.>", "source": "namespace default", "reach": "", "doubt": ""}
+    assert first == decoded["permissions"]["publish"][0]

@@ -91,13 +91,20 @@ def test_what_is_not_granted_is_told_with_what_to_do() -> None:
         "    The subject begins with a wildcard, which covers everybody's inbox. Begin it with a word.\n"
         "  subscribe $SYS.x: system_space\n"
     ) in text
-    assert "Annotations that mean nothing:\n  nats.io/typo\n" in text
+    assert "Annotations that mean nothing:\n  nats.io/typo; there are nats.io/allowed-pub-subjects and" in text
 
 
 def test_what_is_granted_and_denied_is_told() -> None:
     """The making of streams, which a wildcard over JetStream's interface would allow."""
     text = "\n".join(render(explain("$JS.API.>")))
     assert "But not to these, which administer streams (NATS_STREAM_ADMIN):\n  $JS.API.STREAM.CREATE.>\n" in text
+
+
+def test_a_semicolon_is_told_below_its_subject() -> None:
+    """It is granted as it is written, and was hardly meant so."""
+    lines = render(explain("events.a;events.b"))
+    place = next(number for number, line in enumerate(lines) if line.startswith("  events.a;events.b  annotation "))
+    assert "(it holds a ';': subjects are separated by commas)" == lines[place + 1].strip()
 
 
 @pytest.mark.parametrize(("answers", "words"), [(-1, "any number of answers"), (1, "one answer"), (5, "5 answers")])

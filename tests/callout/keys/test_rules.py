@@ -14,6 +14,8 @@ from callout.keys.rules import (
     MAX_REFRESH_S,
     MIN_REFRESH_S,
     check_document,
+    explain_api_audiences,
+    find_api_audiences,
     lifetime,
     next_refresh,
     parse_max_age,
@@ -183,3 +185,25 @@ def test_an_openid_configuration_without_an_issuer_is_refused(document: bytes) -
     """An issuer is a text of a sensible length that can be printed."""
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
         read_issuer(document)
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "https://issuer.example",
+        "https://kubernetes.default.svc",
+        "https://kubernetes.default.svc.cluster.local",
+        "https://kubernetes.default:443/",
+        "kubernetes.default.svc",
+    ],
+)
+def test_the_audiences_of_the_api_server_are_known(audience: str) -> None:
+    """The issuer by default, and the names that its Service has."""
+    assert (audience,) == find_api_audiences(("nats", audience), ("https://issuer.example",))
+    assert explain_api_audiences((audience,)).startswith(f"{audience} is for the API server, so the token that each")
+
+
+@pytest.mark.parametrize("audience", ["nats", "https://nats.example", "https://kubernetes.default.svc.evil/x", ""])
+def test_what_is_for_others_is_none_of_them(audience: str) -> None:
+    """A name that begins alike is another."""
+    assert () == find_api_audiences((audience,), ("https://issuer.example",))

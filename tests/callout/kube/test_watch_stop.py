@@ -20,19 +20,15 @@ from tests.waiting import until
 
 @pytest.mark.parametrize("kind", ["list", "watch"])
 @pytest.mark.parametrize("encrypted", [False, True])
-def test_stop_interrupts_a_read(tmp_path: Path, lines: LogLines, kind: str, *, encrypted: bool) -> None:
+async def test_stop_interrupts_a_read(tmp_path: Path, lines: LogLines, kind: str, *, encrypted: bool) -> None:
     """A server that stalls does not hold it up, with TLS or without."""
-
-    async def run() -> None:
-        authority = Authority(tmp_path) if encrypted else None
-        with FakeKubeApi(authority) as api:
-            path = api.write_kubeconfig(tmp_path / "config", authority)
-            client = KubeClient(in_cluster=False, kubeconfig=str(path))
-            api.fail(kind, Stall())
-            async with running(api, client, lines) as bench:
-                await until(lambda: bench.watch._response is not None, DEADLINE_S, "a read that blocks")
-
-    asyncio.run(run())
+    authority = Authority(tmp_path) if encrypted else None
+    with FakeKubeApi(authority) as api:
+        path = api.write_kubeconfig(tmp_path / "config", authority)
+        client = KubeClient(in_cluster=False, kubeconfig=str(path))
+        api.fail(kind, Stall())
+        async with running(api, client, lines) as bench:
+            await until(lambda: bench.watch._response is not None, DEADLINE_S, "a read that blocks")
 
 
 def test_stop_leaves_a_thread_behind_that_cannot_be_woken(
@@ -57,7 +53,7 @@ def test_stop_leaves_a_thread_behind_that_cannot_be_woken(
     assert [] == sink.calls
 
 
-def test_a_stop_that_comes_while_a_request_is_answered_is_heard(
+async def test_a_stop_that_comes_while_a_request_is_answered_is_heard(
     api: FakeKubeApi, tmp_path: Path, lines: LogLines
 ) -> None:
     """Between the head of an answer and its first read there is no moment in which it could be missed."""
@@ -74,42 +70,30 @@ def test_a_stop_that_comes_while_a_request_is_answered_is_heard(
     api.fail("list", Stall())
     client = Racing(in_cluster=False, kubeconfig=str(api.write_kubeconfig(tmp_path / "config")))
     watch = ServiceAccountWatch(client, RecordingSink(), PREFIX, lines.log)
-
-    async def run() -> None:
-        watch.start()
-        await asyncio.to_thread(watch._thread.join, DEADLINE_S)
-        assert not watch._thread.is_alive()
-
-    asyncio.run(run())
+    watch.start()
+    await asyncio.to_thread(watch._thread.join, DEADLINE_S)
+    assert not watch._thread.is_alive()
 
 
-def test_stop_does_not_wait_for_the_end_of_a_pause(tmp_path: Path, lines: LogLines) -> None:
+async def test_stop_does_not_wait_for_the_end_of_a_pause(tmp_path: Path, lines: LogLines) -> None:
     """With no server at all."""
-
-    async def run() -> None:
-        client = KubeClient(in_cluster=False, kubeconfig=str(tmp_path / "missing"))
-        watch = ServiceAccountWatch(client, RecordingSink(), PREFIX, lines.log)
-        watch.start()
-        await until(lambda: watch.state.restarts >= 1, DEADLINE_S, "a failure")
-        await watch.stop()
-        assert not watch._thread.is_alive()
-
-    asyncio.run(run())
+    client = KubeClient(in_cluster=False, kubeconfig=str(tmp_path / "missing"))
+    watch = ServiceAccountWatch(client, RecordingSink(), PREFIX, lines.log)
+    watch.start()
+    await until(lambda: watch.state.restarts >= 1, DEADLINE_S, "a failure")
+    await watch.stop()
+    assert not watch._thread.is_alive()
 
 
-def test_run_delivers_until_it_is_cancelled(api: FakeKubeApi, client: KubeClient, lines: LogLines) -> None:
+async def test_run_delivers_until_it_is_cancelled(api: FakeKubeApi, client: KubeClient, lines: LogLines) -> None:
     """As a task of the supervisor."""
-
-    async def run() -> None:
-        put(api, "a")
-        sink = RecordingSink()
-        watch = ServiceAccountWatch(client, sink, PREFIX, lines.log, limits=QUICK)
-        task = asyncio.create_task(watch.run())
-        await until(lambda: "end_list" in sink.calls, DEADLINE_S, "a list")
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        assert not watch._thread.is_alive()
-        assert {("ns", "a")} == set(sink.picture)
-
-    asyncio.run(run())
+    put(api, "a")
+    sink = RecordingSink()
+    watch = ServiceAccountWatch(client, sink, PREFIX, lines.log, limits=QUICK)
+    task = asyncio.create_task(watch.run())
+    await until(lambda: "end_list" in sink.calls, DEADLINE_S, "a list")
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert not watch._thread.is_alive()
+    assert {("ns", "a")} == set(sink.picture)

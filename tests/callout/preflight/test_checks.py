@@ -34,7 +34,7 @@ def run_config_as_nobody(environ: dict[str, str]) -> subprocess.CompletedProcess
     """Run `callout config` as a user who may do no more than others."""
     return subprocess.run(
         [sys.executable, "-c", AS_NOBODY],
-        env={**environ, "NATS_ACCOUNT": "APP"},
+        env={**environ, "NATS_ACCOUNT": "APP", "NATS_URL": "nats://callout:password@nats:4222"},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -89,7 +89,9 @@ def test_files_in_a_folder_that_is_closed_to_this_user_are_a_line_each(tmp_path:
         f"callout: SNAPSHOT_DIR: {closed / 'file'} cannot be used: permission denied; "
         "give a folder in memory (tmpfs) that this user may write to"
     )
-    assert (2, sorted(expected)) == (done.returncode, sorted(done.stderr.splitlines()))
+    lines = sorted(done.stderr.splitlines())
+    assert (2, len(expected)) == (done.returncode, len(lines))
+    assert all(line.startswith(begin) for line, begin in zip(lines, sorted(expected), strict=True))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user without a home")

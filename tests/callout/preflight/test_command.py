@@ -25,7 +25,12 @@ def environ(tmp_path: Path) -> dict[str, str]:
     key = tmp_path / "signing.key"
     key.write_text(SEED)
     key.chmod(0o600)
-    return {"NATS_ACCOUNT": "APP", "NATS_SIGNING_KEY_FILE": str(key), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    return {
+        "NATS_URL": "nats://callout:password@nats:4222",
+        "NATS_ACCOUNT": "APP",
+        "NATS_SIGNING_KEY_FILE": str(key),
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+    }
 
 
 def run(environ: dict[str, str], *arguments: str, command: str = "config") -> subprocess.CompletedProcess[str]:
@@ -97,6 +102,14 @@ def test_a_misspelt_name_is_told_before_what_comes_of_it(environ: dict[str, str]
     """By the service, too: the warning may explain what is wrong."""
     done = run(environ | {"NATS_XKEYFILE": "/xkey", "JWKS_PATH": "/nowhere"}, command="serve")
     assert ["warning", "JWKS_PATH"] == [line.split(": ")[1] for line in done.stderr.splitlines()]
+
+
+@pytest.mark.parametrize(("url", "warned"), [("nats://nats:4222", True), ("nats://callout:password@nats:4222", False)])
+def test_a_service_that_does_not_say_who_it_is_is_warned_of(environ: dict[str, str], url: str, warned: bool) -> None:
+    """Valid, since the server may know it by other means; else it would ask the service about itself."""
+    done = run(environ | {"NATS_URL": url})
+    assert done.returncode == 0
+    assert warned == done.stderr.startswith("callout: warning: NATS_URL: names no user")
 
 
 def test_wrong_files_are_called_not_valid(environ: dict[str, str]) -> None:

@@ -63,8 +63,8 @@ def test_good_inputs_are_told(valid: Settings, tmp_path: Path) -> None:
 def test_an_input_that_is_not_there_is_a_problem(valid: Settings, tmp_path: Path, field: str) -> None:
     """Each of them, by its variable's name."""
     path = tmp_path / "nowhere"
-    expected = f"{field.upper()}: {path} cannot be read: no such file or directory"
-    assert (expected,) == look(valid, **{field: path}).problems
+    (line,) = look(valid, **{field: path}).problems
+    assert line.startswith(f"{field.upper()}: {path} cannot be read: no such file or directory")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

@@ -43,13 +43,22 @@ class System:
         cluster: where it runs.
         nats: the CLI on its server.
         nack: the words with which NACK's user logs in.
+        administrator: the same of the system account's user.
         service: the callout.
     """
 
-    def __init__(self, cluster: Cluster, nats: NatsCli, nack: tuple[str, ...], service: Service) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        nats: NatsCli,
+        nack: tuple[str, ...],
+        administrator: tuple[str, ...],
+        service: Service,
+    ) -> None:
         self.cluster = cluster
         self.nats = nats
         self.nack = nack
+        self.administrator = administrator
         self.service = service
 
     def token(self) -> str:
@@ -66,12 +75,14 @@ class Example(msgspec.Struct, frozen=True):
         nats: values of the official chart; where it begins with `nats-setup`, `callout bootstrap` has written it.
         callout: values of our chart, in their order; without any it is k8s/examples/kustomize.
         nack: what NACK's user logs in with.
+        system: the file with what the system account's user logs in with.
     """
 
     mode: str
     nats: str
     callout: tuple[str, ...]
     nack: tuple[str, ...]
+    system: str = "sys"
 
 
 EXAMPLES: Final = {
@@ -86,6 +97,7 @@ EXAMPLES: Final = {
         "nats-setup/helm/nats.yaml",
         ("nats-setup/helm/callout.yaml", "k8s/examples/operator-mode/2-callout.yaml"),
         ("--creds", "nats-setup/creds/nack.creds"),
+        "nats-setup/creds/sys.creds",
     ),
     "without-helm": Example("server-mode", "k8s/examples/server-mode/1-nats.yaml", (), ("--nkey", "nack.nk")),
 }
@@ -118,7 +130,8 @@ def system(request: pytest.FixtureRequest, tools: Path, tmp_path_factory: pytest
                 logged(service, "ready")
                 option, name = example.nack
                 nack = (str(tools / "nats"), "--server", url, option, str(home / name))
-                yield System(cluster, NatsCli(tools / "nats", url, home), nack, service)
+                administrator = (str(tools / "nats"), "--server", url, *log_in(home / example.system))
+                yield System(cluster, NatsCli(tools / "nats", url, home), nack, administrator, service)
         finally:
             server.stop()
 
@@ -148,6 +161,14 @@ def follow_page(cluster: Cluster, tools: Path, home: Path, mode: str) -> None:
     }
     command = ["bash", "-euo", "pipefail", "-c", commands]
     subprocess.run(command, env=variables, cwd=home, check=True, capture_output=True, timeout=COMMAND_SECONDS)
+
+
+def log_in(path: Path) -> tuple[str, ...]:
+    """The words of the nats CLI for a file as `callout doctor --sys-creds` takes it."""
+    if path.suffix == ".creds":
+        return ("--creds", str(path))
+    user, _, password = path.read_text().strip().partition(":")
+    return ("--user", user, "--password", password)
 
 
 def read_secret(cluster: Cluster, name: str) -> dict[str, str]:
@@ -234,3 +255,17 @@ def test_nack_logs_in_and_may_administer_streams(system: System) -> None:
     system.nats(system.token(), "pub", "orders.created", "hello")
     assert "orders" in run("stream", "ls", "--names")
     assert "Permissions Violation" in run("pub", "orders.created", "hello")
+
+
+def test_the_administrator_may_ask_who_is_connected(system: System) -> None:
+    """And is in the system account for it: `callout doctor --sys-creds` has that user."""
+    words = ("request", "--raw", "$SYS.REQ.SERVER.PING.CONNZ", '{"auth": true}')
+    done = subprocess.run(
+        [*system.administrator, "--inbox-prefix", "_INBOX", *words],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert (0, done.stderr) == (done.returncode, done.stderr)
+    assert '"connections"' in done.stdout

@@ -15,6 +15,11 @@ from tests.e2e.chart.test_rendered import environment_of
 from tests.pages import ROOT
 
 EXAMPLES = ROOT / "k8s/examples"
+ADDED = {
+    "hardened.yaml": {"NATS_RESPONSE_MAX": "0", "NATS_SHARED_INBOX": "false"},
+    "tls/2-callout.yaml": {"NATS_TLS_CA_FILE": "/etc/nats-k8s-oidc-callout/tls-ca.crt"},
+}
+"""What the service is told by the examples that are added to either mode."""
 NOBODYS = {"image": {"repository": "registry.invalid/nats-k8s-oidc-callout"}}
 
 
@@ -53,3 +58,17 @@ def test_the_base_of_operator_mode_has_the_values_that_bootstrap_writes() -> Non
     for values in (written, example, NOBODYS, own):
         expected = merge(expected, values)
     assert expected == merge(defaults, base)
+
+
+@pytest.mark.parametrize("added", ADDED)
+@pytest.mark.parametrize("folder", BASES, ids=lambda path: path.name)
+def test_an_example_that_is_added_says_what_it_is_for(helm: Helm, folder: Path, added: str) -> None:
+    """It changes these variables and no others, and the service takes them without a warning."""
+    plain, more = (
+        environment_of(read_objects(helm.render(folder / "values.yaml", *words)))
+        for words in ((), ("--values", str(EXAMPLES / added)))
+    )
+    assert ADDED[added].items() == more.items() - plain.items()
+    assert set() == plain.keys() - more.keys()
+    _, warnings = load(more)
+    assert [] == warnings

@@ -88,6 +88,14 @@ def test_a_malformed_subject_is_refused(guarded: Cluster) -> None:
         )
 
 
+def test_a_misspelt_annotation_is_refused(guarded: Cluster) -> None:
+    """It would grant nothing, and nobody would say so; what begins otherwise is no business of the policy."""
+    told = f"the annotation nats.io/allowed-pub-subject means nothing: there are {PUB} and {SUB}"
+    assert told in write(guarded.kubectl, MEMBER, {"nats.io/allowed-pub-subject": "audit.orders"})
+    assert told in annotate(guarded.kubectl, MEMBER, "nats.io/allowed-pub-subject=audit.orders")
+    assert "" == annotate(guarded.kubectl, MEMBER, "nats.io/allowed-pub-subject-", "example.com/allowed-pub-subject=x")
+
+
 def test_nobody_is_above_the_policy(guarded: Cluster) -> None:
     """The cluster's administrator can take himself into the group, and is told so otherwise."""
     assert "only members of the group" in write(guarded.kubectl, (), {PUB: "audit.orders"})

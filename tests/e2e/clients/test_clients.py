@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.environments import BINARIES, Environment, Setting
+from tests.interop.environments import Environment
 from tests.interop.example_clients import (
     EXAMPLES,
     POD,
+    SETTINGS,
     open_shop,
     outlive_changes,
     outlive_expiries,
     refuse_a_strange_token,
+    start_environment,
 )
 from tests.missing import leave_out
 from tests.pages import ROOT, blocks
@@ -29,11 +31,6 @@ STORY_SECONDS = 180
 BUILD_SECONDS = 600
 """The first time, packages are fetched and compiled."""
 COMMAND_SECONDS = 60
-SETTINGS = (
-    Setting("server", xkey=False, binary=BINARIES[0]),
-    Setting("operator-creds", xkey=True, binary=BINARIES[0]),
-)
-"""Without a sentinel and with one."""
 LONG_TTL = "1h"
 """Commands come and go: no login may end between them."""
 PYTHON = (sys.executable, str(EXAMPLES / "python/client.py"))
@@ -42,9 +39,7 @@ PYTHON = (sys.executable, str(EXAMPLES / "python/client.py"))
 @pytest.fixture(params=SETTINGS, ids=str)
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Environment]:
     """A server of the test's own, since it is restarted."""
-    folder = tmp_path / "nats"
-    folder.mkdir()
-    with Environment(request.param, folder) as running:
+    with start_environment(request.param, tmp_path) as running:
         yield running
 
 

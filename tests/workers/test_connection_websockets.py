@@ -1,0 +1,133 @@
+"""workers.connection over WebSockets: servers are tried in turn there too, and what has failed is over."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import uvloop
+from aiohttp import WSMsgType, web
+
+from tests.authority import Authority
+from tests.greeting_server import INFO
+from tests.waiting import PATIENCE_SECONDS, until
+from workers.connection import CalloutClient
+
+Scheme = Literal["ws", "wss"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type 'float':DeprecationWarning:nats")
+
+QUICK: dict[str, Any] = {
+    "reconnect_time_wait": 0,
+    "max_reconnect_attempts": -1,
+    "connect_timeout": 1,
+    "dont_randomize": True,
+}
+"""Options of a client that tries again at once, its servers in their order."""
+
+
+class Listener:
+    """What listens on loopback.
+
+    Attributes:
+        port: where.
+        begun: how many connections there were.
+        open: how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.begun = 0
+        self.open = 0
+        self._sockets: list[web.WebSocketResponse] = []
+
+    async def cut(self) -> None:
+        """End the WebSockets that there are."""
+        for socket in self._sockets:
+            await socket.close()
+
+    @asynccontextmanager
+    async def speak(self, context: ssl.SSLContext | None) -> AsyncIterator[None]:
+        """Be a nats-server."""
+        async with self._serve(INFO, context):
+            yield
+
+    @asynccontextmanager
+    async def keep_silent(self, context: ssl.SSLContext | None) -> AsyncIterator[None]:
+        """Be a server of WebSockets that never greets."""
+        async with self._serve(b"", context):
+            yield
+
+    @asynccontextmanager
+    async def be_deaf(self, _: ssl.SSLContext | None) -> AsyncIterator[None]:
+        """Be a server that takes connections, and answers nothing at all."""
+
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.begun += 1
+            self.open += 1
+            with suppress(OSError):
+                while await reader.read(1 << 16):
+                    pass
+            self.open -= 1
+            writer.close()
+
+        async with await asyncio.start_server(converse, "127.0.0.1", 0) as listening:
+            self.port = listening.sockets[0].getsockname()[1]
+            yield
+
+    @asynccontextmanager
+    async def _serve(self, greeting: bytes, context: ssl.SSLContext | None) -> AsyncIterator[None]:
+        async def converse(request: web.Request) -> web.WebSocketResponse:
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            self._sockets.append(socket)
+            self.begun += 1
+            self.open += 1
+            if greeting:
+                await socket.send_bytes(greeting)
+            async for message in socket:
+                if message.type is WSMsgType.BINARY and b"PING" in message.data:
+                    await socket.send_bytes(b"PONG\r\n")
+            self.open -= 1
+            return socket
+
+        application = web.Application()
+        application.router.add_get("/", converse)
+        runner = web.AppRunner(application, shutdown_timeout=0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+            self.port = runner.addresses[0][1]
+            yield
+        finally:
+            await self.cut()
+            await runner.cleanup()
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize("silence", ["keep_silent", "be_deaf"])
+def test_a_silent_server_is_left_for_the_next(tmp_path: Path, scheme: Scheme, silence: str) -> None:
+    """At the start and when a connection is lost; nothing of the attempts stays open."""
+    authority = Authority(tmp_path)
+    context = authority.server_context() if scheme == "wss" else None
+    options = QUICK | ({"tls": ssl.create_default_context(cafile=authority.ca_file)} if scheme == "wss" else {})
+
+    async def scenario() -> None:
+        silent, good = Listener(), Listener()
+        async with getattr(silent, silence)(context), good.speak(context):
+            client = CalloutClient(must_encrypt=scheme == "wss")
+            servers = [f"{scheme}://localhost:{one.port}/" for one in (silent, good)]
+            await asyncio.wait_for(client.connect(servers, **options), PATIENCE_SECONDS)
+            for connections in (2, 3):
+                await good.cut()
+                await until(lambda: good.open == 0, PATIENCE_SECONDS, "the connection is lost")
+                wanted = connections
+                await until(lambda: good.begun == wanted and client.is_connected, PATIENCE_SECONDS, "another")  # noqa: B023
+                await until(lambda: silent.open == 0, PATIENCE_SECONDS, "the attempts are over")
+                assert (connections, 1) == (silent.begun, good.open)
+            await client.close()
+
+    uvloop.run(scenario())
