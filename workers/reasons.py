@@ -94,8 +94,8 @@ class Reason(Explained):
         "request_leafnode",
         "It is a leafnode that wants to log in, and not a client.",
         (
-            "Give leafnodes credentials of their own, past the callout: "
-            "nats-server 2.10 does not check what one publishes that logs in through it."
+            "Give leafnodes credentials of their own, past the callout, and on nats-server 2.14 or later: "
+            "2.10 does not check what any leafnode publishes."
         ),
     )
     # The token: what the client presented.

@@ -22,7 +22,7 @@ from workers.jose import encode_segment
 from workers.nkeys import KeyPair
 
 _HEADER = encode_segment(b'{"typ":"JWT","alg":"ed25519-nkey"}') + b"."
-_CONNECTIONS = b'"allowed_connection_types":["STANDARD","WEBSOCKET","MQTT","MQTT_WS"]'
+_CONNECTIONS = b'"allowed_connection_types":["STANDARD","WEBSOCKET","MQTT","MQTT_WS","IN_PROCESS"]'
 _quote = msgspec.json.Encoder().encode
 
 

@@ -70,7 +70,7 @@ def _check_audience(issuers: tuple[str, ...], audiences: tuple[str, ...]) -> Fin
     if found := find_api_audiences(audiences, issuers):
         mend = "export JWT_AUDIENCE=nats  # and let clients project tokens with that audience"
         return wrong(check, explain_api_audiences(tuple(map(_show, found))), mend)
-    return ok(check, f"tokens for {', '.join(map(_show, audiences))} are taken, and those for the API server are not")
+    return ok(check, f"{', '.join(map(_show, audiences))}: none is an issuer or a usual name of an API server")
 
 
 def check_token(token: str, outcome: Identity | Refusal, keyset: KeySet, rules: TokenRules) -> Finding:

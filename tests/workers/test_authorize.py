@@ -59,7 +59,7 @@ def test_a_good_request_lets_the_client_in(setup: Setup, sealed: bool) -> None:
         **placement,
         "nats": {
             **json.loads(b"{" + PERMISSIONS + b"}"),
-            "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS"],
+            "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS", "IN_PROCESS"],
             "type": "user",
             "version": 2,
             **issuer_account,

@@ -125,7 +125,7 @@ def test_in_server_mode_the_account_is_the_audience() -> None:
         "exp": NOW + 600,
         "nats": {
             **members(PERMISSIONS),
-            "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS"],
+            "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS", "IN_PROCESS"],
             "type": "user",
             "version": 2,
         },
