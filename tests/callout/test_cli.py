@@ -166,11 +166,14 @@ def test_a_reader_that_goes_away_ends_a_command_quietly() -> None:
 
 
 def test_an_interrupted_process_ends_quietly() -> None:
-    """A real Ctrl-C, in the middle of a command."""
+    """A real Ctrl-C, in the middle of a command.
+
+    It sleeps a little again and again: a signal that comes just before a wait without end does not end that.
+    """
     code = (
-        "import sys, types, threading; from callout import cli; module = types.ModuleType('slow');"
+        "import itertools, sys, time, types; from callout import cli; module = types.ModuleType('slow');"
         "module.add_arguments = lambda parser: None;"
-        "module.run = lambda args: (print('running', flush=True), threading.Event().wait());"
+        "module.run = lambda args: (print('running', flush=True), [time.sleep(0.01) for _ in itertools.count()]);"
         "sys.modules['slow'] = module; cli.COMMANDS['slow'] = ('slow', ''); sys.exit(cli.main(['slow']))"
     )
     process = start(code=code)
