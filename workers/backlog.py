@@ -3,8 +3,8 @@
 Rules kept here:
 - What waits is bounded, in number and in bytes. Where there is no room the oldest goes: its server gives up soonest.
 - What has waited too long is given up unread.
-- First come, first served, as long as all that waits can be decided in time. When more has come than that, the newest
-  is first: in turn, everybody would be served when it is nearly too late.
+- First come, first served, as long as all that waits can be decided in time so. When more has come than that, the
+  newest is first: in turn, everybody would be served when it is nearly too late.
 - No clock: the moment is an argument, and so is what a decision takes.
 """
 
@@ -29,17 +29,15 @@ class Backlog:
         max_requests: how many may wait.
         max_bytes: how much payload may wait.
         max_wait_s: for how long one may wait.
-        in_turn_s: how much work may wait for those to be first who came first.
     """
 
-    def __init__(self, max_requests: int, max_bytes: int, max_wait_s: float, in_turn_s: float) -> None:
+    def __init__(self, max_requests: int, max_bytes: int, max_wait_s: float) -> None:
         """Start with nothing."""
         self._requests: deque[Request] = deque()
         self._bytes = 0
         self._max_requests = max_requests
         self._max_bytes = max_bytes
         self._max_wait_s = max_wait_s
-        self._in_turn_s = in_turn_s
 
     def __len__(self) -> int:
         """How many wait."""
@@ -63,9 +61,13 @@ class Backlog:
             given_up += 1
         return given_up
 
-    def take(self, decision_s: float) -> Request:
-        """Return who is next, when a decision takes so long; there has to be somebody."""
-        if len(self._requests) * decision_s <= self._in_turn_s:
+    def take(self, now: float, decision_s: float) -> Request:
+        """Return who is next, when a decision takes so long; there has to be somebody.
+
+        In turn each of them has waited, when all are decided, no longer than the oldest has now and all of the work.
+        """
+        oldest_s = now - self._requests[0].arrived_at
+        if oldest_s + len(self._requests) * decision_s <= self._max_wait_s:
             return self._take_oldest()
         request = self._requests.pop()
         self._bytes -= len(request.message.payload)

@@ -5,6 +5,8 @@ since nobody tells the first stream of its end once `start_tls` has taken its pl
 stopped reading, since what is still to be sent is sent first.
 
 Rules kept here:
+- Much is read at once: what waits in sockets, and in the server, has an age that nobody here knows, and where it is
+  more than what is read in a turn of the loop, requests are too late before they are seen.
 - Closing ends within `CLOSE_TIMEOUT_S`: what is not over by then is aborted, and whoever waits for it to be read is let
   go.
 - There is one connection at a time: an attempt that failed leaves nothing open when the next begins. A WebSocket is
@@ -12,10 +14,12 @@ Rules kept here:
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Final
+from urllib.parse import ParseResult
 
 from nats.aio import transport
 
+READ_SIZE: Final = 512 << 10  # bytes, some 200 requests; nats-py's 32 KiB are fewer than may be decided in a turn
 CLOSE_TIMEOUT_S: Final = 1.0  # for TLS to say good-bye to a server that is far away
 _WEB_SCHEMES: Final = ("ws", "wss")
 
@@ -27,10 +31,15 @@ class TcpTransport(transport.TcpTransport):
         """Say that this is one, connected or not: nats-py would put its own in the place of one that is not."""
         return True
 
-    async def connect(self, *arguments: Any, **options: Any) -> None:
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:  # noqa: ARG002
         """Connect."""
         self.abort()
-        await super().connect(*arguments, **options)
+        await super().connect(uri, READ_SIZE, connect_timeout)
+
+    async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
+        """Return what has arrived, of which TLS has no bound but what arrives in a turn of the loop."""
+        assert self._io_reader is not None, "connected"
+        return await self._io_reader.read(READ_SIZE)
 
     async def wait_closed(self) -> None:
         """Wait until the connection is over, and end it if it is not in time."""

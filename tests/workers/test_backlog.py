@@ -10,7 +10,6 @@ from workers.frames import Message
 MAX_REQUESTS = 5
 MAX_BYTES = 100
 MAX_WAIT_S = 1.5
-IN_TURN_S = 1.0
 QUICK = 0.001
 SLOW = 0.4
 
@@ -22,15 +21,26 @@ def message(number: int, size: int = 1) -> Message:
 
 def waiting(*sizes: int, now: float = 0) -> Backlog:
     """A backlog of messages of these sizes, numbered, that have arrived now."""
-    backlog = Backlog(MAX_REQUESTS, MAX_BYTES, MAX_WAIT_S, IN_TURN_S)
+    backlog = Backlog(MAX_REQUESTS, MAX_BYTES, MAX_WAIT_S)
     for number, size in enumerate(sizes):
         backlog.add(message(number, size), now)
     return backlog
 
 
-def take_all(backlog: Backlog, decision_s: float) -> list[int]:
-    """The numbers of all that wait, in the order in which they are taken."""
-    return [int(backlog.take(decision_s).message.reply) for _ in range(len(backlog))]
+def take_all(backlog: Backlog, decision_s: float, now: float = 0) -> list[int]:
+    """The numbers of all that wait, in the order in which they are taken, all of them now."""
+    return [int(backlog.take(now, decision_s).message.reply) for _ in range(len(backlog))]
+
+
+def decide_all(backlog: Backlog, decision_s: float, now: float) -> dict[int, float]:
+    """How long each has waited when its decision is there, by number; those that are given up have none."""
+    waited = {}
+    while backlog:
+        request = backlog.take(now, decision_s)
+        now += decision_s
+        waited[int(request.message.reply)] = round(now - request.arrived_at, 3)
+        backlog.expire(now)
+    return waited
 
 
 def test_first_come_first_served() -> None:
@@ -39,15 +49,23 @@ def test_first_come_first_served() -> None:
 
 
 def test_when_more_waits_than_can_be_decided_in_time_the_newest_comes_first() -> None:
-    """And what is left is served in turn again, as soon as it is little enough."""
-    assert [4, 3, 2, 0, 1] == take_all(waiting(1, 1, 1, 1, 1), SLOW)
+    """And what is left is served in turn again, as soon as all of it can be in time."""
+    assert [4, 3, 0, 1, 2] == take_all(waiting(1, 1, 1, 1, 1), SLOW)
+
+
+def test_what_is_left_of_too_much_is_not_served_when_it_is_nearly_too_late() -> None:
+    """Its oldest are given up: in turn each of them would be late, and whoever comes after them too."""
+    backlog = Backlog(MAX_REQUESTS, MAX_BYTES, MAX_WAIT_S)
+    for number, arrived_at in enumerate((0, 0.2, 0.6, 1.2, 1.4)):
+        backlog.add(message(number), arrived_at)
+    assert {4: 0.2, 3: 0.6, 2: 1.4} == decide_all(backlog, 0.2, 1.4)
 
 
 def test_a_few_that_have_waited_long_are_not_passed_over() -> None:
     """A worker that stood still is behind in time and not in work: in turn, everybody is served soonest."""
     backlog = waiting(1, 1, now=0)
     backlog.add(message(2), 1.4)
-    assert [0, 1, 2] == take_all(backlog, QUICK)
+    assert [0, 1, 2] == take_all(backlog, QUICK, 1.4)
 
 
 @pytest.mark.parametrize(("now", "given_up"), [(1.5, 0), (1.6, 2), (1.9, 2), (2.1, 3)])
@@ -89,7 +107,7 @@ def test_everything_is_taken_or_given_up_once_and_the_bounds_hold(steps: list[tu
         elif step == "expire":
             given_up += backlog.expire(now)
         elif backlog:
-            taken.add(backlog.take(SLOW if step == "take newest" else QUICK).message.reply)
+            taken.add(backlog.take(now, SLOW if step == "take newest" else QUICK).message.reply)
         assert len(backlog) <= MAX_REQUESTS
         assert sum(len(request.message.payload) for request in backlog._requests) == backlog._bytes <= MAX_BYTES
     assert added == len(taken) + given_up + len(backlog)

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlparse
 
 import pytest
@@ -14,10 +14,11 @@ from nats.aio.transport import Transport
 
 from tests.greeting_server import Greeting, GreetingServer, be_silent, hang_up, reset, say, stop_reading
 from tests.waiting import until
-from workers.transport import TcpTransport, WebSocketTransport, make_transport
+from workers.transport import READ_SIZE, TcpTransport, WebSocketTransport, make_transport
 
 DEADLINE_S = 10
-READ_SIZE = 1 << 15
+BUFFER_SIZE = 1 << 15
+"""Bytes; nats-py's."""
 MORE_THAN_SOCKETS_TAKE = 32 << 20
 """Bytes; some stay unsent when the other side reads none."""
 
@@ -34,7 +35,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 async def connect(port: int) -> TcpTransport:
     """A transport that is connected."""
     transport = TcpTransport()  # type: ignore[no-untyped-call]  # the library has no types there
-    await transport.connect(urlparse(f"nats://127.0.0.1:{port}"), READ_SIZE, DEADLINE_S)
+    await transport.connect(urlparse(f"nats://127.0.0.1:{port}"), BUFFER_SIZE, DEADLINE_S)
     return transport
 
 
@@ -42,6 +43,24 @@ async def close(transport: Transport) -> None:
     """Close it as nats-py does; it fails if that has no end."""
     transport.close()  # type: ignore[no-untyped-call]  # nor there
     await asyncio.wait_for(transport.wait_closed(), DEADLINE_S)  # type: ignore[no-untyped-call]
+
+
+def test_much_is_read_at_once(run: Run) -> None:
+    """What waits in sockets has an age that nobody knows; yet no more is taken in than twice as much."""
+
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(MORE_THAN_SOCKETS_TAKE))
+
+    async def scenario() -> None:
+        async with GreetingServer(flood) as server:
+            transport = await connect(server.port)
+            assert transport._io_writer is not None
+            stream = cast("asyncio.Transport", transport._io_writer.transport)  # which reads, too
+            await until(lambda: not stream.is_reading(), DEADLINE_S, "the other side is held back")
+            assert READ_SIZE == len(await transport.read(BUFFER_SIZE))
+            await close(transport)
+
+    run(scenario())
 
 
 def test_a_connection_that_nobody_reads_from_is_closed(run: Run) -> None:
@@ -69,7 +88,7 @@ def test_a_connection_on_which_tls_has_failed_is_closed(run: Run, greeting: Gree
             transport = await connect(server.port)
             await transport.readline()  # type: ignore[no-untyped-call]
             with pytest.raises((OSError, RuntimeError)):
-                await transport.connect_tls("localhost", ssl.create_default_context(), READ_SIZE, 1)
+                await transport.connect_tls("localhost", ssl.create_default_context(), BUFFER_SIZE, 1)
             await close(transport)
 
     run(scenario())
@@ -88,7 +107,7 @@ def test_a_connection_is_over_when_the_next_is_made(run: Run) -> None:
 
         async with GreetingServer(say(b""), note_end) as server:
             transport = await connect(server.port)
-            await transport.connect(urlparse(f"nats://127.0.0.1:{server.port}"), READ_SIZE, DEADLINE_S)
+            await transport.connect(urlparse(f"nats://127.0.0.1:{server.port}"), BUFFER_SIZE, DEADLINE_S)
             await until(lambda: ended, DEADLINE_S, "the first connection is over")
             await close(transport)
 
@@ -124,7 +143,7 @@ def test_a_websocket_that_nobody_reads_from_is_closed(run: Run) -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
         transport = WebSocketTransport()
-        await transport.connect(urlparse(f"ws://127.0.0.1:{port}/"), READ_SIZE, DEADLINE_S)
+        await transport.connect(urlparse(f"ws://127.0.0.1:{port}/"), BUFFER_SIZE, DEADLINE_S)
         transport.write(bytes(MORE_THAN_SOCKETS_TAKE))  # type: ignore[no-untyped-call]
         draining = asyncio.create_task(transport.drain())  # type: ignore[no-untyped-call]
         await close(transport)
