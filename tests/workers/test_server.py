@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,20 @@ def try_out(
 
     dropped = asyncio.run(run())
     return dropped, [json.loads(line) for line in written.read_text().splitlines()]
+
+
+@contextlib.asynccontextmanager
+async def running(server: CalloutServer) -> AsyncIterator[GreetingServer]:
+    """Let it run against a NATS server that only greets; it is told to stop at the end, and has to."""
+    stop = asyncio.Event()
+    async with GreetingServer(say(INFO)) as greeting:
+        server._settings = msgspec.structs.replace(server._settings, servers=(f"nats://127.0.0.1:{greeting.port}",))
+        task = asyncio.create_task(server.run(stop))
+        try:
+            yield greeting
+        finally:
+            stop.set()
+            await asyncio.wait_for(task, PATIENCE_SECONDS)
 
 
 def receive(folder: Path, payload: bytes, waited_s: float = 0) -> tuple[dict[Reason, int], list[dict[str, Any]]]:
@@ -197,11 +211,7 @@ def test_a_client_that_tries_no_more_is_replaced(tmp_path: Path) -> None:
     """It is neither connected nor closed, and nothing would ever happen again."""
 
     async def scenario(server: CalloutServer) -> None:
-        stop = asyncio.Event()
-        async with GreetingServer(say(INFO)) as greeting:
-            address = f"nats://127.0.0.1:{greeting.port}"
-            server._settings = msgspec.structs.replace(server._settings, servers=(address,))
-            running = asyncio.create_task(server.run(stop))
+        async with running(server) as greeting:
             await until(lambda: server._client.is_connected, PATIENCE_SECONDS, "it is connected")
             first = server._client
             first._status = first.RECONNECTING
@@ -209,8 +219,6 @@ def test_a_client_that_tries_no_more_is_replaced(tmp_path: Path) -> None:
             await until(lambda: server._client is not first, PATIENCE_SECONDS, "there is a new client")
             await until(lambda: server._client.is_connected, PATIENCE_SECONDS, "that is connected")
             assert 2 <= greeting.connections
-            stop.set()
-            await running
 
     _, lines = try_out(tmp_path, scenario)
     assert 2 == len([line for line in lines if line["event"] == "connected to NATS"])
@@ -220,11 +228,7 @@ def test_what_a_client_reports_counts_for_nothing_once_another_is_in_its_place(t
     """Its end, say, which may come late: it is not the new one's."""
 
     async def scenario(server: CalloutServer) -> None:
-        stop = asyncio.Event()
-        async with GreetingServer(say(INFO)) as greeting:
-            address = f"nats://127.0.0.1:{greeting.port}"
-            server._settings = msgspec.structs.replace(server._settings, servers=(address,))
-            running = asyncio.create_task(server.run(stop))
+        async with running(server):
             await until(lambda: server._client.is_connected, PATIENCE_SECONDS, "it is connected")
             first = server._client
             await first.close()
@@ -235,8 +239,6 @@ def test_what_a_client_reports_counts_for_nothing_once_another_is_in_its_place(t
                 await callback()
             await first._error_cb(Error("late"))
             assert not server._over.is_set()
-            stop.set()
-            await running
 
     _, lines = try_out(tmp_path, scenario)
     ours = ["connected to NATS", "the NATS client has closed; making a new one", "connected to NATS"]
@@ -269,14 +271,8 @@ def test_a_stop_that_nobody_hears_of_ends_it_all_the_same(tmp_path: Path, monkey
             return None
 
     async def scenario(server: CalloutServer) -> None:
-        stop = asyncio.Event()
-        async with GreetingServer(say(INFO)) as greeting:
-            address = f"nats://127.0.0.1:{greeting.port}"
-            server._settings = msgspec.structs.replace(server._settings, servers=(address,))
-            running = asyncio.create_task(server.run(stop))
+        async with running(server):
             await until(subscribing.is_set, PATIENCE_SECONDS, "it subscribes")
-            stop.set()
-            await asyncio.wait_for(running, PATIENCE_SECONDS)
 
     monkeypatch.setattr("workers.server.CalloutClient", Deaf)
     _, lines = try_out(tmp_path, scenario, ready=True)
