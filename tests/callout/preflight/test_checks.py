@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from callout.config.loading import ConfigError
 from callout.config.table import Settings
 from callout.preflight.checks import check
 from tests.callout.preflight.samples import make_settings, write
+from tests.nats_minting import NatsKey
 
 ROOT = Path(__file__).parents[3]
 AS_NOBODY = """
@@ -65,16 +67,23 @@ def test_what_response_permissions_mean_is_noted(valid: Settings, answers: int, 
     assert all(note.startswith(f"NATS_RESPONSE_MAX is {answers}: ") for note in report.notes)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_what_may_not_be_read_or_written_is_refused(valid: Settings, tmp_path: Path) -> None:
+def test_what_may_not_be_read_or_written_is_refused() -> None:
     """Permissions are looked at, not only names."""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    jwks = write(tmp_path / "jwks", "{}", 0)
-    with pytest.raises(ConfigError) as caught:
-        check(msgspec.structs.replace(valid, serviceaccounts_path=closed, snapshot_dir=closed, jwks_path=jwks))
-    names = [line.partition(":")[0] for line in caught.value.lines]
-    assert ["SNAPSHOT_DIR", "JWKS_PATH", "SERVICEACCOUNTS_PATH"] == names
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o711)  # what lies in it is closed, and not the way to it
+        closed = home / "closed"
+        closed.mkdir(mode=0)
+        files = {"SERVICEACCOUNTS_PATH": closed, "SNAPSHOT_DIR": closed, "JWKS_PATH": write(home / "jwks", "{}", 0)}
+        done = run_config_as_nobody(
+            {
+                **{name: str(path) for name, path in files.items()},
+                "NATS_SIGNING_KEY_FILE": str(write(home / "key", NatsKey.generate("account").seed, 0o644)),
+                "JWT_ISSUER": "https://issuer",
+            }
+        )
+    refused = [line.split(": ")[1] for line in done.stderr.splitlines() if " cannot be " in line]
+    assert (2, sorted(files)) == (done.returncode, sorted(refused)), done.stderr
 
 
 def test_files_in_a_folder_that_is_closed_to_this_user_are_a_line_each(tmp_path: Path) -> None:
