@@ -5,7 +5,9 @@ does, its own `--help` says; here each has bounds that keep the whole under a qu
 
 Rules kept here:
 - What was measured before on the same day, and not again now, stays in the files; each part says when it began.
-- That they can be written is tried before anything is measured, and each part is kept as soon as it is there.
+- That they can be written is tried before anything is measured, and so is that there is a report of what stays of the
+  day. Each part is kept as soon as it is there.
+- A part that fails takes none of the others with it, and the report is of what is there, whatever ends the run.
 - What `--tiny` gives goes to files of its own, and says what it is.
 """
 
@@ -15,21 +17,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from callout.errors import EXIT_WRONG_USAGE, CommandError
+from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
 from perf import ladder, load, overload, report, scale, simulate, soak, storm
 from perf.arguments import read_list
-from perf.command import Progress, Report, add_attempts, collect
+from perf.command import Progress, add_attempts, collect
 from perf.disturbance import say_attempts, say_disturbed
+from perf.drafts import cannot_write, write_whole
 from perf.ending import end_in_order
+from perf.findings import BEGAN, Report
 from perf.local import Population
 from perf.machine import describe_machine
 from perf.processes import raise_file_limit
@@ -37,8 +39,9 @@ from perf.processes import raise_file_limit
 RESULTS: Final = Path("perf/results")
 STORMS: Final = (
     # Fewer would all be in within a second, of which the CPU is counted in hundredths.
-    "--at-once=100 --clients=10000 --workers=1,2 --retry=no",
-    "--at-once=400,4000",
+    "--at-once=100 --clients=10000 --workers=1,2 --retry=no --repeat=3",
+    # As many for both: they are compared, and the first of them meet a cold set-up.
+    "--at-once=400,4000 --clients=4000 --repeat=3",
     "--protocol=ws,mqtt --at-once=100 --clients=1000 --retry=no",
 )
 
@@ -55,54 +58,116 @@ def main(arguments: Sequence[str] | None = None, clock: Clock = read_clock) -> i
     """Measure all, or what is asked for, and write."""
     options = _parse(arguments)
     raise_file_limit()
-    return end_in_order(partial(measure, options, clock))
+    machine, date = describe_machine(), clock().date().isoformat()
+    path = options.out / f"{date}-{name_machine(machine)}{'-tiny' if options.tiny else ''}.json"
+    kept = Kept(path, {"date": date, "machine": machine, **({"tiny": True} if options.tiny else {})})
+
+    def work() -> int:
+        measure(options, clock, kept)
+        kept.tell()
+        return 0
+
+    return end_in_order(work, kept.tell)
 
 
-def measure(options: argparse.Namespace, clock: Clock) -> int:
-    """Measure one after the other, and keep what each comes to.
+class Kept:
+    """What this run has measured so far, and where it stands with the day's other results.
+
+    Args:
+        path: of the day's results.
+        about: what they begin with: the day, the machine.
+    """
+
+    def __init__(self, path: Path, about: Report) -> None:
+        """Begin with nothing."""
+        self._path = path
+        self._about = about
+        self._measured: Report = {}
+        self._results: Report = {}
+
+    def try_out(self, names: Sequence[str]) -> None:
+        """See that what is measured under these names can be kept, and that a report can be made of it and the rest.
+
+        Raises:
+            CommandError: it could not.
+        """
+        rest = {name: part for name, part in try_to_keep(self._path).items() if name not in names}
+        try:
+            report.describe(rest | self._about, "")
+        except report.OtherVersionError as error:
+            raise _other_version(self._path, error, EXIT_WRONG_USAGE) from None
+
+    def add(self, name: str, found: Report) -> None:
+        """Keep a part.
+
+        Raises:
+            CommandError: it cannot be written.
+        """
+        self._measured[name] = found
+        self._results = keep(self._path, self._about | self._measured)
+
+    def tell(self) -> None:
+        """Print where it stands, write the report of it, and print where that is: once, and if there is anything.
+
+        Raises:
+            CommandError: there is no report.
+        """
+        results, self._results = self._results, {}
+        if not results:
+            return
+        if disturbed := say_disturbed(self._measured):
+            sys.stderr.write(f"warning: {disturbed}\n")
+        print(self._path)
+        try:
+            print(report.write(results, self._path))
+        except report.OtherVersionError as error:
+            raise _other_version(self._path, error) from None
+
+
+def _other_version(path: Path, error: report.OtherVersionError, exit_code: int = EXIT_FAILED) -> CommandError:
+    return CommandError(f"{path} holds results of another version, move it away: {error}", exit_code=exit_code)
+
+
+def measure(options: argparse.Namespace, clock: Clock, kept: Kept) -> None:
+    """Measure one after the other, and keep what each comes to; one that fails leaves the others alone.
 
     Raises:
         CommandError: something did not start, or broke, or cannot be kept.
         SignalledError: it was told to stop, and has cleaned up.
     """
     progress = Progress()
-    machine, date = describe_machine(), clock().date().isoformat()
-    path = options.out / f"{date}-{name_machine(machine)}{'-tiny' if options.tiny else ''}.json"
-    about: Report = {"date": date, "machine": machine, **({"tiny": True} if options.tiny else {})}
     population = Population()
-    measured: Report = {}
-    try_to_keep(path)
+    failures: list[str] = []
+    kept.try_out(options.only)
     for name in options.only:
         started, began = time.monotonic(), clock().isoformat(timespec="seconds")
-        found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
-        measured[name] = {report.BEGAN: began, **found}
-        results = keep(path, about | measured)
+        try:
+            found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
+        except CommandError as error:
+            progress.say(f"{name} cannot be measured: {'; '.join(error.lines)}")
+            failures += [f"{name}: {line}" for line in error.lines]
+            continue
+        kept.add(name, {BEGAN: began, **found})
         done, attempts = f"{name}: done in {time.monotonic() - started:.0f} s", say_attempts(found)
         progress.say(f"{done}; {attempts}" if attempts else done)
-    if disturbed := say_disturbed(measured):
-        sys.stderr.write(f"warning: {disturbed}\n")
-    print(path)
-    try:
-        print(report.write(results, path))
-    except OSError as error:
-        raise _cannot_write(path.with_suffix(".md"), error) from None
-    return 0
+    if failures:
+        raise CommandError(*failures)
 
 
-def try_to_keep(path: Path) -> None:
-    """Make the folder, write something into it, and read what is there of the same day.
+def try_to_keep(path: Path) -> dict[str, Any]:
+    """Make the folder, write something into it, and return what is there of the same day.
 
     Raises:
         CommandError: what is measured could not be kept.
     """
     folder = path.parent
-    if not folder.parent.is_dir():
-        raise CommandError(f"--out {folder}: there is no folder {folder.parent}", exit_code=EXIT_WRONG_USAGE)
     try:
+        if not folder.parent.is_dir():
+            raise CommandError(f"--out {folder}: there is no folder {folder.parent}", exit_code=EXIT_WRONG_USAGE)
         if not folder.exists():
             folder.mkdir()
         with tempfile.TemporaryFile(dir=folder):
-            _read(path)
+            return _read(path)
     except OSError as error:
         raise CommandError(
             f"--out {folder} cannot be written: {reason_of(error)}", exit_code=EXIT_WRONG_USAGE
@@ -114,26 +179,15 @@ def try_to_keep(path: Path) -> None:
 def keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     """Add to the day's results, so that what has been measured is kept whatever comes next; return them all.
 
-    They are written beside, and put in place whole: a full disk leaves what was there.
-
     Raises:
         CommandError: they cannot be written.
     """
-    draft = path.with_name(f".{path.name}.draft")
     try:
         results = _read(path) | found
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
-        draft.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+        raise cannot_write(path, error) from None
+    write_whole(path, msgspec.json.format(msgspec.json.encode(results)) + b"\n")
     return results
-
-
-def _cannot_write(path: Path, error: OSError) -> CommandError:
-    return CommandError(f"{path} cannot be written: {reason_of(error)}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -188,7 +242,7 @@ def _storm(population: Population, progress: Progress, *, tiny: bool, attempts: 
 
 def _overload(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     bounds = "--factors=1,3 --seconds=0.5 --clients=10 --workers=1"
-    options, _ = overload.parse(bounds.split() if tiny else [f"--attempts={attempts}"])
+    options, _ = overload.parse(bounds.split() if tiny else ["--repeat=3", f"--attempts={attempts}"])
     return collect(lambda on: overload.measure(population, options, on), progress)
 
 

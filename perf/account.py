@@ -69,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = options.folder.absolute()
 
     def work() -> int:
-        if not (folder / places.RECORD).is_file():
+        try:
+            made = (folder / places.RECORD).is_file()
+        except OSError as error:
+            raise _wrong(f"{folder} cannot be read: {reason_of(error)}") from None
+        if not made:
             raise _wrong(f"{folder} is no folder that `callout bootstrap` has made")
         try:
             with locked(folder):

@@ -3,6 +3,7 @@
 Rules kept here:
 - Times are told of those that were let in: a refusal is quick, and would look like speed. It has a time of its own.
 - A request that no answer came to has no time; it is counted, never left out silently.
+- What the generator was late with a request is no part of the time of its answer; the time with it stands beside.
 - Whatever an answer's bytes are, it lets somebody in or nobody; a signature is the server's to check.
 """
 
@@ -26,6 +27,9 @@ class Answers(msgspec.Struct, frozen=True):
         sent: when each request left, seconds after the beginning, ascending.
         behind: seconds that the generator itself was late with each request, of those that had a time of their own.
         cpu: seconds of it by group, until the last request had left and the last answer had come.
+        from_due: as `seconds`, from when each request was due, of those that had a time of their own.
+        held_s: seconds in which the server took no more requests.
+        began: the beginning, by `time.perf_counter`.
     """
 
     seconds: list[float]
@@ -35,6 +39,9 @@ class Answers(msgspec.Struct, frozen=True):
     sent: list[float] = []
     behind: list[float] = []
     cpu: dict[str, float] = {}
+    from_due: list[float] = []
+    held_s: float = 0.0
+    began: float = 0.0
 
     @property
     def allowed(self) -> int:

@@ -16,7 +16,7 @@ def parse_numbers(text: str) -> list[int]:
     Raises:
         argparse.ArgumentTypeError: they are none.
     """
-    return [int(number) for number in read_list(text, _read_number, "whole numbers from 1 on")]
+    return read_list(text, _read_number, "whole numbers from 1 on")
 
 
 def numbers_to(highest: int) -> Callable[[str], list[int]]:

@@ -6,6 +6,8 @@ Rules kept here:
 - Answers are looked into when the clock has stopped: a denial is no login, and a quick one would look like a success.
 - CPU counts from the first request until the last has left and the last answer has come. Neither the wait before nor
   the patience with those that stay unanswered is among it, for of idle time nobody takes a share.
+- An open loop writes no more while the server takes no more: what is due then leaves late, and for how long that was is
+  told. A server that has stopped ends it.
 - What the server says is bounded and cut by `workers.frames`; what is none of NATS ends the connection, in one line.
 """
 
@@ -25,6 +27,7 @@ from perf.wire import PING, PONG, Address, Login, say_why, show_said
 from workers.frames import MAX_DIGITS, Cutter, OversizeError
 
 CONNECT_S: Final = 10.0
+STUCK_S: Final = 10.0  # without taking any request: the server has stopped; one that is busy takes them bit by bit
 SILENCE_S: Final = 3.0  # without any answer: what is open then will not be answered; nobody waits longer than 2 s
 TICK_S: Final = 0.001  # how often an open loop looks what is due
 LOOK_S: Final = 0.05  # how often the CPU is read while answers are missing: about so much idle time it may hold
@@ -35,7 +38,7 @@ _UNANSWERED: Final = -1.0
 _UNASKED: Final = "the server sends a message that nobody has asked for"
 
 
-Begin = Callable[[], Meter]
+MakeMeter = Callable[[], Meter]
 """Makes what takes the CPU time, when the first request is about to leave."""
 
 _OF_OURSELVES: Final = partial(Meter, {})
@@ -75,7 +78,7 @@ class Asker(asyncio.Protocol):
         self._sent: list[float] = []
         self._took: list[float] = []
         self._payloads: list[bytes] = []
-        self._behind: list[float] = []
+        self._held_s = 0.0
         self._open = 0
 
     async def connect(self, address: Address) -> None:
@@ -104,10 +107,10 @@ class Asker(asyncio.Protocol):
             raise CommandError(f"NATS at {address.host}:{address.port} cannot be asked: {say_why(error)}") from None
 
     async def ask_in_window(
-        self, messages: Sequence[bytes], window: int, limit_s: float, meter: Begin = _OF_OURSELVES
+        self, messages: Sequence[bytes], window: int, limit_s: float, meter: MakeMeter = _OF_OURSELVES
     ) -> Answers:
         """Send all, never more than `window` without an answer; stop sending after `limit_s`."""
-        self._begin(len(messages))
+        self._start_round(len(messages))
         reading = _Reading(meter())
         end = time.perf_counter() + limit_s
         position = 0
@@ -142,7 +145,7 @@ class Asker(asyncio.Protocol):
         due: Sequence[float],
         patience_s: float,
         began_at: float = 0,
-        meter: Begin = _OF_OURSELVES,
+        meter: MakeMeter = _OF_OURSELVES,
     ) -> Answers:
         """Send each at its time, whatever has become of those before; take answers for `patience_s` after the last.
 
@@ -152,8 +155,11 @@ class Asker(asyncio.Protocol):
             patience_s: as long as anybody waits for an answer.
             began_at: Unix seconds of the beginning; now if that is past.
             meter: takes the CPU from the beginning on.
+
+        Raises:
+            CommandError: the connection has ended, or the server takes no more.
         """
-        self._begin(len(messages))
+        self._start_round(len(messages))
         await asyncio.sleep(max(began_at - time.time(), 0))
         reading = _Reading(meter())
         began = time.perf_counter()
@@ -164,11 +170,9 @@ class Asker(asyncio.Protocol):
             while last < len(messages) and due[last] <= now and last - position < MAX_BURST:
                 last += 1
             if last > position:
-                behind = now - due[position]  # of the first of them, which has waited longest
-                self._behind += [behind] * (last - position)
                 self._send(messages, range(position, last))
                 position = last
-                await self._wait(self._writable.wait, CONNECT_S)
+                await self._wait_for_room()
             await asyncio.sleep(TICK_S if last < len(messages) and due[last] > now else 0)
         reading.take()
         missing, looked = self._open, time.perf_counter()
@@ -179,11 +183,11 @@ class Asker(asyncio.Protocol):
             if self._open < missing and (not self._open or time.perf_counter() >= looked + LOOK_S):
                 reading.take()
                 missing, looked = self._open, time.perf_counter()
-        return self._collect(began, reading.cpu)
+        return self._collect(began, reading.cpu, due)
 
     async def ask(self, message: bytes, patience_s: float = CONNECT_S) -> bytes:
         """Send one and return its answer, opened; empty if none comes."""
-        self._begin(1)
+        self._start_round(1)
         done = asyncio.Event()
         self._on_answer = lambda: None if self._open else done.set()
         self._send([message], range(1))
@@ -296,14 +300,27 @@ class Asker(asyncio.Protocol):
                 waiting.cancel()
         self._raise_failure()
 
-    def _begin(self, number: int) -> None:
+    async def _wait_for_room(self) -> None:
+        self._raise_failure()
+        if self._writable.is_set():
+            return
+        began = time.perf_counter()
+        await self._wait(self._writable.wait, STUCK_S)
+        self._held_s += time.perf_counter() - began
+        if not self._writable.is_set():
+            raise CommandError(
+                f"nats-server takes no more requests: it has not taken within {STUCK_S:g} s what it was sent; see that"
+                " it runs, and has the CPU that it needs"
+            )
+
+    def _start_round(self, number: int) -> None:
         self._raise_failure()
         self._round += 1
         self._on_answer = None
         self._sent = [nan] * number
         self._took = [_UNANSWERED] * number
         self._payloads = [b""] * number
-        self._behind = []
+        self._held_s = 0.0
         self._open = 0
 
     def _send(self, messages: Sequence[bytes], positions: range) -> None:
@@ -314,17 +331,35 @@ class Asker(asyncio.Protocol):
         self._way.write(data)
         self._open += len(positions)
 
-    def _collect(self, began: float, cpu: dict[str, float]) -> Answers:
+    def _collect(self, began: float, cpu: dict[str, float], due: Sequence[float] = ()) -> Answers:
         self._on_answer = None
         last = max((sent + took for sent, took in zip(self._sent, self._took, strict=True) if took >= 0), default=began)
+        sent = [moment - began for moment in self._sent if not isnan(moment)]
+        behind = [moment - wanted for moment, wanted in zip(sent, due, strict=False)]
         seconds: list[float] = []
         refusals: list[float] = []
-        for took, payload in zip(self._took, self._payloads, strict=True):
-            if took >= 0:
-                (seconds if is_allowed(self._open_answer(payload)) else refusals).append(took)
-        sent = [moment - began for moment in self._sent if not isnan(moment)]
-        unanswered = len(sent) - len(seconds) - len(refusals)
-        return Answers(seconds, refusals, unanswered, max(last - began, MIN_WALL_S), sent, self._behind, cpu)
+        from_due: list[float] = []
+        for position, (took, payload) in enumerate(zip(self._took, self._payloads, strict=True)):
+            if took < 0:
+                continue
+            if not is_allowed(self._open_answer(payload)):
+                refusals.append(took)
+                continue
+            seconds.append(took)
+            if due:
+                from_due.append(behind[position] + took)
+        return Answers(
+            seconds=seconds,
+            refusals=refusals,
+            unanswered=len(sent) - len(seconds) - len(refusals),
+            wall=max(last - began, MIN_WALL_S),
+            sent=sent,
+            behind=behind,
+            cpu=cpu,
+            from_due=from_due,
+            held_s=self._held_s,
+            began=began,
+        )
 
     def _open_answer(self, payload: bytes) -> bytes:
         """Return an answer in the clear; empty if it was not sealed for us, and so lets nobody in."""

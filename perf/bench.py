@@ -5,6 +5,8 @@ Rules kept here:
 - A point may be measured in several rounds, since no machine is as fast and as calm at all times. The middle one
   counts: by its rate, and where a rate was offered by its p99. Of two in the middle it is the worse, and a round in
   which a request was lost is worse than any in which none was. What the others were like is told beside it.
+- Latencies count from when a request was really sent, those that order rounds and have a goal too. Where a rate was
+  offered they are told from when it was due besides: what the generator is late with is its own, and its machine's.
 - What requests are good for lasts until the last of them is sent, however long signing them takes.
 - Every request is counted: let in, refused or not answered. A rate is of those that were let in: a refusal is quick,
   and would look like speed.
@@ -21,9 +23,11 @@ from callout.errors import CommandError
 from perf.answers import Answers
 from perf.asking import SILENCE_S, Asker
 from perf.cases import FIRST_SEEN
-from perf.command import Report, find_least_disturbed, find_shares
+from perf.command import find_least_disturbed, find_shares
+from perf.findings import Report
 from perf.processes import WALL, Meter
 from perf.requests import LONG_S, RequestMaker
+from perf.rounds import Tell, Weigh, pick_middle
 from perf.summary import MICROSECONDS, pace, summarize
 from perf.target import Target
 
@@ -40,10 +44,8 @@ NOT_LET_IN: Final = (
     " service (its audience, this cluster's issuer, ServiceAccounts that exist)"
 )
 MAX_RATE: Final = 12_000  # requests a second that are prepared for; a faster service ends a point early
-SIGNING_S: Final = 1e-3  # of a request: far more than it takes anywhere
+SLOWEST_SIGNING_S: Final = 1e-3  # of a request: far more than it takes anywhere
 PATIENCE_S: Final = 2.0  # nobody waits longer for an answer
-Weigh = Callable[[Report], tuple[float, ...]]
-"""Orders rounds, from the best to the worst."""
 
 
 class Bench:
@@ -59,6 +61,7 @@ class Bench:
         self._labels = labels
         self._attempts = attempts
         self._few = target.tokens[:FEW_TOKENS]
+        self._left_at: float | None = None  # the last request of a rate that was offered
 
     @classmethod
     async def open(cls, target: Target, labels: dict[str, object], attempts: int = 1) -> "Bench":
@@ -80,7 +83,7 @@ class Bench:
         Raises:
             CommandError: it is not answered, or not let in.
         """
-        answers = await self._asker.ask_in_window(self._prepare(self._few, 1, SILENCE_S), 1, SILENCE_S)
+        answers = await self._asker.ask_in_window(await self._prepare(self._few, 1, SILENCE_S), 1, SILENCE_S)
         if answers.unanswered:
             raise CommandError(UNANSWERED)
         if not answers.allowed:
@@ -88,13 +91,13 @@ class Bench:
 
     async def warm_up(self, processes: int) -> None:
         """Let each worker see the few tokens."""
-        messages = self._prepare(self._few, len(self._few) * WARM_UP * processes, LONG_S)
+        messages = await self._prepare(self._few, len(self._few) * WARM_UP * processes, LONG_S)
         await self._asker.ask_in_window(messages, STEADY_WINDOW, LONG_S)
 
     async def run_all(self, window: int, seconds: float) -> Report:
         """Ask about each token once."""
-        messages = self._prepare(self._target.tokens, len(self._target.tokens), seconds)
-        answers = await self._asker.ask_in_window(messages, window, seconds, self._begin)
+        messages = await self._prepare(self._target.tokens, len(self._target.tokens), seconds)
+        answers = await self._asker.ask_in_window(messages, window, seconds, self._make_meter)
         return self._report(answers, tokens=FIRST_SEEN, window=window, series="tokens")
 
     async def run_window(self, tokens: str, window: int, seconds: float, series: str, rounds: int = 1) -> Report:
@@ -102,8 +105,8 @@ class Bench:
         expected = min(MAX_RATE, window * 2000)  # no answer comes sooner than in half a millisecond
 
         async def run() -> Report:
-            messages = self._prepare(self._few, int(expected * seconds) + window, seconds)
-            answers = await self._asker.ask_in_window(messages, window, seconds, self._begin)
+            messages = await self._prepare(self._few, int(expected * seconds) + window, seconds)
+            answers = await self._asker.ask_in_window(messages, window, seconds, self._make_meter)
             return self._report(answers, tokens=tokens, window=window, series=series)
 
         return await find_middle(lambda: find_least_disturbed(run, self._attempts), rounds, by_rate)
@@ -114,20 +117,23 @@ class Bench:
         due = [position / rate for position in range(number)]
 
         async def run() -> Report:
-            began = time.monotonic()
-            messages = self._prepare(self._few, number, seconds)
-            signing = time.monotonic() - began
-            answers = await self._asker.ask_on_time(messages, due, PATIENCE_S, meter=self._begin)
+            messages = await self._prepare(self._few, number, seconds)
+            answers = await self._asker.ask_on_time(messages, due, PATIENCE_S, meter=self._make_meter)
+            pause, self._left_at = find_pause(self._left_at, answers), answers.began + answers.sent[-1]
             labels = {"tokens": tokens, "window": None, "series": "half load", "offered": round(rate)}
-            return {**self._report(answers, **labels), "signing_s": round(signing, 3)}
+            return {
+                **self._report(answers, **labels),
+                "latency_from_due_ms": msgspec.to_builtins(summarize(answers.from_due)),
+                "pause_s": pause,
+            }
 
         return await find_middle(lambda: find_least_disturbed(run, self._attempts), rounds, by_p99)
 
-    def _begin(self) -> Meter:
+    def _make_meter(self) -> Meter:
         return Meter(self._target.find_processes())
 
-    def _prepare(self, tokens: Sequence[str], number: int, seconds: float) -> list[bytes]:
-        return self._maker.prepare(tokens, number, find_expiry(time.time(), number, seconds))
+    async def _prepare(self, tokens: Sequence[str], number: int, seconds: float) -> list[bytes]:
+        return await self._maker.prepare(tokens, number, find_expiry(time.time(), number, seconds))
 
     def _report(self, answers: Answers, **labels: object) -> Report:
         answered, cpu = answers.answered, answers.cpu
@@ -153,7 +159,12 @@ class Bench:
 
 def find_expiry(now: float, number: int, seconds: float) -> int:
     """Return until when requests are good that are signed from now on and then sent, in Unix seconds."""
-    return int(now + number * SIGNING_S + seconds + LONG_S)
+    return int(now + number * SLOWEST_SIGNING_S + seconds + LONG_S)
+
+
+def find_pause(left_at: float | None, answers: Answers) -> float | None:
+    """Return the seconds from the last request before until the first of these; None if there was none before."""
+    return None if left_at is None else round(answers.began + answers.sent[0] - left_at, 3)
 
 
 async def find_middle(measure: Callable[[], Awaitable[Report]], rounds: int, weigh: Weigh) -> Report:
@@ -161,14 +172,7 @@ async def find_middle(measure: Callable[[], Awaitable[Report]], rounds: int, wei
 
     What all were like is added: `rates`, `p99s`, and how many requests each has `lost`; `attempts` are those of all.
     """
-    found = [await measure() for _ in range(rounds)]
-    return {
-        **sorted(found, key=weigh)[rounds // 2],
-        "rates": [point["rate"] for point in found],
-        "p99s": [point["latency_ms"]["p99"] for point in found],
-        "lost": [count_lost(point) for point in found],
-        "attempts": sum(point["attempts"] for point in found),
-    }
+    return await pick_middle(measure, rounds, weigh, _TELL)
 
 
 def by_rate(point: Report) -> tuple[float, ...]:
@@ -185,3 +189,10 @@ def by_p99(point: Report) -> tuple[float, ...]:
 def count_lost(point: Report) -> int:
     """Count the requests that were not answered, or not let in."""
     return int(point["unanswered"] + point["answered"] - point["allowed"])
+
+
+_TELL: Final[Tell] = {
+    "rates": lambda point: point["rate"],
+    "p99s": lambda point: point["latency_ms"]["p99"],
+    "lost": count_lost,
+}

@@ -15,7 +15,8 @@ import msgspec
 from callout.errors import CommandError
 from perf.answers import read_user_claims
 from perf.asking import Asker
-from perf.command import Report, find_shares
+from perf.command import find_shares
+from perf.findings import Report
 from perf.processes import Meter
 from perf.requests import LONG_S
 from perf.summary import summarize

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import itertools
 import sys
-import tempfile
 import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
@@ -30,6 +29,7 @@ from perf.changing import Changed
 from perf.command import Progress
 from perf.place import Place
 from perf.serviceaccounts import OwnServiceAccounts
+from perf.shared_memory import make_folder
 from perf.target import Groups
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class RealChanger:
 
     async def churn_while(self, rate: int, work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
         """Change so many a second while work is done; return also how many a second really were changed."""
-        with tempfile.TemporaryDirectory(prefix="nats-perf-") as directory:  # nobody else may look into it
+        with make_folder() as directory:
             order = Path(directory) / "order.json"
             order.write_bytes(msgspec.json.encode(Order(self._place, self._own.uids, rate)))
             output = Path(directory) / "churning.log"

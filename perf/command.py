@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final
@@ -12,15 +13,18 @@ import msgspec
 import uvloop
 
 from callout.demo.processes import run_until_signal
-from perf import reports
+from callout.errors import CommandError
+from callout.files import reason_of
+from perf.arguments import bounded
 from perf.disturbance import QUIET_SHARE, say_attempts
 from perf.ending import end_in_order, keeping_handlers
+from perf.findings import Report
 from perf.machine import describe_machine
 from perf.processes import OTHERS, OURSELVES, WALL, raise_file_limit
+from perf.shared_memory import PREFIX
 from perf.target import SERVER
 
 _READER_GONE: Final = 128 + signal.SIGPIPE  # what a shell reports for a process that died of the signal
-Report = reports.Report
 
 
 class Progress:
@@ -77,8 +81,7 @@ def add_attempts(parser: argparse.ArgumentParser) -> None:
     """Add the argument for `find_least_disturbed`."""
     parser.add_argument(
         "--attempts",
-        type=int,
-        choices=range(1, 101),
+        type=bounded(1, 100),
         default=1,
         metavar="N",
         help="how often each measurement is made at most, while others take more than a tenth of the CPU; the attempt"
@@ -129,15 +132,32 @@ def execute_directly(options: argparse.Namespace, measure: Callable[[], Report],
 
 
 def print_report(report: Report, options: argparse.Namespace, render: Render) -> None:
-    """Print it for machines or for a reader; should the reader be gone, end the process without a word."""
+    """Print it for machines or for a reader; should the reader be gone, end the process without a word.
+
+    Raises:
+        CommandError: it cannot be printed, as into a file on a full disk; it stands in a file that the line names.
+    """
     text = msgspec.json.format(msgspec.json.encode(report)).decode() if options.json else "\n".join(render(report))
     try:
         print(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # The interpreter would try to write the rest once more at its end, and complain (docs.python.org, SIGPIPE).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_READER_GONE)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_READER_GONE)
+        instead = _save(text, ".json" if options.json else ".txt")
+        raise CommandError(f"standard output cannot be written: {reason_of(error)}; {instead}") from None
+
+
+def _save(text: str, suffix: str) -> str:
+    """Write the report that could not be printed into a temporary file, and say where it is."""
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix=PREFIX, suffix=suffix, delete=False) as file:
+            file.write(f"{text}\n")
+    except OSError as error:
+        return f"no more can a temporary file: {reason_of(error)}"
+    return f"the report is in {file.name}"
 
 
 def _print_kept(progress: Progress, options: argparse.Namespace, render: Render) -> None:

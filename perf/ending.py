@@ -4,6 +4,7 @@ Rules kept here:
 - Ctrl-C, SIGTERM and SIGHUP end the work where it stands, as an error does, and those that follow leave the cleaning up
   alone. What nohup has ignored stays ignored.
 - After a signal the exit code is 128 and its number, as a shell has it.
+- What the work has come to is printed whatever ends it, a mistake of ours too, which leaves its traceback.
 """
 
 import signal
@@ -27,13 +28,28 @@ def end_in_order(work: Callable[[], int], print_kept: Callable[[], object] = lam
         with heeding_signals():
             return work()
     except CommandError as error:
-        print_kept()
-        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
+        _print(print_kept)
+        _say(error)
         return error.exit_code
     except SignalledError as stopped:
-        print_kept()
+        _print(print_kept)
         sys.stderr.write(f"ended by {signal.Signals(stopped.number).name} before its time\n")
         return 128 + stopped.number
+    except Exception:
+        _print(print_kept)
+        raise
+
+
+def _print(kept: Callable[[], object]) -> None:
+    """Print what was kept; what keeps it from being printed does not hide why the work has ended."""
+    try:
+        kept()
+    except CommandError as error:
+        _say(error)
+
+
+def _say(error: CommandError) -> None:
+    sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
 
 
 @contextmanager

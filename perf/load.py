@@ -16,7 +16,6 @@ is of clients that are let in.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -25,11 +24,13 @@ from typing import Any, Final
 from perf.arguments import bounded, numbers_to
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, by_rate, find_middle
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
-from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
+from perf.command import Progress, add_attempts, find_least_disturbed, make_parser
+from perf.findings import Report
 from perf.inputs import Accounts, Issuer, ServiceAccounts
 from perf.local import Population, run_local
 from perf.script import execute_on, parse_target
 from perf.sections.load import POINTS
+from perf.shared_memory import make_folder
 from perf.summary import MICROSECONDS, ratio
 from perf.tables import table, tabulate
 from perf.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments
@@ -153,7 +154,7 @@ async def _vary_window(
 def measure_in_process(rounds: int) -> dict[str, Any]:
     """Return microseconds of CPU for a whole decision and for its bare cryptography, by what is known of the token."""
     population, accounts = ServiceAccounts(IN_PROCESS_BATCH), Accounts(Mode.SERVER)
-    with tempfile.TemporaryDirectory(prefix="nats-perf-") as directory:
+    with make_folder() as directory:
         population.write(Path(directory), accounts.target)
         reader = SnapshotReader(Path(directory))
         batch = Batch(Issuer(ALGORITHM), accounts, population, reader, IN_PROCESS_BATCH)

@@ -21,9 +21,11 @@ from callout.demo.processes import POLL_S, running
 from callout.demo.server import find_binary, run_server
 from callout.demo.service import Service, run_service
 from callout.errors import CommandError
+from callout.files import reason_of
 from perf.changing import Changed
 from perf.cluster import identify, subject_of
 from perf.inputs import AUDIENCE, ISSUER
+from perf.making import make_each
 from perf.pages import fetch_json, read_metric
 from perf.plan import ASKER, make_plan, make_settings
 from perf.processes import list_children
@@ -47,12 +49,12 @@ class Population:
         self.issuer = LocalIssuer(ISSUER)
         self._tokens: dict[int, list[str]] = {}
 
-    def mint(self, number: int, serviceaccounts: int) -> list[str]:
+    async def mint(self, number: int, serviceaccounts: int) -> list[str]:
         """Return so many tokens, each of another pod, spread over the ServiceAccounts; a millisecond each."""
         now = int(time.time())
         minted = self._tokens.setdefault(serviceaccounts, [])
-        while len(minted) < number:
-            minted.append(self.mint_one(len(minted) % serviceaccounts, now))
+        missing = range(len(minted), number)
+        minted += await make_each(lambda position: self.mint_one(position % serviceaccounts, now), missing)
         return minted[:number]
 
     def mint_one(self, position: int, now: int) -> str:
@@ -104,45 +106,59 @@ async def run_local(
     Raises:
         CommandError: a part of it does not start.
     """
-    minted = population.mint(tokens, serviceaccounts)
+    minted = await population.mint(tokens, serviceaccounts)
     with make_folder() as directory:
-        folder = Path(directory)
         async with AsyncExitStack() as stack:
-            cluster_url = await stack.enter_async_context(run_cluster(folder, serviceaccounts))
-            plan, account, password = make_plan(folder)
-            server = await stack.enter_async_context(run_server(find_binary(), plan, folder))
-            settings = make_settings(plan, server.url, folder, population.issuer, cluster_url) | {
-                "NATS_WORKERS": str(workers)
-            }
-            services = []
-            for number in range(replicas):
-                own = folder / f"replica-{number}"
-                own.mkdir()
-                services.append(await stack.enter_async_context(run_service(settings, own, START_S)))
-            await _wait_for_workers(services, workers)
-            ports = await _find_ports(folder, server.process.pid)
+            try:
+                local = await _start(stack, Path(directory), population, workers, replicas, serviceaccounts, minted)
+            except OSError as error:
+                raise CommandError(f"{directory} cannot be written: {reason_of(error)}") from None
+            yield local
 
-            def find_processes() -> Groups:
-                pids = [service.process.pid for service in services]
-                return {
-                    SERVER: [server.process.pid],
-                    SUPERVISOR: pids,
-                    WORKERS: [child for pid in pids for child in list_children(pid)],
-                }
 
-            target = Target(
-                addresses={
-                    "nats": _local(urlsplit(server.url).port),
-                    **{name: _local(port) for name, port in ports.items()},
-                },
-                login=Login({"user": ASKER, "pass": password}),
-                callout_account=account,
-                xkey="",
-                sentinel="",
-                tokens=minted,
-                find_processes=find_processes,
-            )
-            yield Local(target, services, cluster_url)
+async def _start(
+    stack: AsyncExitStack,
+    folder: Path,
+    population: Population,
+    workers: int,
+    replicas: int,
+    serviceaccounts: int,
+    minted: list[str],
+) -> Local:
+    """Start it, part by part; the stack ends what has been started."""
+    cluster_url = await stack.enter_async_context(run_cluster(folder, serviceaccounts))
+    plan, account, password = make_plan(folder)
+    server = await stack.enter_async_context(run_server(find_binary(), plan, folder))
+    settings = make_settings(plan, server.url, folder, population.issuer, cluster_url) | {"NATS_WORKERS": str(workers)}
+    services = []
+    for number in range(replicas):
+        own = folder / f"replica-{number}"
+        own.mkdir()
+        services.append(await stack.enter_async_context(run_service(settings, own, START_S)))
+    await _wait_for_workers(services, workers)
+    ports = await _find_ports(folder, server.process.pid)
+
+    def find_processes() -> Groups:
+        pids = [service.process.pid for service in services]
+        return {
+            SERVER: [server.process.pid],
+            SUPERVISOR: pids,
+            WORKERS: [child for pid in pids for child in list_children(pid)],
+        }
+
+    target = Target(
+        addresses={
+            "nats": _local(urlsplit(server.url).port),
+            **{name: _local(port) for name, port in ports.items()},
+        },
+        login=Login({"user": ASKER, "pass": password}),
+        callout_account=account,
+        xkey="",
+        sentinel="",
+        tokens=minted,
+        find_processes=find_processes,
+    )
+    return Local(target, services, cluster_url)
 
 
 @asynccontextmanager

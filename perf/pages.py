@@ -10,6 +10,7 @@ from http import HTTPStatus
 from math import isfinite, nan
 from typing import Any, Final
 
+import msgspec
 import urllib3
 
 from callout.demo.service import Service
@@ -23,9 +24,16 @@ MAX_PAGE: Final = 1 << 20  # bytes; that of a service has 8 KB, however many its
 
 
 async def fetch_json(url: str) -> Any:
-    """Fetch a page of this machine."""
-    response = await asyncio.to_thread(urllib3.request, "GET", url, timeout=HTTP_S, retries=False)
-    return response.json()
+    """Fetch a page of this machine.
+
+    Raises:
+        CommandError: there is no such page, or it is no JSON.
+    """
+    page = await asyncio.to_thread(_fetch_page, url)
+    try:
+        return msgspec.json.decode(page)
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{url} is no JSON: {error}") from None
 
 
 async def read_metric(service: Service, name: str) -> float:
@@ -37,12 +45,12 @@ async def read_metric_of(url: str, name: str) -> float:
     """Do as `read_metric` by the address of the page.
 
     Raises:
-        CommandError: there is no such page.
+        CommandError: there is no such page, or the metric is not on it.
     """
     page = await asyncio.to_thread(_fetch_page, url)
     try:
         lines = [line for line in page.decode().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-        value = sum(float(line.rpartition(" ")[2]) for line in lines)
+        value = sum(float(line.rpartition(" ")[2]) for line in lines) if lines else nan
     except ValueError:
         value = nan
     if not isfinite(value):

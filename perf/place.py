@@ -13,7 +13,7 @@ import msgspec
 from urllib3.util import parse_url
 
 from callout.config.values import parse_annotation_prefix, parse_list, parse_namespace
-from callout.files import split_paths
+from callout.files import reason_of, split_paths
 from callout.kube.client import DEFAULT_KUBECONFIG
 from callout.secret import quote
 
@@ -85,6 +85,8 @@ def _find_kubeconfig(given: str | None) -> str:
         exists = any(path.is_file() for path in split_paths(found))
     except RuntimeError:  # a ~, and no home
         exists = False
+    except OSError as error:
+        raise ValueError(f"--kubeconfig names a file that cannot be read: {reason_of(error)}") from None
     if not exists:
         raise ValueError(f"--kubeconfig has to name a file that exists, and {quote(found)} does not")
     return found

@@ -1,9 +1,12 @@
 """What processes cost: CPU and memory, as Linux accounts for them (proc(5)).
 
-A process that has ended, or is not ours to look into, costs nothing that is known: it counts as zero from then on.
-
-Linux counts the work of all CPUs in whole ticks (a hundredth of a second), and a process's own to the microsecond: over
-a short time the two do not add up. What is found is never more than all CPUs can do in the time, and never below 0.
+Rules kept here:
+- The CPU of a process that has ended counts as zero from then on. Its memory is not known, which is None and never 0.
+- Memory that may not be read is an error. Who is not root may not read that of a process that is never dumped, as the
+  service makes itself where core files are forbidden already (`workers.dumps`).
+- Linux counts the work of all CPUs, and of other processes, in whole ticks (a hundredth of a second), and only our own
+  to the microsecond (getrusage(2)): over a short time they do not add up. What is found is never more than all CPUs can
+  do in the time, and never below 0.
 """
 
 import os
@@ -14,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from callout.errors import CommandError
 
 OURSELVES: Final = "generator"
 OTHERS: Final = "others"
@@ -85,15 +90,29 @@ def read_cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def read_memory(pid: int) -> Memory:
-    """Return what memory a process has."""
+def maybe_read_memory(pid: int) -> Memory | None:
+    """Return what memory a process has; None if it has ended.
+
+    Raises:
+        CommandError: this user may not know.
+    """
     try:
         rollup = _read_sizes(Path(f"/proc/{pid}/smaps_rollup"))
         status = _read_sizes(Path(f"/proc/{pid}/status"))
-    except OSError:
-        return Memory(0, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    except PermissionError:
+        raise CommandError(
+            f"the memory of process {pid} may not be read: run as root, or raise the hard core limit (ulimit -Hc)"
+        ) from None
     private = rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0)
     return Memory(private, status.get("VmRSS", 0) - status.get("RssShmem", 0))
+
+
+def maybe_read_memories(pids: Sequence[int]) -> list[Memory] | None:
+    """Do as `maybe_read_memory` for several; None unless there are some, and that of all is known."""
+    found = [memory for pid in pids if (memory := maybe_read_memory(pid)) is not None]
+    return found if len(found) == len(pids) > 0 else None
 
 
 def list_children(pid: int) -> list[int]:

@@ -16,19 +16,20 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from perf import reports
+from callout.errors import CommandError
+from callout.files import reason_of
 from perf.disturbance import find_disturbance, say_disturbed
+from perf.drafts import cannot_write, write_whole
+from perf.findings import BEGAN, MACHINE, Report
 from perf.goals import judge
 from perf.machine import say_python
-from perf.reports import MACHINE, Report
 from perf.sections import ladder, load, overload, scale, simulate, soak, storm
-from perf.sections.section import Section, render
+from perf.sections.section import Plot, Section, render
 from perf.tables import markdown_table
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs/performance.md"
 IMAGES: Final = "images"
-BEGAN: Final = reports.BEGAN
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 _BETWEEN: Final = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
@@ -41,6 +42,17 @@ _SECTIONS: Final[dict[str, Callable[[Report], Section]]] = {
     "soak": soak.describe,
     "simulate": simulate.describe,
 }
+
+
+class OtherVersionError(Exception):
+    """Results are not such as are measured now; it says what was looked for in vain."""
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A report: the lines of its page, without the heading, and the plots in the folder beside that."""
+
+    lines: list[str]
+    plots: list[Plot]
 
 
 class _Machine(msgspec.Struct, frozen=True):
@@ -80,8 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(PAGE)
     except ValueError as error:
         parser.error(str(error))
-    except (LookupError, TypeError) as error:
-        parser.error(f"{options.results} holds results of another version: {error!r}")
+    except CommandError as error:
+        parser.error(str(error))
+    except OtherVersionError as error:
+        parser.error(f"{options.results} holds results of another version: {error}")
     return 0
 
 
@@ -123,10 +137,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def write(results: Mapping[str, Any], path: Path) -> Path:
-    """Write the report of results beside the file that holds them, and return where it is."""
-    lines = _write_body(results, path.with_suffix(""))
-    page = path.with_suffix(".md")
-    page.write_text("\n".join(["# Measured", "", *lines]))
+    """Write the report of results beside the file that holds them, and return where it is.
+
+    Raises:
+        CommandError: it cannot be written.
+        OtherVersionError: there is none of these results.
+    """
+    images, page = path.with_suffix(""), path.with_suffix(".md")
+    body = describe(results, images.name)
+    _write_plots(body.plots, images)
+    write_whole(page, "\n".join(["# Measured", "", *body.lines]).encode())
     return page
 
 
@@ -134,28 +154,52 @@ def publish(results: Mapping[str, Any], page: Path) -> None:
     """Put the report into a page, between its marks, and the plots into the folder beside it.
 
     Raises:
-        ValueError: the page has no marks.
+        ValueError: the page cannot be read, or has no marks.
+        CommandError: it cannot be written.
+        OtherVersionError: there is no report of these results.
     """
-    text = page.read_text()
+    try:
+        text = page.read_text()
+    except OSError as error:
+        raise ValueError(f"{page} cannot be read: {reason_of(error)}") from None
     if not _BETWEEN.search(text):
         raise ValueError(f"{page} lacks the marks {BEGIN} and {END}")
-    body = "\n".join([BEGIN, "", *_write_body(results, page.parent / IMAGES), "", END])
-    page.write_text(_BETWEEN.sub(lambda _: body, text))
+    body = describe(results, IMAGES)
+    _write_plots(body.plots, page.parent / IMAGES)
+    between = "\n".join([BEGIN, "", *body.lines, "", END])
+    write_whole(page, _BETWEEN.sub(lambda _: between, text).encode())
 
 
-def _write_body(results: Mapping[str, Any], images: Path) -> list[str]:
-    """Write the plots into a folder, and return the lines of a page that stands beside it."""
+def _write_plots(plots: Sequence[Plot], images: Path) -> None:
+    try:
+        images.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(images, error) from None
+    for plot in plots:
+        write_whole(images / plot.file, plot.svg.encode())
+
+
+def describe(results: Mapping[str, Any], images: str) -> Body:
+    """Make the report of results, whose plots are in a folder of that name.
+
+    Raises:
+        OtherVersionError: there is none of them.
+    """
+    try:
+        return _describe(results, images)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise OtherVersionError(repr(error)) from error
+
+
+def _describe(results: Mapping[str, Any], images: str) -> Body:
     reports = {name: results[name] for name in _SECTIONS if name in results}
     sections = [_SECTIONS[name](report) for name, report in reports.items()]
-    images.mkdir(exist_ok=True)
-    for plot in (plot for section in sections for plot in section.plots):
-        (images / plot.file).write_text(plot.svg)
     lines = [*_say_machine(results), *_say_when(reports, results["date"]), *_say_others(reports)]
     if goals := judge(reports):
         lines += ["", "### Goals", "", *markdown_table(("what", "goal", "measured", "reached"), goals)]
     for section in sections:
-        lines += ["", *render(section, images.name)]
-    return lines
+        lines += ["", *render(section, images)]
+    return Body(lines, [plot for section in sections for plot in section.plots])
 
 
 def _say_machine(results: Mapping[str, Any]) -> list[str]:

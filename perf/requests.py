@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from callout.demo.config import draw_key
+from perf.making import make_each
 from workers.authorize import AUDIENCE, CLAIMS_VERSION, REQUEST_TYPE
 from workers.jose import encode_segment
 from workers.nkeys import Kind, encode_public
@@ -90,6 +91,6 @@ class RequestMaker:
         """Return an answer as it was before it was sealed."""
         return self._sealing.open(answer, self._xkey) if self._sealing else answer
 
-    def prepare(self, tokens: Sequence[str], number: int, expires_at: int) -> list[bytes]:
+    async def prepare(self, tokens: Sequence[str], number: int, expires_at: int) -> list[bytes]:
         """Make so many messages, for one token after the other and from the first again."""
-        return [self.message(tokens[position % len(tokens)], expires_at) for position in range(number)]
+        return await make_each(lambda position: self.message(tokens[position % len(tokens)], expires_at), range(number))

@@ -6,7 +6,8 @@ committed to the first answer with the new permissions. Then decisions are measu
 change all the time: at full load, and at one rate that is the same for all numbers, half of what was decided with the
 fewest of them. That one has several rounds with --repeat, of which the middle one counts by its p99.
 
-Memory is weighed before the first request and after the last.
+Memory is weighed before the first request and after the last. Where core files are forbidden to a user (ulimit -Hc is
+0), the service hides it from him: run as root, or raise that limit.
 
 On a deployed cluster (--nats-url) they are made in a namespace that exists (--namespace), beside those that the cluster
 has: time until the service knows the last one is measured in place of the time to be ready, which only a start of it
@@ -41,11 +42,12 @@ from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
 from perf.changing import Changer, Inquirer, follow_changes
 from perf.churning import RealChanger
-from perf.command import Progress, Report, add_attempts, find_least_disturbed, make_parser
+from perf.command import Progress, add_attempts, find_least_disturbed, make_parser
+from perf.findings import Report
 from perf.local import Local, Population, run_local
 from perf.marks import MAX_NUMBER
 from perf.pages import read_metric, read_metric_of
-from perf.processes import read_memory
+from perf.processes import maybe_read_memories
 from perf.script import execute_on, parse_target
 from perf.sections.scale import DECISIONS, READINESS, list_decisions
 from perf.serviceaccounts import OwnServiceAccounts, own_serviceaccounts
@@ -192,20 +194,16 @@ async def _make_known(target: Target, own: OwnServiceAccounts, number: int) -> f
 
 
 async def _read_snapshot(url: str) -> float:
-    size = await read_metric_of(url, SNAPSHOT)
-    if not size:
-        raise CommandError(f"{url} is no page of the service: there is no {SNAPSHOT} on it")
-    return round(size / MIB, 2)
+    return round(await read_metric_of(url, SNAPSHOT) / MIB, 2)
 
 
 def _weigh(local: Local) -> Report:
-    """Return the memory of the supervisor, and of the largest worker."""
+    """Return the memory of the supervisor, and of the largest worker; None for what has ended."""
     groups = local.target.find_processes()
-    supervisors = [read_memory(pid).own for pid in groups[SUPERVISOR]]
-    workers = [read_memory(pid).private for pid in groups[WORKERS]]
+    supervisors, workers = (maybe_read_memories(groups[name]) for name in (SUPERVISOR, WORKERS))
     return {
-        "supervisor_mib": round(sum(supervisors) / MIB, 1),
-        "worker_mib": round(max(workers, default=0) / MIB, 1),
+        "supervisor_mib": round(sum(memory.own for memory in supervisors) / MIB, 1) if supervisors else None,
+        "worker_mib": round(max(memory.private for memory in workers) / MIB, 1) if workers else None,
     }
 
 
@@ -236,8 +234,9 @@ def find_goals(report: Report) -> dict[str, float | None]:
         found["100,000: snapshot, MiB"] = large["snapshot_mib"]
         found["100,000: worker, MiB"] = _find_larger(large, "worker_mib")
     fewest, most = min(rows), max(rows)
-    growth = _find_larger(rows[most], "worker_mib") - _find_larger(rows[fewest], "worker_mib")
-    found["growth of the worker with ServiceAccounts, MiB"] = round(growth, 1) if most > fewest else None
+    light, heavy = (_find_larger(rows[number], "worker_mib") for number in (fewest, most))
+    growth = None if light is None or heavy is None else round(heavy - light, 1)
+    found["growth of the worker with ServiceAccounts, MiB"] = growth if most > fewest else None
     huge = rows.get(1_000_000)
     if huge and large:
         found["1,000,000: snapshot ÷ that of 100,000"] = ratio(huge["snapshot_mib"], large["snapshot_mib"])
@@ -248,9 +247,10 @@ def find_goals(report: Report) -> dict[str, float | None]:
     return found
 
 
-def _find_larger(row: Report, name: str) -> float:
-    """Return the larger of what was weighed before the first request and after the last."""
-    return max(float(row[name]), float(row[f"{name}_after"]))
+def _find_larger(row: Report, name: str) -> float | None:
+    """Return the larger of what was weighed before the first request and after the last; None if one is not known."""
+    weighed = (row[name], row[f"{name}_after"])
+    return None if None in weighed else float(max(weighed))
 
 
 def render(report: Report) -> list[str]:

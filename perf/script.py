@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
-from perf.command import Progress, Render, Report, execute
+from perf.command import Progress, Render, execute
+from perf.findings import Report
 from perf.local import Population
 from perf.target import Target, find_deployed
 

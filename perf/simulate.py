@@ -20,7 +20,8 @@ from typing import Final
 import msgspec
 
 from perf.arguments import bounded
-from perf.command import Report, execute_directly, make_parser
+from perf.command import execute_directly, make_parser
+from perf.findings import Report
 from perf.sections.simulate import COURSES, LAME_DUCK, WITH_JITTER, list_courses, say_fleet
 from perf.tables import tabulate
 

@@ -5,8 +5,12 @@ memory of supervisor and workers, what was logged as a warning, workers that wer
 memory (MiB an hour) and the drift of the latency, from the straight line that fits best; a signal (Ctrl-C) brings the
 end forward, and so does a connection that breaks.
 
-The load pauses between intervals while the requests of the next one are signed, a tenth of a second for a thousand or
-less: each line says how long that was.
+The load pauses between intervals while answers are missing (for two seconds at most), while those that have come are
+looked into, and while the requests of the next interval are signed: each line says for how long nothing was sent before
+it.
+
+Where core files are forbidden to a user (ulimit -Hc is 0), the service hides its memory from him: run as root, or raise
+that limit.
 
 Of a deployed set-up (--nats-url) memory and log are not to be had. One request is asked before: if that is not
 answered, or its client not let in, nothing is measured. Tokens have to last as long as the run.
@@ -22,20 +26,19 @@ from typing import Final
 from perf.arguments import bounded
 from perf.bench import FEW_TOKENS, Bench
 from perf.cases import REMEMBERED
-from perf.command import Progress, Report, make_parser
+from perf.command import Progress, make_parser
+from perf.findings import BEGAN, Report
 from perf.local import Local, Population, run_local
 from perf.pages import read_metric
-from perf.processes import read_memory
-from perf.reports import BEGAN
+from perf.processes import maybe_read_memories
 from perf.script import execute_on, parse_target
-from perf.sections.soak import ROWS, list_slopes, say_fitted
+from perf.sections.soak import MINUTES, ROWS, list_slopes, say_fitted
 from perf.summary import MIB, slope
 from perf.tables import show, table, tabulate
 from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
 from perf.tokens import check_lifetime
 
 HOUR_S: Final = 3600
-MINUTES: Final = 60  # in an hour
 MAX_INTERVAL_S: Final = 50.0  # for which requests are signed before
 SERVICEACCOUNTS: Final = 1000
 RECONNECTED: Final = "reconnected to NATS"
@@ -87,8 +90,9 @@ async def measure_target(
             "not_let_in": point["answered"] - point["allowed"],
             "unanswered": point["unanswered"],
             "latency_ms": point["latency_ms"],
+            "latency_from_due_ms": point["latency_from_due_ms"],
             "generator_share": point["generator_share"],
-            "signing_s": point["signing_s"],
+            "pause_s": point["pause_s"],
             **(await _look(local) if local else {}),
         }
         rows.append(row)
@@ -113,7 +117,7 @@ def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
     """Return growth by the hour of memory (MiB) and of the median latency (ms); None for what was not measured."""
     found = {}
     for name in ("supervisor_mib", "workers_mib"):
-        points = [(row["hours"], row[name]) for row in rows if name in row]
+        points = [(row["hours"], row[name]) for row in rows if row.get(name) is not None]
         found[f"{name}_per_hour"] = slope(points)
     medians = [(row["hours"], row["latency_ms"]["p50"]) for row in rows if row["latency_ms"]["p50"] is not None]
     return {**found, "p50_ms_per_hour": slope(medians)}
@@ -126,12 +130,13 @@ def render(report: Report) -> list[str]:
 
 
 async def _look(local: Local) -> Report:
-    """Return what the processes take, and what has gone wrong since the last look."""
+    """Return what the processes take (None if one has ended), and what has gone wrong since the last look."""
     groups = local.target.find_processes()
+    supervisors, workers = (maybe_read_memories(groups[name]) for name in (SUPERVISOR, WORKERS))
     lines = [line for service in local.services for line in service.log.read()]
     return {
-        "supervisor_mib": round(sum(read_memory(pid).own for pid in groups[SUPERVISOR]) / MIB, 2),
-        "workers_mib": round(sum(read_memory(pid).private for pid in groups[WORKERS]) / MIB, 2),
+        "supervisor_mib": round(sum(memory.own for memory in supervisors) / MIB, 2) if supervisors else None,
+        "workers_mib": round(sum(memory.private for memory in workers) / MIB, 2) if workers else None,
         "reconnects": sum(line["event"] == RECONNECTED for line in lines),
         "warnings": sum(line["level"] in {"warning", "error"} for line in lines),
         "restarts": round(sum([await read_metric(service, RESTARTS) for service in local.services])),

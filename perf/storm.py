@@ -2,17 +2,22 @@
 
 So many clients are on their way at once; whoever is in stays. Each has a token that the service has not seen before.
 Without retry a client that is refused is lost; with retry it comes back as nats.go does, after 2 s. With retry is
-measured where somebody was refused without, and of what is deployed wherever somebody gets in at all. Each row is a
-set-up of its own, unless it is deployed.
+measured where somebody was refused without, and of what is deployed wherever somebody gets in at all. Each round is of
+a set-up of its own, unless it is deployed.
+
+With --repeat a storm has several rounds. The middle one counts: with 100 at once by the service's CPU in terms of
+nats-server's, else by the connections a second; one in which somebody was refused is worse than any other. Rates are
+compared of as many clients, since a set-up is slower with the first of them.
 
 Warning: of a deployed cluster (--nats-url) real clients are refused or slowed meanwhile; begin small. Unless it is said
 100 come at once there, 500 in all. One client comes before each protocol: if it is not let in, nobody follows.
-Fewer tokens than clients are used again, and a token that the service remembers costs it less.
+Fewer tokens than clients are used again, and all of them are in each storm and round after the first: a token that the
+service remembers costs it less.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import product
@@ -22,12 +27,14 @@ import msgspec
 
 from callout.errors import CommandError
 from perf.arguments import bounded, numbers_to, read_list
-from perf.command import Progress, Report, add_attempts, find_least_disturbed, find_shares, make_parser
+from perf.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
 from perf.crowd import RETRY_S, Arrival, Crowd, Outcome, make_client
+from perf.findings import Report
 from perf.local import Local, Population, run_local
 from perf.processes import Meter
+from perf.rounds import Tell, pick_middle
 from perf.script import execute_on, parse_target
-from perf.sections.storm import ROWS
+from perf.sections.storm import STEADY_AT_ONCE, tell
 from perf.summary import pace, ratio, summarize
 from perf.tables import table, tabulate
 from perf.target import (
@@ -44,7 +51,7 @@ from perf.tokens import check_lifetime
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000
 RETRY: Final = ("no", "yes", "both")
-HERE: Final = {"at_once": [100, 400, 4000], "clients": 2000, "workers": [2]}
+HERE: Final = {"at_once": [100, 400, 4000], "clients": 4000, "workers": [2]}
 DEPLOYED: Final = {"at_once": [100], "clients": 500}
 """Defaults: others need a deployed cluster too. Workers are none of its."""
 STORM_S: Final = 10  # that a storm takes, about, besides what clients wait that come back
@@ -54,6 +61,11 @@ NOT_LET_IN: Final = (
 )
 ONE_WORKER: Final = "one worker"
 TWO_WORKERS: Final = "two workers"
+_TELL: Final[Tell] = {
+    "rates": lambda row: row["rate"],
+    "refusals": lambda row: row["refused"],
+    "cpu_ratios": lambda row: row["service_cpu_by_server"],
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +83,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument(
         "--clients",
         type=bounded(1, MAX_CLIENTS),
-        help="in all (2000; deployed 500); where more come at once, so many as come at once",
+        help="in all (4000; deployed 500); where more come at once, so many as come at once",
     )
     parser.add_argument("--protocol", type=parse_protocols, default=["nats"], metavar="P,…", help="nats, ws, mqtt")
     parser.add_argument("--retry", choices=RETRY, default="both", help="whether who is refused comes back (both)")
@@ -79,6 +91,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument(
         "--workers", type=numbers_to(MAX_PROCESSES), metavar="N,…", help="of the service, in a set-up started here (2)"
     )
+    parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds of each; the middle counts (1)")
     add_attempts(parser)
     add_arguments(parser, direct=False, connecting=True)
     options, target = parse_target(parser, arguments, direct=False, here=HERE, deployed=DEPLOYED)
@@ -101,15 +114,17 @@ def parse_protocols(text: str) -> list[str]:
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:
     """Measure set-ups that are started here; the report is what `--json` prints."""
     rows: list[Report] = []
+    progress.keep(lambda: {"rows": rows} if rows else None)
     for workers, protocol, at_once in product(options.workers, options.protocol, options.at_once):
         clients = count_clients(options, at_once, progress)
         setup = partial(run_local, population, workers=workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients)
         for tries in list_tries(options):
-            if tries > 1 and options.retry == "both" and rows[-1]["refused"] == 0:
+            if tries > 1 and options.retry == "both" and not any(rows[-1]["refusals"]):
                 continue
             progress.say(f"storm: --workers {workers}, {_say(protocol, clients, at_once, tries)}")
             come = partial(_storm_here, setup, protocol, clients, Arrival(at_once, tries=tries))
-            rows.append({"workers": workers, **await find_least_disturbed(come, options.attempts)})
+            storm = partial(find_least_disturbed, come, options.attempts)
+            rows.append({"workers": workers, **await _pick(storm, options.repeat, at_once)})
     return {"rows": rows}
 
 
@@ -158,12 +173,28 @@ async def _measure_with_and_without(
     progress.maybe_say(say_shared(target, clients))
     rows: list[Report] = []
     for tries in list_tries(options):
-        if tries > 1 and options.retry == "both" and rows[-1]["admitted"] == 0:
+        if tries > 1 and options.retry == "both" and not any(rows[-1]["rates"]):
             progress.say("storm: nobody was let in, so nobody comes back")
             continue
         progress.say(f"storm: {_say(protocol, clients, at_once, tries)}")
-        rows.append(await run_storm(target, protocol, clients, Arrival(at_once, tries=tries)))
+        come = partial(run_storm, target, protocol, clients, Arrival(at_once, tries=tries))
+        rows.append(await _pick(partial(find_least_disturbed, come, options.attempts), options.repeat, at_once))
     return rows
+
+
+async def _pick(storm: Callable[[], Awaitable[Report]], rounds: int, at_once: int) -> Report:
+    return await pick_middle(storm, rounds, by_cpu if at_once == STEADY_AT_ONCE else by_rate, _TELL)
+
+
+def by_cpu(row: Report) -> tuple[float, ...]:
+    """Order rounds by the service's CPU in terms of the server's, behind who was refused; by rate if it is unknown."""
+    share = row["service_cpu_by_server"]
+    return row["refused"], 0 if share is None else share, -row["rate"]
+
+
+def by_rate(row: Report) -> tuple[float, ...]:
+    """Order rounds by how many were let in a second, behind who was refused."""
+    return row["refused"], -row["rate"]
 
 
 def say_shared(target: Target, clients: int) -> str | None:
@@ -184,7 +215,8 @@ def count_clients(options: argparse.Namespace, at_once: int, progress: Progress)
 def _estimate(options: argparse.Namespace) -> float:
     """Return about how many seconds all storms take."""
     waiting = options.tries * RETRY_S if options.retry != "no" else 0
-    return len(options.protocol) * len(options.at_once) * (len(list_tries(options)) * STORM_S + waiting)
+    storms = int(options.repeat) * len(options.protocol) * len(options.at_once)
+    return storms * (len(list_tries(options)) * STORM_S + float(waiting))
 
 
 def _read_protocol(word: str) -> str:
@@ -251,20 +283,25 @@ def find_goals(report: Report) -> dict[str, float | None]:
     rows = [row for row in report["rows"] if row["protocol"] == "nats"]
     once = {(row.get("workers"), row["at_once"]): row for row in rows if row["tries_at_most"] == 1}
     many, few = once.get((2, 4000), {}), once.get((2, 400), {})
+    alike = many.get("clients") == few.get("clients")
     again = [row for row in rows if row["at_once"] == 4000 and row["tries_at_most"] > 1]
     counts = [row for row in again if row.get("workers") == 2] or again
-    left = max((row["refused"] for row in counts), default=many.get("refused"))
+    left = max((max(row["refusals"]) for row in counts), default=max(many.get("refusals", []), default=None))
     return {
-        f"service ÷ server CPU, 100 at once, {ONE_WORKER}": once.get((1, 100), {}).get("service_cpu_by_server"),
-        f"service ÷ server CPU, 100 at once, {TWO_WORKERS}": once.get((2, 100), {}).get("service_cpu_by_server"),
-        "rate, 4,000 at once ÷ 400 at once": ratio(many.get("rate"), few.get("rate")),
+        f"service ÷ server CPU, 100 at once, {ONE_WORKER}": once.get((1, STEADY_AT_ONCE), {}).get(
+            "service_cpu_by_server"
+        ),
+        f"service ÷ server CPU, 100 at once, {TWO_WORKERS}": once.get((2, STEADY_AT_ONCE), {}).get(
+            "service_cpu_by_server"
+        ),
+        "rate, 4,000 at once ÷ 400 at once": ratio(many.get("rate"), few.get("rate")) if alike else None,
         "not in at the end, 4,000 at once with retry": left,
     }
 
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    lines = tabulate(ROWS, report["rows"])
+    lines = tell(report["rows"], tabulate)
     if all("workers" in row for row in report["rows"]):  # goals are of what is started here
         lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
     return lines

@@ -3,6 +3,7 @@
 Rules kept here:
 - A percentile is a value that was measured (nearest rank), never one between two.
 - Of nothing there is no percentile: it is None, and never 0, which would look splendid.
+- A ratio is rounded only if that is asked for: it may be judged by a bound, and 0.4504 is more than 0.45.
 """
 
 from collections.abc import Sequence
@@ -60,9 +61,12 @@ def pace(moments: Sequence[float]) -> float | None:
     return round((len(moments) - 1) / span, 1) if span else None
 
 
-def ratio(value: float | None, base: float | None, digits: int = 3) -> float | None:
+def ratio(value: float | None, base: float | None, digits: int | None = None) -> float | None:
     """Return `value` in terms of `base`; None if there is nothing to compare, or nothing to compare with."""
-    return None if value is None or not base else round(value / base, digits)
+    if value is None or not base:
+        return None
+    found = value / base
+    return found if digits is None else round(found, digits)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -35,7 +35,7 @@ def repeat(operation: Callable[[], object], items: int) -> Step:
     return Step(run, items)
 
 
-def measure(steps: Sequence[Step], rounds: int, begin: Callable[[int], None] = lambda _: None) -> list[float]:
+def measure(steps: Sequence[Step], rounds: int, before_round: Callable[[int], None] = lambda _: None) -> list[float]:
     """Return for each step the least microseconds of this thread's CPU that one item took in any of the rounds.
 
     Every other round goes backwards, so that no step always follows the same one.
@@ -43,14 +43,14 @@ def measure(steps: Sequence[Step], rounds: int, begin: Callable[[int], None] = l
     Args:
         steps: what is timed.
         rounds: how often each.
-        begin: is told of each round, by its number from 0 on, before it begins.
+        before_round: is told of each round, by its number from 0 on, before it begins.
     """
     times: list[list[float]] = [[] for _ in steps]
     for step in steps:  # once for nothing: caches fill, and what is remembered is remembered
         step.prepare()
         step.run()
     for number in range(rounds):
-        begin(number)
+        before_round(number)
         order = range(len(steps)) if number % 2 == 0 else reversed(range(len(steps)))
         gc.collect()
         for position in order:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from perf.cases import FIRST_SEEN
+from perf.findings import Report
 from perf.plots import draw_bars
-from perf.reports import Report
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
 from workers.user_jwt import Mode

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from perf.findings import MACHINE, Report
 from perf.plots import Axis, Point, draw_lines
 from perf.processes import OURSELVES
-from perf.reports import MACHINE, Report
 from perf.sections.rounds import find_slowest, find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
@@ -15,6 +15,11 @@ from perf.target import SERVER, WORKERS
 def _find_lateness(point: Mapping[str, Any]) -> object:
     """Return how late the generator was, if requests had a time of their own: else each leaves when it may."""
     return "" if point["window"] else point["generator_behind_ms"]["p99"]
+
+
+def _find_from_due(point: Mapping[str, Any]) -> object:
+    """Return the p99 from when requests were due, if they had a time of their own."""
+    return "" if point["window"] else point["latency_from_due_ms"]["p99"]
 
 
 POINTS: Final = (
@@ -30,6 +35,7 @@ POINTS: Final = (
     Column("worst round: p99 ms", find_worst_p99),
     Column("let in: p99.9 ms", at("latency_ms", "p999")),
     Column("generator late: p99 ms", _find_lateness),
+    Column("from when due: p99 ms", _find_from_due),
     Column("not let in", lambda point: point["answered"] - point["allowed"], detail=True),
     Column("not answered", at("unanswered"), detail=True),
     Column("worker µs", at("cpu_us_per_request", WORKERS)),

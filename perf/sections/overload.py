@@ -1,16 +1,17 @@
 """What `perf.overload` has measured: what gets through of more than can be done. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from perf.answers import IN_TIME_S
+from perf.findings import Report
 from perf.plots import Axis, Point, draw_lines
 from perf.processes import OURSELVES
-from perf.reports import Report
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, show, tabulate_markdown
 from perf.target import SERVER, WORKERS
 
+ENOUGH_SENT: Final = 0.95  # of what was wanted: with less the generator was held up, and a step is not what it says
 _FACTOR: Final = Column("times capacity", lambda step: f"{step['factor']:g}")
 _OFFERED: Final = (
     Column("wanted/s", at("offered")),
@@ -26,13 +27,16 @@ _CPU: Final = (
 )
 STRAIGHT: Final = (
     _FACTOR,
+    Column("rounds", lambda step: len(step["goodputs"])),
     *_OFFERED,
     Column("in time/s", at("goodput")),
+    Column("lowest round", lambda step: min(step["goodputs"])),
     Column("late", at("late")),
     Column("not let in", at("not_let_in")),
     Column("not answered", at("unanswered")),
     Column("let in: p50 ms", at("latency_ms", "p50")),
     Column("let in: p99 ms", at("latency_ms", "p99")),
+    Column("from when due: p99 ms", at("latency_from_due_ms", "p99")),
     *_CPU,
 )
 CONNECTED: Final = (
@@ -52,18 +56,70 @@ CONNECTED: Final = (
 def describe(report: Report) -> Section:
     """Return the section of the report."""
     straight, connected = report["straight"], report["end_to_end"]
-    lines = [*say_capacity_straight(straight), "", *tabulate_markdown(STRAIGHT, straight["steps"])]
-    if connected:
-        lines += ["", say_capacity_connected(connected), "", *tabulate_markdown(CONNECTED, connected["steps"])]
+    lines = tell(straight, connected, tabulate_markdown)
     return Section("Overload", [Plot("overload", "what gets through", _draw(straight, connected))], lines)
 
 
-def say_capacity_straight(straight: Report) -> list[str]:
+def tell(straight: Report, connected: Report, tabulate: Callable[..., list[str]]) -> list[str]:
+    """Return both tables, each with what is to be said above and below it."""
+    lines = [*_say_capacity_straight(straight), "", *tabulate(STRAIGHT, straight["steps"])]
+    below = [_say_rounds(straight["steps"]), _say_held_up(straight["steps"])]
+    if connected:
+        lines += [*_list_below(below), "", _say_capacity_connected(connected), ""]
+        lines += tabulate(CONNECTED, connected["steps"])
+        below = [_say_held_up(connected["steps"])]
+    return lines + _list_below(below)
+
+
+def _list_below(said: Sequence[str]) -> list[str]:
+    return [line for text in said if text for line in ("", text)]
+
+
+def is_held_up(step: Report) -> bool:
+    """Tell whether less was sent than was wanted, so that a step is not as many times capacity as it says."""
+    sent: float | None = step["sent"]
+    return sent is not None and sent < ENOUGH_SENT * float(step["offered"])
+
+
+def _say_held_up(steps: Sequence[Report]) -> str:
+    """Say where less was sent than was wanted, and what that means for requests; empty if there is no such step."""
+    held_up = [step for step in steps if is_held_up(step)]
+    if not held_up:
+        return ""
+    said = f"The generator was held up at {', at '.join(map(_say_lateness, held_up))}."
+    if not any("held_up_s" in step for step in held_up):
+        return said
+    return (
+        f"{said} Each request has the `exp` of when it was due: what left late had less of its two seconds, or nothing."
+    )
+
+
+def _say_lateness(step: Report) -> str:
+    late = step["generator_behind_ms"]
+    taken = f", and for {show(step['held_up_s'])} s nats-server took no more" if "held_up_s" in step else ""
+    return (
+        f"{step['factor']:g} times capacity ({step['sent'] / step['offered']:.0%} of what was wanted was sent, late by"
+        f" {show(late['p50'])} ms in the median and {show(late['p99'])} ms at the p99{taken})"
+    )
+
+
+def _say_rounds(steps: Sequence[Report]) -> str:
+    if not any(len(step["goodputs"]) > 1 for step in steps):
+        return ""
+    return (
+        "Of several rounds the middle one counts, by what came in time; one in which the generator was held up is worse"
+        " than any other."
+    )
+
+
+def _say_capacity_straight(straight: Report) -> list[str]:
     """Say what the factors of requests are of, and which of them were left out."""
+    rates = straight["at_capacity"]["rates"]
+    middle = f", the middle of {len(rates)} rounds from {min(rates):,.0f} to {max(rates):,.0f}" if rates[1:] else ""
     about = (
-        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s {_say_shares(straight)}. In"
-        f" time/s: answers within {IN_TIME_S:g} s, over all of the time until the last answer, in which what has piled"
-        " up is worked off too:"
+        f"Straight at the subject; capacity was {straight['capacity']:,.0f} requests/s{middle} {_say_shares(straight)}."
+        f" In time/s: answers within {IN_TIME_S:g} s, over all of the time until the last answer, in which what has"
+        " piled up is worked off too:"
     )
     left_out = straight["left_out"]
     return [f"{say_left_out(left_out).capitalize()}.", "", about] if left_out else [about]
@@ -75,7 +131,7 @@ def say_left_out(factors: Sequence[float]) -> str:
     return f"left out: {named} times capacity takes more requests than are signed before; fewer --seconds take fewer"
 
 
-def say_capacity_connected(connected: Report) -> str:
+def _say_capacity_connected(connected: Report) -> str:
     """Say what the factors of clients are of."""
     return (
         f"End to end, {connected['clients']:,} clients with retry, whose tokens are remembered; capacity was"
@@ -91,14 +147,14 @@ def _say_shares(part: Report) -> str:
 
 
 def _draw(straight: Report, connected: Report) -> str:
-    lines: dict[str, list[Point]] = {
-        f"at the subject: answers within {IN_TIME_S:g} s": [
-            (step["factor"], step["goodput"] / straight["capacity"]) for step in straight["steps"]
-        ]
-    }
+    lines = {f"at the subject: answers within {IN_TIME_S:g} s": _list_points(straight, "goodput")}
     if connected:
-        lines["end to end, with retry: connections"] = [
-            (step["factor"], step["rate"] / connected["capacity"]) for step in connected["steps"]
-        ]
+        lines["end to end, with retry: connections"] = _list_points(connected, "rate")
     title = "What gets through, in terms of capacity"
-    return draw_lines(title, Axis("offered ÷ capacity"), Axis("got through ÷ capacity"), lines)
+    return draw_lines(title, Axis("sent ÷ capacity"), Axis("got through ÷ capacity"), lines)
+
+
+def _list_points(part: Report, figure: str) -> list[Point]:
+    """Return how much got through of what was really sent, which may be less than the factor says."""
+    capacity = part["capacity"]
+    return sorted((step["sent"] / capacity, step[figure] / capacity) for step in part["steps"] if step["sent"])

@@ -8,8 +8,8 @@ load at rest with the fewest ServiceAccounts.
 from collections.abc import Sequence
 from typing import Final
 
+from perf.findings import Report
 from perf.plots import Axis, Point, draw_lines
-from perf.reports import Report
 from perf.sections.rounds import find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
@@ -42,6 +42,7 @@ DECISIONS: Final = (
     Column("half load: generator late, p99 ms", at("half", "generator_behind_ms", "p99"), detail=True),
     Column("half load: let in, p50 ms", at("half", "latency_ms", "p50")),
     Column("half load: let in, p99 ms", at("half", "latency_ms", "p99")),
+    Column("half load: from when due, p99 ms", at("half", "latency_from_due_ms", "p99")),
     Column("half load: worst round, p99 ms", lambda row: find_worst_p99(row["half"])),
     Column("not let in", lambda row: sum(row[load]["answered"] - row[load]["allowed"] for load in _LOADS)),
     Column("not answered", lambda row: sum(row[load]["unanswered"] for load in _LOADS)),

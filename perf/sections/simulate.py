@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from perf.findings import Report
 from perf.plots import Axis, draw_lines
-from perf.reports import Report
 from perf.sections.section import Plot, Section
 from perf.tables import Column, at, tabulate_markdown
 

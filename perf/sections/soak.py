@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from perf.reports import Report
+from perf.findings import Report
 from perf.sections.section import Section
 from perf.summary import percentile
 from perf.tables import Column, at, markdown_table, show
@@ -16,12 +16,13 @@ ROWS: Final = (
     Column("not answered", at("unanswered")),
     Column("let in: p50 ms", at("latency_ms", "p50")),
     Column("let in: p99 ms", at("latency_ms", "p99")),
+    Column("from when due: p99 ms", at("latency_from_due_ms", "p99")),
     Column("supervisor MiB", at("supervisor_mib")),
     Column("workers MiB", at("workers_mib")),
     Column("warnings", at("warnings")),
     Column("reconnects", at("reconnects")),
     Column("restarts", at("restarts")),
-    Column("paused before s", at("signing_s")),
+    Column("paused before s", at("pause_s")),
 )
 _SLOPES: Final = {
     "workers_mib_per_hour": "memory of the workers, MiB",
@@ -36,11 +37,9 @@ def describe(report: Report) -> Section:
     first, last = rows[0], rows[-1]
     answered = sum(row["answered"] for row in rows)
     lost = sum(row["unanswered"] + row["not_let_in"] for row in rows)
-    paused = percentile(sorted(row["signing_s"] for row in rows), 0.5)
     about = (
         f"{last['hours'] * MINUTES:.1f} minutes at {report['rate']:,} requests/s: {answered:,} answered, {lost} lost or"
-        f" refused{_say_log(rows)}. Between two intervals nothing was sent for {show(paused)} s in the median, in which"
-        " the requests of the next one were signed."
+        f" refused{_say_log(rows)}.{_say_pauses(rows)}"
     )
     lines = [about if last["hours"] >= 1 else f"{about} What hours do, `python -m perf.soak --hours 8` tells."]
     slopes = [(name, value) for name, value in list_slopes(report["slopes"]) if value is not None]
@@ -49,7 +48,7 @@ def describe(report: Report) -> Section:
         weighed = [
             (f"{about}, first and last", f"{first[name]:.1f}, {last[name]:.1f}")
             for name, about in ends.items()
-            if name in first
+            if None not in (first.get(name), last.get(name))
         ]
         p50s = [row["latency_ms"]["p50"] for row in (first, last)]
         weighed.append(("median latency, first and last interval, ms", ", ".join(map(show, p50s))))
@@ -67,6 +66,16 @@ def say_fitted(rows: Sequence[Report]) -> str:
     span = rows[-1]["hours"] - rows[0]["hours"]
     over = "" if span >= 1 else f", from {span * MINUTES:.3g} minutes alone"
     return f"growth by the hour{over}"
+
+
+def _say_pauses(rows: Sequence[Report]) -> str:
+    pauses = sorted(row["pause_s"] for row in rows if row["pause_s"] is not None)
+    if not pauses:
+        return ""
+    return (
+        f" Between two intervals nothing was sent for {show(percentile(pauses, 0.5))} s in the median: answers were"
+        " looked into, and the requests of the next one signed."
+    )
 
 
 def _say_log(rows: Sequence[Report]) -> str:

@@ -1,13 +1,16 @@
 """What `perf.storm` has measured: who got in, how long that took, and who spent the CPU. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from perf.findings import Report
 from perf.processes import OURSELVES
-from perf.reports import Report
+from perf.sections.rounds import find_slowest
 from perf.sections.section import Section
 from perf.tables import Column, at, tabulate_markdown
 from perf.target import SERVER, SUPERVISOR, WORKERS
+
+STEADY_AT_ONCE: Final = 100  # whose goal is who takes the CPU: a rate is a matter of how much there is of it
 
 
 def _find_service_cpu(row: Mapping[str, Any]) -> float | None:
@@ -16,13 +19,26 @@ def _find_service_cpu(row: Mapping[str, Any]) -> float | None:
     return round(cpu[WORKERS] + cpu[SUPERVISOR], 3) if WORKERS in cpu else None
 
 
+def _find_cpu_ratio(row: Mapping[str, Any]) -> object:
+    """Return the service's CPU in terms of the server's, where rounds are ordered by it."""
+    return row["service_cpu_by_server"] if row["at_once"] == STEADY_AT_ONCE else ""
+
+
+def _find_worst_cpu_ratio(row: Mapping[str, Any]) -> object:
+    """Return the same of the worst round."""
+    known = [ratio for ratio in row["cpu_ratios"] if ratio is not None]
+    return max(known, default=None) if row["at_once"] == STEADY_AT_ONCE else ""
+
+
 ROWS: Final = (
     Column("protocol", at("protocol")),
     Column("workers", lambda row: row.get("workers")),  # of what is deployed it is not known
     Column("clients", at("clients")),
     Column("at once", at("at_once")),
     Column("retry", lambda row: "no" if row["tries_at_most"] == 1 else "yes"),
+    Column("rounds", lambda row: len(row["rates"])),
     Column("connections/s", at("rate")),
+    Column("slowest round", find_slowest),
     Column("in", at("admitted")),
     Column("refused", at("refused")),
     Column("tries", at("tries"), detail=True),
@@ -31,6 +47,8 @@ ROWS: Final = (
     Column("all in s", at("seconds_until_all_in"), detail=True),
     Column("server s", at("cpu_s", SERVER)),
     Column("service s", _find_service_cpu),
+    Column("service ÷ server", _find_cpu_ratio),
+    Column("worst round", _find_worst_cpu_ratio),
     Column("generator s", at("cpu_s", OURSELVES)),
     Column("its share of the CPU", at("generator_share")),
     Column("others' share", at("others_share")),
@@ -39,4 +57,22 @@ ROWS: Final = (
 
 def describe(report: Report) -> Section:
     """Return the section of the report."""
-    return Section("Storms: real connections, tokens first seen", [], tabulate_markdown(ROWS, report["rows"]))
+    return Section("Storms: real connections, tokens first seen", [], tell(report["rows"], tabulate_markdown))
+
+
+def tell(rows: Sequence[Report], tabulate: Callable[..., list[str]]) -> list[str]:
+    """Return the table, with what is to be said below it."""
+    said = _say_rounds(rows)
+    return [*tabulate(ROWS, rows), *(["", said] if said else [])]
+
+
+def _say_rounds(rows: Sequence[Report]) -> str:
+    """Say which round of a storm counts, and how many were refused in those that do not; empty if there are none."""
+    if not any(len(row["rates"]) > 1 for row in rows):
+        return ""
+    uncounted = sum(sum(row["refusals"]) - row["refused"] for row in rows)
+    return (
+        f"Of several rounds the middle one counts, with {STEADY_AT_ONCE} at once by service ÷ server, else by"
+        " connections/s; one in which somebody was refused is worse than any other. Refused in the rounds that do not"
+        f" count: {uncounted:,}."
+    )

@@ -1,38 +1,60 @@
-"""A soak that is told to stop, as somebody does who has seen enough."""
+"""A script that is told to stop, as somebody does who has seen enough."""
 
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 INTERVALS = 2
-"""That it is left alone: a slope needs two points."""
+"""That a soak is left alone: a slope needs two points."""
 
 
-def interrupt_soak(
-    words: Sequence[str], number: signal.Signals, patience: float = PATIENCE_SECONDS
+def interrupt(
+    words: Sequence[str],
+    is_enough: Callable[[Sequence[str]], bool],
+    number: signal.Signals,
+    patience: float = PATIENCE_SECONDS,
 ) -> tuple[list[str], str, int]:
-    """Run one of hours, and send it a signal; return its progress until then, what it printed, and its exit code.
+    """Run a module until it has said enough, and send it a signal.
 
-    It is ended where it says nothing for so long, or does not end itself: nobody waits for its hours.
+    It is ended where it says too little for so long, or does not end itself: nobody waits for what may take hours.
+
+    Args:
+        words: the module and its arguments.
+        is_enough: looks at the lines of its progress.
+        number: the signal.
+        patience: seconds.
+
+    Returns: its progress until then, what it printed, and its exit code.
     """
-    command = [sys.executable, "-m", "perf.soak", "--hours=96", "--rate=20", "--interval=0.2", *words]
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
-        alarm = threading.Timer(patience, end, [process])  # ends the reading, which has no limit of its own
+        tired = threading.Event()
+
+        def lose_patience() -> None:
+            tired.set()
+            end(process)
+
+        alarm = threading.Timer(patience, lose_patience)  # ends the reading, which has no limit of its own
         alarm.start()
         try:
             assert process.stderr is not None
             said: list[str] = []
-            while sum(" of 96 hours, " in line for line in said) < INTERVALS:
+            while not is_enough(said):
                 line = process.stderr.readline()
-                assert line, f"it ended, or said too little for {patience:g} s: {''.join(said)}"
+                ended = f"it said too little for {patience:g} s" if tired.is_set() else "it ended by itself"
+                assert line, f"{ended}: {''.join(said)}"
                 said.append(line)
             alarm.cancel()
             process.send_signal(number)
@@ -42,6 +64,14 @@ def interrupt_soak(
             end(process)
         assert "Traceback" not in rest, rest
     return said, printed, process.returncode
+
+
+def interrupt_soak(
+    words: Sequence[str], number: signal.Signals, patience: float = PATIENCE_SECONDS
+) -> tuple[list[str], str, int]:
+    """Do so with a soak of hours, after some intervals."""
+    soak = ["perf.soak", "--hours=96", "--rate=20", "--interval=0.2", *words]
+    return interrupt(soak, lambda said: sum(" of 96 hours, " in line for line in said) >= INTERVALS, number, patience)
 
 
 def end(process: "subprocess.Popen[str]") -> None:

@@ -23,6 +23,7 @@ from perf.account import (
 from perf.admission import CONNECTIONS, LIFETIME_S, end
 from tests.interop.bootstrapped import bootstrap
 from tests.perf.deployed import add_account, run_account
+from tests.perf.nobody import make_closed, run_as_nobody
 
 
 def test_what_is_made_ends_within_a_day(folder: Path) -> None:
@@ -145,3 +146,11 @@ def test_what_was_not_made_is_not_undone(full: Path) -> None:
         f"error: {full / FOLDER} cannot be read: this is no JWT of a NATS account; move it away\n"
         == run_account(full).stderr
     )
+
+
+def test_a_folder_that_this_user_may_not_see_is_one_line(tmp_path: Path) -> None:
+    """As one that `callout bootstrap` has not made."""
+    folder = make_closed(tmp_path)
+    done = run_as_nobody("perf.account", "main", str(folder))
+    assert (2, "") == (done.returncode, done.stdout)
+    assert f"error: {folder} cannot be read: permission denied\n" == done.stderr

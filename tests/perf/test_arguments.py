@@ -44,6 +44,8 @@ BAD = [
     ("load", f"{DEPLOYED} --tokens=TOKENS --replicas=1", "--replicas is for a set-up that is started here"),
     ("load", f"{DEPLOYED} --tokens=TOKENS --first-seen=1", "--first-seen is for a set-up that is started here"),
     ("load", f"{DEPLOYED} --tokens=TOKENS --attempts=2", "--attempts goes by what others take of this machine"),
+    ("load", "--attempts=0", "a whole number from 1 to 100 is wanted"),
+    ("storm", "--attempts=101", "a whole number from 1 to 100 is wanted"),
     ("soak", f"{DEPLOYED} --tokens=TOKENS --workers=1", "--workers is for a set-up that is started here"),
     ("overload", f"{DEPLOYED} --tokens=TOKENS --workers=1", "--workers is for a set-up that is started here"),
     ("overload", f"{DEPLOYED} --tokens=TOKENS --ws-url=ws://a", "unrecognized arguments: --ws-url"),
@@ -109,7 +111,7 @@ def test_clients_come_carefully_to_a_deployed_cluster(tmp_path: Path) -> None:
     place = fill_in("--nats-url=nats://a --tokens=TOKENS", tmp_path)
     asking = [*place, *fill_in(ASKING, tmp_path)]
     here, there = storm.parse([])[0], storm.parse(place)[0]
-    assert ([100, 400, 4000], 2000, [2]) == (here.at_once, here.clients, here.workers)
+    assert ([100, 400, 4000], 4000, [2]) == (here.at_once, here.clients, here.workers)
     assert ([100], 500) == (there.at_once, there.clients)
     assert [400] == storm.parse([*place, "--at-once=400"])[0].at_once
     here, there = overload.parse([])[0], overload.parse(asking)[0]

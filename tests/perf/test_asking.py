@@ -16,7 +16,7 @@ from perf.processes import Meter
 from perf.requests import RequestMaker
 from perf.wire import PONG, Address, Login
 from tests.authority import Authority
-from tests.greeting_server import INFO, TLS_INFO, Greeting, GreetingServer, encrypt, say
+from tests.greeting_server import INFO, TLS_INFO, Greeting, GreetingServer, encrypt, say, stop_reading
 from tests.minting import NatsKey
 from tests.waiting import PATIENCE_SECONDS
 from workers.frames import MAX_LINE_SIZE
@@ -24,8 +24,11 @@ from workers.jose import encode_segment
 
 PASSWORD = "conspicuous"
 LEAD_SECONDS = 0.3
-"""What an open loop begins later, and what is waited for in vain: some looks at the CPU would be within it."""
+"""What an open loop begins later: some looks at the CPU would be within it."""
+SILENCE_SECONDS = 5.0
+"""What is waited for in vain: within it comes what is answered, however busy the machine is."""
 ACCOUNT = NatsKey.generate("account").public
+MEGABYTE = 1 << 20
 
 
 async def ask(greeting: Greeting, tls: ssl.SSLContext | None = None) -> tuple[bytes, bytes]:
@@ -178,14 +181,14 @@ def test_cpu_counts_from_the_first_request_on() -> None:
     begun_at: list[float] = []
 
     def begin() -> Meter:
-        begun_at.append(time.time())
+        begun_at.append(time.monotonic())
         return NotedMeter(noted)
 
-    due_at = time.time() + LEAD_SECONDS
+    asked_at, due_at = time.monotonic(), time.time() + LEAD_SECONDS
     answers = ask_all(
         noted, [LET_IN], lambda asker, messages: asker.ask_on_time(messages, [0.0], PATIENCE_SECONDS, due_at, begin)
     )
-    assert begun_at[0] >= due_at
+    assert begun_at[0] - asked_at > LEAD_SECONDS / 2  # all of it, but for what the other clock is corrected by
     assert answers.cpu.keys() == {"generator", "others", "wall"}
 
 
@@ -208,12 +211,12 @@ def test_cpu_is_read_before_answers_are_looked_into(way: str) -> None:
 @pytest.mark.parametrize("way", ["on time", "in window"])
 def test_patience_with_what_stays_unanswered_is_none_of_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once at the end of sending, and once at most for an answer after that: not while nothing comes."""
-    monkeypatch.setattr(asking, "SILENCE_S", LEAD_SECONDS)
+    monkeypatch.setattr(asking, "SILENCE_S", SILENCE_SECONDS)
     noted: list[str] = []
 
     async def run(asker: Asker, messages: list[bytes]) -> Answers:
         if way == "on time":
-            return await asker.ask_on_time(messages, [0.0] * 3, LEAD_SECONDS, meter=lambda: NotedMeter(noted))
+            return await asker.ask_on_time(messages, [0.0] * 3, SILENCE_SECONDS, meter=lambda: NotedMeter(noted))
         return await asker.ask_in_window(messages, 3, PATIENCE_SECONDS, lambda: NotedMeter(noted))
 
     answers = ask_all(noted, [LET_IN, b"", b""], run)
@@ -228,3 +231,34 @@ def test_times_are_of_those_let_in() -> None:
     )
     assert (2, 1, 3) == (len(answers.seconds), len(answers.refusals), len(answers.sent))
     assert answers.sent == sorted(answers.sent)
+
+
+def test_times_are_told_from_when_requests_were_due_besides() -> None:
+    """Of those let in: what the generator was late with is no part of the one, and all of it of the other."""
+    due = [0.0, 0.01, 0.02]
+    answers = ask_all(
+        [], [LET_IN, b"a.b.c", LET_IN], lambda asker, messages: asker.ask_on_time(messages, due, PATIENCE_SECONDS)
+    )
+    assert answers.behind == pytest.approx([sent - moment for sent, moment in zip(answers.sent, due, strict=True)])
+    assert all(late >= 0 for late in answers.behind)
+    late = (answers.behind[0], answers.behind[2])
+    assert answers.from_due == pytest.approx([took + more for took, more in zip(answers.seconds, late, strict=True)])
+    assert 0 == answers.held_s
+
+
+def test_a_server_that_reads_no_more_ends_an_open_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was stopped does: in one line, and not with all of the requests in this process."""
+    monkeypatch.setattr(asking, "STUCK_S", LEAD_SECONDS)
+    messages = [b"x" * MEGABYTE] * 64
+
+    async def scenario() -> None:
+        async with GreetingServer(stop_reading) as server, asyncio.timeout(PATIENCE_SECONDS):
+            asker = Asker(Login({"user": "perf", "pass": PASSWORD}), RequestMaker(ACCOUNT))
+            await asker.connect(Address("127.0.0.1", server.port))
+            try:
+                await asker.ask_on_time(messages, [0.0] * len(messages), PATIENCE_SECONDS)
+            finally:
+                await asker.close()
+
+    with pytest.raises(CommandError, match=r"^nats-server takes no more requests: it has not taken within 0\.3 s "):
+        asyncio.run(scenario())

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callout.errors import CommandError
-from perf.bench import Bench, Weigh, by_p99, by_rate, count_lost, find_expiry, find_middle
+from perf.answers import Answers
+from perf.bench import Bench, by_p99, by_rate, count_lost, find_expiry, find_middle, find_pause
+from perf.findings import Report
 from perf.local import Population, run_local
-from perf.reports import Report
+from perf.rounds import Weigh
 from perf.target import Target
 
 TOKENS = 12
@@ -104,3 +106,9 @@ def test_not_answered_and_not_let_in_are_both_lost() -> None:
 def test_requests_are_good_until_the_last_is_sent(number: int, seconds: float) -> None:
     """However many are signed before the first is sent, at a millisecond each: then as long again as they are sent."""
     assert find_expiry(1e9, number, seconds) >= 1e9 + number / 1000 + seconds + 1
+
+
+def test_a_pause_is_all_that_nothing_was_sent_in() -> None:
+    """From the last request before until the first of these, whatever was done meanwhile; before the first is none."""
+    answers = Answers([0.1, 0.1], [], 0, wall=1.5, sent=[0.25, 1.0], began=10.0)
+    assert (None, 2.25) == (find_pause(None, answers), find_pause(8.0, answers))

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from callout.errors import EXIT_FAILED, CommandError
-from perf.command import Progress, Report, execute, find_least_disturbed, find_shares
+from perf.command import Progress, execute, find_least_disturbed, find_shares
+from perf.findings import Report
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -151,3 +153,30 @@ def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...]) -> None:
     finally:
         os.close(write)
     assert (128 + signal.SIGPIPE, "") == (done.returncode, done.stderr)
+
+
+def simulate_on_a_full_disk(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Let a script write its report where there is no room (/dev/full); temporary files go to a folder."""
+    script = [sys.executable, "-m", "perf.simulate", "--clients=100", "--seconds=30", "--spread=5"]
+    with Path("/dev/full").open("w") as full:
+        return subprocess.run(
+            [*script, *more],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(folder)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+
+
+@pytest.mark.parametrize(("more", "read"), [(["--json"], json.loads), ([], str)])
+def test_a_report_that_cannot_be_printed_is_not_lost(more: list[str], read: Any, tmp_path: Path) -> None:
+    """`python -m perf.soak --json > soak.json`, hours later: it is in a file that the one line names."""
+    done = simulate_on_a_full_disk(tmp_path, *more)
+    (saved,) = tmp_path.iterdir()
+    reason = os.strerror(errno.ENOSPC).lower()
+    expected = f"error: standard output cannot be written: {reason}; the report is in {saved}\n"
+    assert (EXIT_FAILED, expected) == (done.returncode, done.stderr)
+    assert read(saved.read_text())

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,14 +28,16 @@ LONG = {
 
 
 @contextmanager
-def begun(words: list[str], *prefix: str) -> Iterator["subprocess.Popen[str]"]:
-    """Begin it, and wait until it has taken signals into its hands; it does not outlive the block."""
-    command = [*prefix, sys.executable, "-m", *words]
+def begun(words: list[str], number: signal.Signals) -> Iterator["subprocess.Popen[str]"]:
+    """Begin it, and wait until it has taken a signal into its hands; it does not outlive the block."""
+    command = [sys.executable, "-m", *words]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            until_sync(lambda: heeds(process, signal.SIGTERM), PATIENCE_SECONDS, "it heeds signals")
+            # The interpreter heeds SIGINT itself from the beginning; SIGTERM's turn comes after that.
+            for awaited in (signal.SIGTERM, number):
+                until_sync(partial(heeds, process, awaited), PATIENCE_SECONDS, f"it heeds {awaited.name}")
             yield process
         finally:
             process.kill()
@@ -50,8 +53,10 @@ def heeds(process: "subprocess.Popen[str]", number: signal.Signals) -> bool:
 
 def find_folders(process: "subprocess.Popen[str]") -> set[Path]:
     """The folders of ours in which a process has files open."""
-    links = (Path(f"/proc/{process.pid}/fd") / name for name in os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208  # names alone: a descriptor may be closed by now
-    paths = [Path(os.readlink(link)) for link in links if link.is_symlink()]  # noqa: PTH115
+    paths = []
+    for name in os.listdir(f"/proc/{process.pid}/fd"):  # noqa: PTH208  # names alone are wanted
+        with suppress(FileNotFoundError):  # it has been closed meanwhile
+            paths.append(Path(f"/proc/{process.pid}/fd/{name}").readlink())
     return {parent for path in paths for parent in path.parents if parent.name.startswith(PREFIX)}
 
 
@@ -80,6 +85,31 @@ def test_what_goes_wrong_is_said_line_by_line(capfd: pytest.CaptureFixture[str])
 
     assert EXIT_WRONG_USAGE == end_in_order(work)
     assert ("", "error: one\nerror: two\n") == tuple(capfd.readouterr())
+
+
+@pytest.mark.parametrize("error", [KeyError("late"), OSError("full"), ExceptionGroup("two", [ValueError()])])
+def test_what_was_kept_outlives_a_mistake_of_ours(error: Exception, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is printed, and the traceback says what has gone wrong."""
+
+    def work() -> int:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        end_in_order(work, lambda: sys.stderr.write("kept\n"))
+    assert (error, "kept\n") == (raised.value, capfd.readouterr().err)
+
+
+def test_what_cannot_be_printed_does_not_hide_what_has_ended_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """A line for each; the exit code is that of what came first."""
+
+    def work() -> int:
+        raise CommandError("there is no server", exit_code=EXIT_WRONG_USAGE)
+
+    def print_kept() -> None:
+        raise CommandError("the disk is full")
+
+    assert EXIT_WRONG_USAGE == end_in_order(work, print_kept)
+    assert "error: the disk is full\nerror: there is no server\n" == capfd.readouterr().err
 
 
 def test_what_comes_to_its_end_says_nothing_more(capfd: pytest.CaptureFixture[str]) -> None:
@@ -114,9 +144,10 @@ def test_what_nohup_ignores_stays_ignored() -> None:
 
 
 @pytest.mark.parametrize(("script", "number"), [("ladder", signal.SIGTERM), ("all", signal.SIGHUP)])
-def test_shared_memory_is_given_back(script: str, number: signal.Signals) -> None:
+def test_shared_memory_is_given_back(script: str, number: signal.Signals, tmp_path: Path) -> None:
     """The ladder's snapshots, by itself and as a part of everything; the last line says what has ended it."""
-    with begun(LONG[script]) as process:
+    out = [f"--out={tmp_path}"] if script == "all" else []
+    with begun([*LONG[script], *out], number) as process:
         folders = until_sync(lambda: find_folders(process), PATIENCE_SECONDS, "the snapshots are there")
         process.send_signal(number)
         printed, said = process.communicate(timeout=PATIENCE_SECONDS)
@@ -129,7 +160,7 @@ def test_shared_memory_is_given_back(script: str, number: signal.Signals) -> Non
 @pytest.mark.parametrize("number", SIGNALS)
 def test_what_is_reckoned_is_given_up(number: signal.Signals) -> None:
     """In one line."""
-    with begun(LONG["simulate"]) as process:
+    with begun(LONG["simulate"], number) as process:
         process.send_signal(number)
         printed, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert (128 + number, "", f"ended by {number.name} before its time\n") == (process.returncode, printed, said)

@@ -57,3 +57,12 @@ def test_megabytes_are_judged_as_such() -> None:
     names = ("supervisor", "snapshot", "worker")
     found = [round(bounds[f"100,000: {name}, MiB"] * 1.048576, 6) for name in names]
     assert [150, 60, 45] == found
+
+
+def test_what_is_rounded_for_a_reader_was_judged_before() -> None:
+    """A value that would look like the bound and is beyond it has the digits that tell."""
+    storm = make_results()["storm"]
+    row = {**storm["rows"][0], "workers": 1, "at_once": 100, "tries_at_most": 1}
+    for share, shown, verdict in ((0.4504, "0.4504", "no"), (0.4496, 0.4496, "yes"), (0.46, 0.46, "no")):
+        (found, *_) = judge({"storm": {"rows": [{**row, "service_cpu_by_server": share}]}})
+        assert [shown, verdict] == found[2:]

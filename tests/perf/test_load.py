@@ -3,10 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from callout.demo.config import draw_key
+from callout.errors import CommandError
+from perf import shared_memory
 from perf.bench import Bench
 from perf.cases import REMEMBERED
-from perf.load import parse
+from perf.load import measure_in_process, parse
 from perf.local import Population, run_local
 from workers.nkeys import Kind
 
@@ -38,3 +42,10 @@ def test_a_deployed_set_up_may_be_measured_in_rounds(tmp_path: Path) -> None:
     place = ["--nats-url=nats://a", f"--tokens={tmp_path / 'tokens'}", f"--creds={tmp_path / 'login'}"]
     words = [*place, f"--callout-account={draw_key(Kind.ACCOUNT).public}"]
     assert [1, 1, ROUNDS] == [parse(more)[0].repeat for more in ([], words, [*words, f"--repeat={ROUNDS}"])]
+
+
+def test_in_process_the_snapshot_is_in_shared_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared is read from the same kind of place: where none can be made in it, nothing is measured."""
+    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
+    with pytest.raises(CommandError, match=r"^no folder can be made in /proc: "):
+        measure_in_process(1)

@@ -3,14 +3,17 @@
 import errno
 import json
 import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
-from perf import storm
+from perf import shared_memory, storm
 from perf.__main__ import STORMS, keep, main, name_machine
+from tests.perf.interrupting import interrupt
+from tests.perf.nobody import make_closed, run_as_nobody
 
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 """No midnight comes between two runs that begin then."""
@@ -22,10 +25,11 @@ def measure(out: Path, only: str, *more: str, now: datetime = NOON) -> int:
 
 
 def test_storms_have_clients_enough_to_count_ticks() -> None:
-    """Every storm that has a goal is in it; the one whose CPU is compared has several seconds of it."""
+    """Every storm that has a goal is in it, in rounds; the one whose CPU is compared has several seconds of it."""
     runs = [storm.parse(bounds.split())[0] for bounds in STORMS]
     nats = {at_once: options for options in runs if options.protocol == ["nats"] for at_once in options.at_once}
-    assert {100: 10_000, 400: 2000, 4000: 2000} == {at_once: options.clients for at_once, options in nats.items()}
+    assert {100: 10_000, 400: 4000, 4000: 4000} == {at_once: options.clients for at_once, options in nats.items()}
+    assert {100: 3, 400: 3, 4000: 3} == {at_once: options.repeat for at_once, options in nats.items()}
     assert {100: [1, 2], 400: [2], 4000: [2]} == {at_once: options.workers for at_once, options in nats.items()}
     assert {"nats", "ws", "mqtt"} == {protocol for options in runs for protocol in options.protocol}
 
@@ -82,6 +86,14 @@ def test_where_nothing_can_be_written_nothing_is_measured(
     assert ["file"] == [path.name for path in tmp_path.iterdir()]
 
 
+def test_a_folder_that_this_user_may_not_see_is_one_line(tmp_path: Path) -> None:
+    """Before anything has begun, as for one that is not there."""
+    out = make_closed(tmp_path) / "results"
+    done = run_as_nobody("perf.__main__", "main", f"--out={out}", "--only=simulate")
+    assert (EXIT_WRONG_USAGE, "") == (done.returncode, done.stdout)
+    assert f"error: --out {out} cannot be written: permission denied\n" == done.stderr
+
+
 def test_results_of_the_day_that_are_none_stop_it_before_it_begins(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +106,64 @@ def test_results_of_the_day_that_are_none_stop_it_before_it_begins(
     assert ("", 1) == (out, err.count("\n"))
     assert err.startswith(f"error: {data} holds no results, move it away: ")
     assert "{" == data.read_text()
+
+
+def put_aside(path: Path, part: str, report: object) -> None:
+    """Let a part of results be what another version has measured."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), part: report}))
+
+
+def test_results_of_another_version_stop_it_before_it_begins(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """There would be no report of them and of what is measured now; what is measured anew may be of any version."""
+    assert 0 == measure(tmp_path, "simulate", "--tiny")
+    data = Path(capfd.readouterr().out.splitlines()[0])
+    put_aside(data, "ladder", {"stages": {}})
+    before = data.read_bytes()
+    assert EXIT_WRONG_USAGE == measure(tmp_path, "simulate", "--tiny")
+    expected = f"error: {data} holds results of another version, move it away: KeyError('decisions')\n"
+    assert ("", expected) == tuple(capfd.readouterr())
+    assert before == data.read_bytes()
+    assert 0 == measure(tmp_path, "ladder", "--tiny")
+
+
+def test_a_part_that_fails_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is said when it happens and at the end, and the exit code tells; the report is of what is there."""
+    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))  # no folder can be made in it
+    assert EXIT_FAILED == measure(tmp_path, "ladder,simulate", "--tiny")
+    out, err = capfd.readouterr()
+    data, page = (Path(line) for line in out.splitlines())
+    reason = f"no folder can be made in /proc: {os.strerror(errno.ENOENT).lower()}"
+    assert f"] ladder cannot be measured: {reason}\n" in err
+    assert f"error: ladder: {reason}" == err.splitlines()[-1]
+    assert {"date", "machine", "tiny", "simulate"} == set(json.loads(data.read_text()))
+    assert "### A million clients" in page.read_text()
+
+
+def test_results_of_another_version_that_stay_are_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where the part that was to take their place has failed; what was measured besides is kept."""
+    assert 0 == measure(tmp_path, "simulate", "--tiny")
+    data = Path(capfd.readouterr().out.splitlines()[0])
+    put_aside(data, "ladder", {"stages": {}})
+    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
+    assert EXIT_FAILED == measure(tmp_path, "ladder,simulate", "--tiny", now=NOON + timedelta(hours=1))
+    out, err = capfd.readouterr()
+    assert f"{data}\n" == out
+    assert f"error: {data} holds results of another version, move it away: " in err
+    assert "2027-01-15T13:00:00+00:00" == json.loads(data.read_text())["simulate"]["began_at"]
+
+
+def test_what_was_measured_before_a_signal_has_its_report(tmp_path: Path) -> None:
+    """The parts that are whole; the one that was under way is not among them."""
+    words = ["perf", "--tiny", "--only=simulate,soak", f"--out={tmp_path}"]
+    _, printed, code = interrupt(words, lambda said: any("simulate: done" in line for line in said), signal.SIGINT)
+    assert 128 + signal.SIGINT == code
+    data, page = (Path(line) for line in printed.splitlines())
+    assert {"date", "machine", "tiny", "simulate"} == set(json.loads(data.read_text()))
+    assert "### A million clients" in page.read_text()
 
 
 def test_a_folder_is_made(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""What counts as having got through: answers that let somebody in, and come in time."""
+"""What counts as having got through: answers that let somebody in, and come in time; and which step has a goal."""
+
+from typing import Any
 
 import pytest
 
 from perf.answers import Answers
-from perf.overload import MAX_REQUESTS, describe, split_factors
+from perf.overload import MAX_REQUESTS, by_goodput, count_rounds, describe, find_goals, split_factors
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 2.0}
 
@@ -39,3 +41,42 @@ def test_a_factor_that_takes_too_many_requests_is_left_out(
 ) -> None:
     """None is offered less than it says."""
     assert (kept, left_out) == split_factors([1.0, 2.0, 8.0], MAX_REQUESTS / 8, seconds)
+
+
+def test_both_times_are_told() -> None:
+    """From when a request was sent, by which it is in time or late, and from when it was due."""
+    answers = Answers([0.25, 1.5], [], unanswered=0, wall=2.0, from_due=[0.5, 1.75], held_s=0.75, cpu=CPU)
+    found = describe(answers, 1.0, 2.0)
+    assert (2, 1500.0, 1750.0) == (
+        found["in_time"],
+        found["latency_ms"]["p99"],
+        found["latency_from_due_ms"]["p99"],
+    )
+    assert 0.75 == found["held_up_s"]
+
+
+def make_step(factor: float, goodput: float, sent: float | None = 1.0) -> dict[str, Any]:
+    """A step of which so much was sent, in terms of what was wanted."""
+    return {"factor": factor, "offered": 100.0, "sent": None if sent is None else 100 * sent, "goodput": goodput}
+
+
+@pytest.mark.parametrize(
+    ("once", "thrice", "expected"),
+    [(1.0, 1.0, 0.75), (0.95, 0.95, 0.75), (1.0, 0.94, None), (0.94, 1.0, None), (1.0, None, 0.75)],
+)
+def test_what_was_not_sent_reaches_no_goal(once: float, thrice: float | None, expected: float | None) -> None:
+    """Three times capacity is no such thing where the generator was held up; other steps are nobody's goal."""
+    steps = [make_step(0.5, 7.0, 0.1), make_step(1.0, 4.0, once), make_step(3.0, 3.0, thrice)]
+    (found,) = find_goals({"straight": {"steps": steps}}).values()
+    assert expected == found
+
+
+def test_rounds_are_of_what_has_a_goal() -> None:
+    """Each takes many seconds."""
+    assert [1, 3, 1, 3, 1] == [count_rounds(factor, 3) for factor in (0.5, 1.0, 2.0, 3.0, 8.0)]
+
+
+def test_a_round_that_was_held_up_is_worse_than_any() -> None:
+    """However much came in time: the generator offered less."""
+    rounds = [make_step(3.0, 9.0, 0.5), make_step(3.0, 2.0), make_step(3.0, 5.0)]
+    assert [5.0, 2.0, 9.0] == [step["goodput"] for step in sorted(rounds, key=by_goodput)]

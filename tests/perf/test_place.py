@@ -13,6 +13,7 @@ from perf.command import Progress
 from perf.place import Place, add_arguments, find_place
 from perf.target import Target
 from tests.perf.hostile import Reply, make_place, serve, write_kubeconfig
+from tests.perf.nobody import make_closed, run_as_nobody
 
 SEED = "SAAGZ3AZQZLTZ4UWRK4SJTPOFQTMVZYG4C3LWXTLMTMPLQMJHFGIDEZ5AI"
 TARGET = Target(addresses={}, login=None, callout_account="", xkey="", sentinel="", tokens=[], find_processes=dict)
@@ -26,6 +27,14 @@ def find(*arguments: str) -> Place:
     place = find_place(parser.parse_args(["--nats-url=nats://a", "--namespace=perf", *arguments]))
     assert place is not None
     return place
+
+
+def say_find(arguments: list[str]) -> int:
+    """Read arguments, and print what is wrong with them."""
+    with pytest.raises(ValueError, match=r"^--") as no:
+        find(*arguments)
+    print(no.value)  # noqa: T201  # the output is what the test looks at
+    return 0
 
 
 def test_the_pages_are_several(tmp_path: Path) -> None:
@@ -76,3 +85,12 @@ def test_a_secret_in_the_place_of_a_path_is_not_repeated() -> None:
     assert SEED not in str(no.value)
     with pytest.raises(ValueError, match=r"^--kubeconfig has to name a file that exists, and '/no/such' does not$"):
         find("--kubeconfig=/no/such")
+
+
+def test_a_kubeconfig_that_this_user_may_not_see_is_one_line(tmp_path: Path) -> None:
+    """Whether it is there nobody can tell; and a path that is too long for any file is none."""
+    done = run_as_nobody("tests.perf.test_place", "say_find", f"--kubeconfig={make_closed(tmp_path)}")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "--kubeconfig names a file that cannot be read: permission denied\n" == done.stdout
+    with pytest.raises(ValueError, match=r"^--kubeconfig names a file that cannot be read: file name too long$"):
+        find(f"--kubeconfig={'a' * 300}")

@@ -67,7 +67,7 @@ async def run_pair(kind: str, folder: Path) -> AsyncIterator[Pair]:
             )
             own = _make(folder / f"service-{number}")
             services.append(await stack.enter_async_context(run_service(settings | {"NATS_WORKERS": "1"}, own)))
-        yield Pair(servers, services, population.mint(LOGINS, LOGINS))
+        yield Pair(servers, services, await population.mint(LOGINS, LOGINS))
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """The report: it says what it was measured on, and holds a section for each script that was run."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,32 @@ def test_a_page_without_marks_is_one_line(
     monkeypatch.setattr(report, "PAGE", page)
     assert f"error: {page} lacks the marks" in complain([str(path), "--publish"], capfd)
     assert "# Head\n" == page.read_text()
+
+
+def test_a_page_that_cannot_be_written_is_one_line_and_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On a full disk (/dev/full) a page would end in the middle; so would a report beside the results."""
+    path, page = tmp_path / "a.json", tmp_path / "page.md"
+    path.write_bytes(msgspec.json.encode(make_results()))
+    page.write_text(f"# Head\n{report.BEGIN}\n{report.END}\nlast\n")
+    before = page.read_text()
+    monkeypatch.setattr(report, "PAGE", page)
+    for name, written in (("page.md", page), ("a.md", path.with_suffix(".md"))):
+        (tmp_path / f".{name}.draft").symlink_to("/dev/full")
+        expected = f"error: {written} cannot be written: {os.strerror(errno.ENOSPC).lower()}"
+        assert complain([str(path), "--publish"], capfd).endswith(expected)
+    assert before == page.read_text()
+    page.unlink()
+    assert f"error: {page} cannot be read: no such file" in complain([str(path), "--publish"], capfd)
+
+
+def test_plots_that_cannot_be_written_are_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where their folder is to be, there is a file."""
+    path = tmp_path / "a.json"
+    path.write_bytes(msgspec.json.encode(make_results()))
+    (tmp_path / "a").touch()
+    assert f"error: {tmp_path / 'a'} cannot be written: file exists" in complain([str(path)], capfd)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]"])

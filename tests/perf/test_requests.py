@@ -1,5 +1,6 @@
 """Requests as a nats-server makes them: the service's own decision takes them."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def take_apart(message: bytes, *, sealed: bool) -> tuple[str, bytes]:
 def test_every_request_is_another_clients() -> None:
     """Though tokens come again."""
     maker = RequestMaker("A")
-    payloads = [take_apart(message, sealed=False)[1].decode() for message in maker.prepare(["a", "b"], 6, NOW)]
+    messages = asyncio.run(maker.prepare(["a", "b"], 6, NOW))
+    payloads = [take_apart(message, sealed=False)[1].decode() for message in messages]
     requests = [decode_nats_jwt(payload)["nats"] for payload in payloads]
     assert ["a", "b"] * 3 == [request["connect_opts"]["auth_token"] for request in requests]
     assert 6 == len({request["user_nkey"] for request in requests})
@@ -63,7 +65,7 @@ def test_every_request_is_another_clients() -> None:
 def test_each_expires_two_seconds_after_its_moment() -> None:
     """Cut to whole seconds, as nats-server does."""
     began = float(int(time.time())) + 10.5
-    messages, seconds = sign_on_time(RequestMaker("A"), ["a"], [0.0, 0.4, 0.5, 3.6], began)
+    messages, seconds = asyncio.run(sign_on_time(RequestMaker("A"), ["a"], [0.0, 0.4, 0.5, 3.6], began))
     ends = [decode_nats_jwt(take_apart(message, sealed=False)[1].decode())["exp"] for message in messages]
     whole = int(began)
     assert [whole + 2, whole + 2, whole + 3, whole + 6] == ends

@@ -10,6 +10,7 @@ import pytest
 
 from callout.demo.config import draw_key
 from perf.scale import find_goals, find_half, parse
+from perf.sections.scale import describe
 from tests.perf.sections.samples import LATENCY, make_point, make_scale
 from workers.nkeys import Kind
 
@@ -41,6 +42,16 @@ def test_memory_is_the_larger_of_both_weighings(before: float, after: float, exp
     goals = find_goals({"rows": [make_row(1000, **light), make_row(100_000, **heavy)]})
     assert (expected, expected) == (goals["100,000: worker, MiB"], goals["100,000: supervisor, MiB"])
     assert expected - 20.0 == goals["growth of the worker with ServiceAccounts, MiB"]
+
+
+@pytest.mark.parametrize("name", ["worker_mib", "worker_mib_after"])
+def test_memory_that_is_not_known_reaches_no_goal(name: str) -> None:
+    """Of a worker that had ended when it was weighed: a dash, since 0 MiB would be the best there is."""
+    report = {"rows": [make_row(1000), make_row(100_000, **{name: None})]}
+    goals = find_goals(report)
+    assert goals["100,000: worker, MiB"] is goals["growth of the worker with ServiceAccounts, MiB"] is None
+    assert 61.0 == goals["100,000: supervisor, MiB"]
+    assert describe({"churn": 1, **report}).lines
 
 
 def test_workers_are_none_of_a_deployed_set_up(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

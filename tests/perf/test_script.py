@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.command import Progress, Report, make_parser
+from perf.command import Progress, make_parser
+from perf.findings import Report
 from perf.local import Population
 from perf.script import execute_on, parse_target
 from perf.target import Target, add_arguments
@@ -21,7 +22,7 @@ async def measure_target(target: Target, _: argparse.Namespace, __: Progress) ->
 
 async def measure_here(population: Population, _: argparse.Namespace, __: Progress) -> Report:
     """Say how many tokens could be had."""
-    return {"tokens": len(population.mint(2, 1))}
+    return {"tokens": len(await population.mint(2, 1))}
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, Target | None]:

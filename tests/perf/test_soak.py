@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perf.reports import BEGAN
+from perf.findings import BEGAN
 from perf.sections.soak import ROWS
 from perf.soak import find_slopes, render, say_progress
 from tests.perf.interrupting import interrupt_soak
@@ -18,7 +18,7 @@ def make_row(hours: float, p50: float | None = 1.5, **more: Any) -> dict[str, An
     """An interval of a soak of what is deployed; of what is started here there is more."""
     latency = {"p50": p50, "p99": None if p50 is None else 2.5}
     counts = {"answered": 1500, "not_let_in": 0, "unanswered": 0}
-    return {"hours": hours, **counts, "latency_ms": latency, "signing_s": 0.5, **more}
+    return {"hours": hours, **counts, "latency_ms": latency, "latency_from_due_ms": latency, "pause_s": 0.5, **more}
 
 
 def render_rows(*rows: dict[str, Any]) -> list[str]:
@@ -33,6 +33,7 @@ def render_rows(*rows: dict[str, Any]) -> list[str]:
         (make_row(1.5), 8, "1.50 of 8 hours, 1,500 answered, p99 2.5 ms"),
         (make_row(0.25, p50=None), 0.5, "15.00 of 30 minutes, 1,500 answered, p99 - ms"),
         (make_row(1.0, workers_mib=61.5), 8, "1.00 of 8 hours, 1,500 answered, p99 2.5 ms, workers 61.5 MiB"),
+        (make_row(1.0, workers_mib=None), 8, "1.00 of 8 hours, 1,500 answered, p99 2.5 ms, workers - MiB"),
     ],
 )
 def test_progress_is_in_a_unit_that_tells_something(row: dict[str, Any], hours: float, line: str) -> None:
@@ -50,6 +51,14 @@ def test_growth_is_told_in_words() -> None:
     short = render_rows(make_row(0.0), make_row(0.25))
     assert any(line.startswith("growth by the hour, from 15 minutes alone  ") for line in short)
     assert any(line.startswith("memory of the supervisor, MiB") and line.endswith("-") for line in short)
+
+
+def test_memory_that_is_not_known_grows_by_nothing() -> None:
+    """An interval in which a worker had ended takes no part in the slope, and is a dash in the table."""
+    rows = [make_row(hours, workers_mib=mib) for hours, mib in ((0.0, 30.0), (1.0, None), (2.0, 31.0))]
+    assert 0.5 == find_slopes(rows)["workers_mib_per_hour"]
+    assert render_rows(*rows)
+    assert None is find_slopes(rows[1:])["workers_mib_per_hour"]
 
 
 def test_what_went_wrong_has_columns() -> None:
@@ -77,6 +86,8 @@ def test_its_json_is_what_a_report_is_made_from() -> None:
     began_at = datetime.fromisoformat(report[BEGAN])
     assert timedelta(0) == began_at.utcoffset()
     assert began_at <= datetime.now(UTC)
-    assert all(row["signing_s"] >= 0 for row in report["rows"])
+    first, *others = (row["pause_s"] for row in report["rows"])
+    assert first is None
+    assert all(pause > 0 for pause in others)
     assert set(SLOPES) == set(report["slopes"])
     assert any(line.startswith("growth by the hour, from ") for line in render(report))

@@ -5,15 +5,19 @@ from typing import Any
 import pytest
 
 from perf.crowd import Arrival, Outcome
-from perf.storm import describe, find_goals
+from perf.storm import by_cpu, by_rate, describe, find_goals
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 1.0}
 LEFT = "not in at the end, 4,000 at once with retry"
 
 
-def make_row(workers: int, refused: int, tries: int = 20, at_once: int = 4000) -> dict[str, Any]:
-    """A storm of NATS clients."""
-    return {"protocol": "nats", "workers": workers, "refused": refused, "tries_at_most": tries, "at_once": at_once}
+RATES = "rate, 4,000 at once ÷ 400 at once"
+
+
+def make_row(workers: int, refused: int, tries: int = 20, at_once: int = 4000, **more: Any) -> dict[str, Any]:
+    """A storm of NATS clients, of two rounds: nobody was refused in the other one."""
+    row = {"protocol": "nats", "workers": workers, "refused": refused, "tries_at_most": tries, "at_once": at_once}
+    return {**row, "refusals": [0, refused], **more}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,35 @@ def make_row(workers: int, refused: int, tries: int = 20, at_once: int = 4000) -
 def test_who_is_left_is_told_of_two_workers(rows: list[dict[str, Any]], left: int | None) -> None:
     """Of another number only where there is no such storm, and then the worst; never the kindest of them."""
     assert left == find_goals({"rows": rows})[LEFT]
+
+
+def test_who_is_left_in_any_round_is_left() -> None:
+    """Whichever of them counts."""
+    assert 3 == find_goals({"rows": [make_row(2, 0, refusals=[0, 0, 3])]})[LEFT]
+
+
+@pytest.mark.parametrize(("clients", "expected"), [(4000, 1.5), (2000, None)])
+def test_rates_are_compared_of_as_many_clients(clients: int, expected: float | None) -> None:
+    """The first of them meet a cold set-up, which weighs the more the fewer follow."""
+    many = make_row(2, 0, tries=1, rate=3000.0, clients=4000)
+    few = make_row(2, 0, tries=1, at_once=400, rate=2000.0, clients=clients)
+    assert expected == find_goals({"rows": [few, many]})[RATES]
+
+
+def test_rounds_are_ordered_by_what_has_the_goal() -> None:
+    """The service's share of the CPU, or the rate; one in which somebody was refused is worse than any other."""
+    rounds = [
+        {"refused": refused, "rate": rate, "service_cpu_by_server": share}
+        for refused, rate, share in ((1, 9.0, 0.1), (0, 5.0, 0.3), (0, 6.0, 0.4), (0, 4.0, 0.2))
+    ]
+    assert [0.2, 0.3, 0.4, 0.1] == [row["service_cpu_by_server"] for row in sorted(rounds, key=by_cpu)]
+    assert [6.0, 5.0, 4.0, 9.0] == [row["rate"] for row in sorted(rounds, key=by_rate)]
+
+
+def test_where_the_cpu_is_not_known_the_rate_orders_rounds() -> None:
+    """As of what is deployed."""
+    rounds = [{"refused": 0, "rate": rate, "service_cpu_by_server": None} for rate in (1.0, 3.0, 2.0)]
+    assert [3.0, 2.0, 1.0] == [row["rate"] for row in sorted(rounds, key=by_cpu)]
 
 
 def test_clients_that_come_at_a_rate_have_a_time_each() -> None:

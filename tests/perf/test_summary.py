@@ -50,7 +50,14 @@ def test_where_no_line_fits_there_is_no_slope(points: list[tuple[float, float]])
 def test_what_cannot_be_compared_has_no_ratio(value: float | None, base: float | None) -> None:
     """A ratio of 0 would look like a goal reached."""
     assert ratio(value, base) is None
-    assert 0.333 == ratio(1.0, 3.0)
+
+
+def test_a_ratio_is_rounded_only_where_that_is_wanted() -> None:
+    """A bound of 0.45 is not reached by what is a little more."""
+    found = ratio(4504.0, 10_000.0)
+    assert found is not None
+    assert found > 0.45
+    assert (1 / 3, 0.333) == (ratio(1.0, 3.0), ratio(1.0, 3.0, 3))
 
 
 @pytest.mark.parametrize(

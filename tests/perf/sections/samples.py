@@ -36,7 +36,8 @@ SOAK_ROW = {
     "restarts": 4,
     "warnings": 5,
     "latency_ms": LATENCY,
-    "signing_s": 0.25,
+    "latency_from_due_ms": {**LATENCY, "p99": 3.25},
+    "pause_s": 0.25,
 }
 SLOPES = {"supervisor_mib_per_hour": None, "workers_mib_per_hour": None, "p50_ms_per_hour": None}
 """Of one interval."""
@@ -47,34 +48,37 @@ def make_point(series: str, window: int | None = 128, **more: Any) -> dict[str, 
     point = {"replicas": 1, "workers": 2, "tokens": "remembered", "window": window, "series": series, "rate": 5000.0}
     counts = {"answered": 9, "allowed": 9, "unanswered": 0, "latency_ms": LATENCY, "sent": 5000.0}
     rounds = {"rates": [5000.0], "p99s": [LATENCY["p99"]], "lost": [0], "generator_behind_ms": LATENCY}
-    offered = {"offered": 2500} if window is None else {}
+    due = {**LATENCY, "p99": 3.25}
+    offered = {"offered": 2500, "latency_from_due_ms": due} if window is None else {}
     costs = {"cpu_us_per_request": LOCAL_CPU, "generator_share": 0.1, "others_share": 0.2}
     return {**point, **counts, **rounds, **offered, **costs, **more}
 
 
 def make_storm(cpu: dict[str, float], tries: int = 1) -> dict[str, Any]:
-    """A row of `perf.storm`: one client is in, and one is not."""
+    """A row of `perf.storm`, of one round: one client is in, and one is not."""
     outcomes = [Outcome(0.0, 0.5, 1), Outcome(0.0, None, tries)]
-    return {"protocol": "nats", "at_once": 2, **storm.describe(outcomes, Arrival(2, tries=tries), cpu)}
+    row = {"protocol": "nats", "at_once": 2, **storm.describe(outcomes, Arrival(2, tries=tries), cpu)}
+    return {**row, "rates": [row["rate"]], "refusals": [1], "cpu_ratios": [row["service_cpu_by_server"]]}
 
 
 def make_overload(cpu: dict[str, float]) -> dict[str, Any]:
     """A report of `perf.overload`: of four requests one was late and one not answered; both clients got in."""
-    answers = Answers([0.25, 0.5, 1.75], [], 1, wall=2.0, sent=[0.0, 0.5, 1.0, 1.5], behind=[0.0] * 4, cpu=cpu)
+    took, sent = [0.25, 0.5, 1.75], [0.0, 0.5, 1.0, 1.5]
+    answers = Answers(took, [], 1, wall=2.0, sent=sent, behind=[0.0] * 4, cpu=cpu, from_due=took)
     clients = storm.describe([Outcome(0.0, 0.5, 1), Outcome(0.5, 1.0, 2)], Arrival(2, rate=2.0, tries=30), cpu)
     shares = {"generator_share": 0.1, "others_share": 0.05}
     return {
         "straight": {
             "capacity": 4.0,
-            "at_capacity": shares,
+            "at_capacity": {**shares, "rates": [4.0]},
             "left_out": [],
-            "steps": [{"factor": 0.5, **overload.describe(answers, 2.0, 2.0)}],
+            "steps": [{"factor": 0.5, **overload.describe(answers, 2.0, 2.0), "goodputs": [1.0]}],
         },
         "end_to_end": {
             "clients": 2,
             "capacity": 1000.0,
             "at_capacity": shares,
-            "steps": [{"factor": 3.0, "offered": 3000.0, **clients}],
+            "steps": [{"factor": 3.0, "offered": 2.0, **clients}],
         },
     }
 

@@ -21,7 +21,8 @@ def test_half_load_has_no_window() -> None:
     report = {"points": [make_point("half load", None), make_point("windows")]}
     half, window = read_table(describe(report).lines, "replicas")
     assert ("2500/s offered", "2.5") == (half["in flight"], half["generator late: p99 ms"])
-    assert "" == window["generator late: p99 ms"]
+    assert ("2.5", "3.25") == (half["let in: p99 ms"], half["from when due: p99 ms"])
+    assert "" == window["generator late: p99 ms"] == window["from when due: p99 ms"]
 
 
 def test_of_a_deployed_set_up_processes_are_not_known() -> None:

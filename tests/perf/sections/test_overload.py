@@ -39,6 +39,54 @@ def test_what_was_sent_stands_beside_what_was_wanted() -> None:
         assert ("2", "0") == (row["sent/s"], row["generator late: p99 ms"])
 
 
+def test_capacity_says_of_how_many_rounds_it_is() -> None:
+    """If there were several, with the lowest and the highest."""
+    capacity = {**REPORT["straight"]["at_capacity"], "rates": [3.0, 5.0, 4.0]}
+    (first, *_) = describe({"straight": {**REPORT["straight"], "at_capacity": capacity}, "end_to_end": {}}).lines
+    assert "capacity was 4 requests/s, the middle of 3 rounds from 3 to 5 (generator's" in first
+
+
+def test_every_round_of_a_step_is_told() -> None:
+    """How many there were, and the lowest beside the one that counts; which that is stands below the table."""
+    step = {**REPORT["straight"]["steps"][0], "goodputs": [1.0, 0.5, 2.0]}
+    lines = describe({"straight": {**REPORT["straight"], "steps": [step]}, "end_to_end": {}}).lines
+    (row,) = read_table(lines, "times capacity")
+    assert ("3", "1", "0.5") == (row["rounds"], row["in time/s"], row["lowest round"])
+    assert lines[-1].startswith("Of several rounds the middle one counts")
+    assert describe(ONLY_STRAIGHT).lines[-1].startswith("| 0.5 |")
+
+
+def test_where_the_generator_was_held_up_is_said() -> None:
+    """Below each table, with how much was sent and how late, and that an `exp` counts from when a request was due."""
+    behind = {**REPORT["straight"]["steps"][0]["generator_behind_ms"], "p50": 5.5, "p99": 1250.0}
+    held_up = {"factor": 4.0, "offered": 20.0, "sent": 16.0, "generator_behind_ms": behind}
+    parts = {}
+    for name in ("straight", "end_to_end"):
+        (step,) = REPORT[name]["steps"]
+        held_up_s = {"held_up_s": 1.25} if name == "straight" else {}
+        parts[name] = {**REPORT[name], "steps": [step, {**step, **held_up, **held_up_s}]}
+    requests, clients = (line for line in describe(parts).lines if line.startswith("The generator was held up"))
+    said = (
+        "The generator was held up at 4 times capacity (80% of what was wanted was sent, late by 5.5 ms in the median"
+    )
+    assert requests.startswith(
+        f"{said} and 1,250 ms at the p99, and for 1.25 s nats-server took no more). Each request"
+    )
+    assert f"{said} and 1,250 ms at the p99)." == clients
+    assert not any("held up" in line for line in describe(REPORT).lines)
+
+
+def test_the_plot_is_by_what_was_sent() -> None:
+    """What was wanted and not sent would look as if it had been borne."""
+    (step,) = REPORT["straight"]["steps"]
+    svgs = [
+        describe({"straight": {**REPORT["straight"], "steps": [{**step, **more}]}, "end_to_end": {}}).plots[0].svg
+        for more in ({}, {"factor": 8.0, "offered": 32.0}, {"sent": 4.0})
+    ]
+    assert svgs[0] == svgs[1] != svgs[2]
+    assert "sent ÷ capacity" in svgs[0]
+
+
 def test_a_step_says_what_became_of_requests() -> None:
     """In time, late and not answered, for so many times capacity."""
     (row,) = read_table(describe(ONLY_STRAIGHT).lines, "times capacity")

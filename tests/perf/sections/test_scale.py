@@ -30,6 +30,7 @@ def test_decisions_are_told_at_rest_and_while_changing() -> None:
         "half load: wanted/s": "2,500",
         "half load: let in, p50 ms": "1.5",
         "half load: let in, p99 ms": "2.5",
+        "half load: from when due, p99 ms": "3.25",
         "half load: worst round, p99 ms": "2.5",
         "not let in": "0",
         "not answered": "0",

@@ -18,9 +18,12 @@ def test_what_went_wrong_is_summed_up() -> None:
 
 
 def test_the_pause_between_intervals_is_told() -> None:
-    """The load is no steady one there."""
-    (text,) = describe({"rate": 1000, "rows": [FIRST], "slopes": SLOPES}).lines
+    """The load is no steady one there; before the first interval there is none."""
+    first = {**FIRST, "pause_s": None}
+    (text,) = describe({"rate": 1000, "rows": [first, {**LAST, "hours": 0.02}], "slopes": SLOPES}).lines
     assert "Between two intervals nothing was sent for 0.25 s in the median" in text
+    (text,) = describe({"rate": 1000, "rows": [first], "slopes": SLOPES}).lines
+    assert "Between" not in text
 
 
 def test_growth_and_drift_stand_in_a_table() -> None:

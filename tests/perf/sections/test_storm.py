@@ -23,4 +23,17 @@ def test_of_a_deployed_set_up_the_cpu_is_not_known() -> None:
     """A dash, and not 0; nor is there a moment at which all are in while one is not."""
     heads, cells = tabulate(ROWS, [make_storm(DEPLOYED_CPU)])
     assert "all in s  server s  service s" in heads
-    assert ["-", "-", "-", "0.25"] == cells.split()[11:15]
+    assert ["-", "-", "-", "0.25"] == cells.split()[13:17]
+
+
+def test_every_round_is_told() -> None:
+    """How many there were, the slowest and the worst beside the one that counts, and who was refused in the others."""
+    rounds = {"rates": [3.0, 2.0, 1.0], "refusals": [1, 5, 1], "cpu_ratios": [0.5, 0.25, None]}
+    one = {**make_storm(LOCAL_CPU), "at_once": 100}
+    lines = describe({"rows": [one | rounds, one, make_storm(LOCAL_CPU)]}).lines
+    heads = ("rounds", "slowest round", "service ÷ server", "worst round")
+    assert [("3", "1", "0.312", "0.5"), ("1", "2", "0.312", "0.312"), ("1", "2", "", "")] == [
+        tuple(row[head] for head in heads) for row in read_table(lines, "protocol")
+    ]
+    assert lines[-1].endswith("Refused in the rounds that do not count: 6.")
+    assert describe({"rows": [make_storm(LOCAL_CPU)]}).lines[-1].startswith("| nats")
