@@ -74,6 +74,7 @@ class Supervisor:
         self._was_ready = False
         self._begun = False
         self._api_audiences: tuple[str, ...] = ()
+        self._own_issuer = ""
         self._files = FileFollower(settings, self._renew_workers, self._use_rules, log)
         self._worker_settings = make_worker_settings(settings, workspace)
         self._ends = find_ends(settings)
@@ -144,17 +145,27 @@ class Supervisor:
         with self._snapshot.transaction() as transaction:
             transaction.set_trust(found.document, found.issuers, self._settings.jwt_audience)
         self._log.info("key set in force", issuers=", ".join(found.issuers))
-        self._warn_of_audiences(found.issuers)
+        self._warn_of_audiences(found)
+        self._warn_of_issuers(found)
         self._announce(changed=self._readiness.note(Need.KEY_SET, is_met=True))
         self._let_workers_begin()
 
-    def _warn_of_audiences(self, issuers: tuple[str, ...]) -> None:
+    def _warn_of_audiences(self, keys: FoundKeys) -> None:
         """Say once that tokens are taken which are meant for the API server; its issuer is not known before."""
-        found = find_api_audiences(self._settings.jwt_audience, issuers)
+        found = find_api_audiences(self._settings.jwt_audience, keys.issuers, keys.own.audiences)
         if found and found != self._api_audiences:
             problem = f"JWT_AUDIENCE: {explain_api_audiences(found)}; give a name that is for NATS alone, such as nats"
             self._log.warning("setting", problem=problem)
         self._api_audiences = found
+
+    def _warn_of_issuers(self, keys: FoundKeys) -> None:
+        """Say once that this cluster's tokens are refused: it signs ours as it does those of clients."""
+        issuer = keys.own.issuer
+        if issuer and issuer not in keys.issuers and issuer != self._own_issuer:
+            what = f"JWT_ISSUER: this cluster's tokens are of {issuer}, so they are refused; taken are those of"
+            problem = f"{what} {', '.join(keys.issuers)}; name it there"
+            self._log.warning("setting", problem=problem)
+        self._own_issuer = issuer
 
     def _take_note_of_list(self) -> None:
         self._announce(changed=self._readiness.note(Need.SERVICEACCOUNTS, is_met=True))

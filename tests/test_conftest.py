@@ -17,10 +17,15 @@ A, B = "tests/interop/test_a.py::test_", "tests/interop/test_b.py::test_"
 COROUTINES = """
 import asyncio
 import pytest
+import tests.conftest as ours
 
 @pytest.fixture
 def number():
     return 5
+
+@pytest.fixture
+def hurry(monkeypatch):
+    monkeypatch.setattr(ours, "TEST_SECONDS", 0.5)
 
 @pytest.mark.parametrize("other", [5])
 async def test_that_holds(number, other):
@@ -31,14 +36,13 @@ async def test_that_fails():
     await asyncio.sleep(0)
     assert 5 == 6
 
-async def test_that_hangs():
+async def test_that_hangs(hurry):
     await asyncio.Event().wait()
 """
-HURRIED = """
+SESSION = """
 import sys, pytest
 import tests.conftest as ours
 
-ours.TEST_SECONDS = 0.5
 words = ["-c", "/dev/null", "--rootdir", sys.argv[1], "-p", "no:cacheprovider", "-rA", "-q", sys.argv[1]]
 sys.exit(pytest.main(words, plugins=[ours]))
 """
@@ -74,7 +78,7 @@ def test_a_coroutine_is_run_to_its_end_or_its_deadline(tmp_path: Path) -> None:
     """With fixtures and rows like any other test; what it does not hold fails, and so does what never comes."""
     (tmp_path / "test_coroutines.py").write_text(COROUTINES)
     done = subprocess.run(
-        [sys.executable, "-c", HURRIED, str(tmp_path)],
+        [sys.executable, "-c", SESSION, str(tmp_path)],
         cwd=ROOT,
         env={"PATH": os.defpath, "COLUMNS": "500"},
         capture_output=True,

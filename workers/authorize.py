@@ -28,6 +28,7 @@ AUDIENCE: Final = "nats-authorization-request"
 REQUEST_TYPE: Final = "authorization_request"
 CLAIMS_VERSION: Final = 2
 LEAFNODE: Final = "Leafnode"  # nats-server's client.go, `kindString`
+_CLIENTS: Final = ("Client", "")  # over MQTT and WebSockets, too; the kind may be left out (nats-io/jwt: `omitempty`)
 MAX_REQUEST_SIZE: Final = 64 << 10  # bytes; CONNECT has at most 4 KiB, and a TLS client's certificates come on top
 MAX_SERVERS: Final = 1024  # servers' keys kept, decoded; a supercluster has some hundred
 # `exp` is in whole seconds, cut off: a request with 1.9 s left may say it has 1. Until the next second it may be alive.
@@ -193,8 +194,8 @@ class Authorizer:
             reason = Reason.REQUEST_SUBJECT
         elif body.type != REQUEST_TYPE or body.version != CLAIMS_VERSION:
             reason = Reason.REQUEST_VERSION
-        elif body.client_info.kind == LEAFNODE:
-            reason = Reason.REQUEST_LEAFNODE
+        elif body.client_info.kind not in _CLIENTS:
+            reason = Reason.REQUEST_LEAFNODE if body.client_info.kind == LEAFNODE else Reason.REQUEST_VERSION
         else:
             try:
                 server = self._servers.get(request.iss) or self._read_server(request.iss)

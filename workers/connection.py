@@ -27,7 +27,7 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from workers.frames import Cutter, Message, OversizeError
 from workers.nkeys import decode_seed
 from workers.settings import WorkerSettings
-from workers.transport import renew_transport
+from workers.transport import WebSocketTransport, renew_transport
 
 CONNECT_TIMEOUT_S: Final = 2
 PING_INTERVAL_S: Final = 5  # with MAX_PINGS, a dead connection is noticed within 15 s
@@ -126,6 +126,10 @@ class CalloutClient(Client):
         """Close for good: no attempt to connect begins after that, nor is one that has begun gone on with."""
         self._ended = True
         await super().close()
+        # nats-py takes the client for closed while it connects anew after a greeting that failed.
+        if isinstance(self._transport, WebSocketTransport):
+            self._transport.close()  # type: ignore[no-untyped-call]  # the library has no types there
+            await self._transport.wait_closed()
 
     async def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Publish messages, each a subject and a payload, in one piece.
@@ -273,12 +277,16 @@ def describe(error: Exception, server: str = "") -> str:
     The line may be what a server has said: it has `MAX_ERROR_LENGTH` characters at the most.
     """
     where = f"the NATS server {server}".rstrip()
-    if isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error):
-        # It asks us about whoever is none of auth_users, and so does not answer our own login in time.
-        return f"{where} does not answer; is NATS_URL right, and its user one of auth_users? See 'callout doctor'"
+    if is_silence(error):
+        return f"{where} does not answer; is NATS_URL right?"
     if isinstance(error, OSError):
         return f"{where} cannot be reached ({error.strerror or error}); is NATS_URL right?"[:MAX_ERROR_LENGTH]
     return str(error)[:MAX_ERROR_LENGTH] or type(error).__name__
+
+
+def is_silence(error: Exception) -> bool:
+    """Tell whether nothing was heard of the server, in the time that there was."""
+    return isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error)
 
 
 def address_of(client: Client) -> str:

@@ -27,7 +27,7 @@ from nats.errors import Error as NatsError
 from workers.authorize import Allow, Authorizer, Denied, Outcome
 from workers.backlog import Backlog
 from workers.claims import RequestClaims
-from workers.connection import RECONNECT_WAIT_S, CalloutClient, address_of, describe, make_options
+from workers.connection import RECONNECT_WAIT_S, CalloutClient, address_of, describe, is_silence, make_options
 from workers.frames import Message
 from workers.keyset import parse_keyset
 from workers.logs import Log
@@ -58,6 +58,8 @@ MAX_ERROR_KINDS: Final = 16  # that are logged in this time: what a server says 
 MAX_NAMESPACE_LENGTH: Final = 63
 MAX_NAME_LENGTH: Final = 253  # of a ServiceAccount, of a host, and more than anybody calls a server
 _VERIFIED: Final = (Reason.SERVICEACCOUNT_UNKNOWN, Reason.SERVICEACCOUNT_RECREATED)  # only then the names are facts
+# It asks us about whoever is none of auth_users, and so does not answer our own login in time.
+_SILENCE_HINT: Final = " Is its user one of auth_users? See 'callout doctor'"
 _REFUSALS: Final = ("authorization violation", "user authentication", "account authentication")
 
 _Callback = Callable[..., Coroutine[Any, Any, None]]
@@ -317,7 +319,9 @@ class CalloutServer:
             return
         kind = describe(error).partition('"')[0]  # the server, and what is quoted, may be another each time
         if self._repeats.is_due(kind, time.monotonic()):
-            self._log.warning("NATS error", error=text)
+            untold = self._repeats.take_untold()
+            hint = _SILENCE_HINT if is_silence(error) else ""
+            self._log.warning("NATS error", error=f"{text}{hint}", **({"unlogged": untold} if untold else {}))
 
     async def _on_disconnect(self) -> None:
         self._show_connection()

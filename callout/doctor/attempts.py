@@ -3,7 +3,8 @@
 Which evidence there is (tried on nats-server 2.10 to 2.15):
 - The requests themselves, overheard as the service's own user: that the server asks, in whose name, and how sealed.
 - The time that a refusal takes: a denial comes at once, silence takes the server's two seconds.
-- The service's own counters (`--metrics-url`): that this service decided, and what. Whoever else answers moves none.
+- The service's own counters (`--metrics-url`): that this service decided, and what. Whoever else answers moves none;
+  other clients do, so who got in is evidence only if nobody was refused.
 - Who is subscribed in the callout's account, by the system account (`--sys-creds`): a second responder that gives the
   same answers can be seen in no other way, since nobody but the server can hear answers.
 
@@ -20,14 +21,15 @@ import msgspec
 from callout.doctor.findings import Check, Finding, Severity, notice, ok, unknown, wrong
 from callout.doctor.requests import Asked
 from callout.doctor.system import MAX_NAMED, Listener
+from callout.doctor.users import RELOAD
 from workers.metrics import ALLOWED
 from workers.reasons import Reason
 from workers.server import MAX_WAIT_S, QUEUE_GROUP
 from workers.user_jwt import Mode
 
 SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the rest
-RELOAD: Final = "nats-server --signal reload=PID"
 _LOG: Final = "grep -i 'auth callout' nats.log  # the server's own log says why"
+_LATEST: Final = "kubectl logs --selector app.kubernetes.io/name=nats-k8s-oidc-callout --tail=-1 --since=1m"
 _START: Final = (
     "callout serve  # or: kubectl rollout restart deployment/nats-k8s-oidc-callout; its /readyz says what is missing"
 )
@@ -89,11 +91,12 @@ def _judge_junk_outcome(attempt: Attempt, *, unanswered: bool) -> Finding:
         what = f"a token that is none is refused{' by nobody answering' if unanswered else ''}; by whom is not known"
         what += f": --metrics-url {attempt.uncounted}" if attempt.uncounted else ""
         return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
-    if not expected and any(counted.values()):
-        reasons = ", ".join(sorted(reason for reason, number in counted.items() if number))
+    refused = sorted(reason for reason, number in counted.items() if number and reason != ALLOWED)
+    if not expected and refused:
+        reasons = ", ".join(refused)
         return wrong(check, f"this service refuses a token that is none, but says {reasons}", _explain(reasons))
     if not expected:
-        what = "a token that is none is refused, and this service has not been asked: its metrics count nothing"
+        what = "a token that is none is refused, and this service has not been asked: it has refused nobody"
         return wrong(check, what, _START if unanswered else f"{_START}; and compare NATS_URL with the clients' address")
     if expected > 1:
         return ok(check, f"a token that is none is refused by this service, which had {expected:g} such just now")
@@ -196,6 +199,11 @@ def judge_login(
     if token.severity is Severity.WRONG:
         return wrong(check, "the client is refused, since its token is refused, see token above", token.mend)
     counted = attempt.counted or {}
+    refused = [reason for reason in Reason if counted.get(reason.value)]
+    reasons = ", ".join(refused)
+    if refused and counted.get(ALLOWED):
+        what = f"the client is refused, and the running service has refused some just now ({reasons}) while other"
+        return wrong(check, f"{what} clients logged in", f"{_LATEST}  # which is this one's? {refused[0].remedy}")
     if counted.get(ALLOWED) and signed_rightly:
         what = "the service lets the client in, and the server refuses the answer"
         mend = f"export NATS_ACCOUNT=<name of an account in nats.conf>  # if it is one already: {_LOG}"
@@ -203,9 +211,7 @@ def judge_login(
     if counted.get(ALLOWED):
         what = "the service lets the client in, and the server refuses the answer: signing key, account or its name"
         return wrong(check, what, _LOG)
-    refused = [reason for reason in Reason if counted.get(reason.value)]
     if refused:
-        reasons = ", ".join(refused)
         what = f"the running service refuses the token ({reasons}), with these settings it would be let in"
         return wrong(check, what, f"kubectl rollout restart deployment/nats-k8s-oidc-callout  # {refused[0].remedy}")
     if attempt.seconds >= MAX_WAIT_S:

@@ -46,7 +46,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         keys: the key set and issuers in force; None if `keys_problem` says why not.
-        cluster: what the API server says of its issuer.
+        cluster: what is known of the cluster.
         outcomes: how each deed went; empty if the API server is not used.
         user: who we are to the API server; empty if it does not say.
         clocks: clocks that were read.
@@ -90,7 +90,7 @@ def learn(settings: Settings) -> Facts:
     return Facts(
         keys=keys,
         keys_problem=keys_problem,
-        cluster=_read_cluster(documents),
+        cluster=_read_cluster(documents, keys),
         outcomes=outcomes,
         user=_find_user(settings) if base else "",
         clocks=tuple(clocks),
@@ -177,14 +177,14 @@ def _try_all(
     yield attempt(Deed.KEYS, base + KEY_SET_PATH, DISCOVERY)
 
 
-def _read_cluster(documents: Mapping[Deed, bytes]) -> Cluster:
+def _read_cluster(documents: Mapping[Deed, bytes], found: FoundKeys | None) -> Cluster:
     issuer, keys = None, None
     try:
         issuer = read_issuer(documents[Deed.DISCOVER])
         keys = frozenset(parse_keyset(documents[Deed.KEYS]).keys)
     except (KeyError, ValueError):
         pass  # a problem of its own, which the outcomes or the key set tell of
-    return Cluster(issuer, keys)
+    return Cluster(issuer, keys, found.own.audiences if found else ())
 
 
 def _find_user(settings: Settings) -> str:

@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from callout.config.loading import ConfigError, load
 from callout.config.table import Settings
 from callout.daemon import call_in_daemon
@@ -75,7 +77,7 @@ def _judge_cluster(settings: Settings, facts: Facts | None) -> Iterator[Finding]
 
 async def _find_bearer(settings: Settings, request: Request, facts: Facts | None) -> Bearer | None:
     """Take the token that was given, or have one made; and judge it. None if none was asked for."""
-    token = request.token
+    token = request.given.token
     if request.serviceaccount is not None:
         namespace, name = request.serviceaccount
         try:
@@ -91,4 +93,9 @@ async def _find_bearer(settings: Settings, request: Request, facts: Facts | None
         return None
     if facts is None or facts.keys is None:
         return Bearer(token, unknown(Check.TOKEN, "without a key set it cannot be verified", "a key set, see above"))
-    return await make_bearer(settings, token, facts.keys)
+    bearer = await make_bearer(settings, token, facts.keys)
+    if request.given.remark:
+        finding = bearer.finding
+        finding = msgspec.structs.replace(finding, details=(*finding.details, request.given.remark))
+        bearer = msgspec.structs.replace(bearer, finding=finding)
+    return bearer

@@ -6,7 +6,6 @@ Rules kept here:
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,12 +19,11 @@ from callout.doctor.nats_claims import AccountJwt, find_jwts, read_account, read
 from callout.doctor.web import is_page
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import read_bounded, reason_of
+from callout.given_token import GivenToken, read_given_token
 from callout.policy.subjects import is_valid
 from callout.secret import HIDDEN, quote
 from callout.serviceaccounts import is_valid_identity
 
-STANDARD_INPUT: Final = "-"
-MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has, so that one which is too long is seen to be
 MAX_FILE_BYTES: Final = 16 << 20  # a nats.conf with thousands of accounts
 _GIVE: Final = {
     "--accounts": "give a file with JWTs of accounts, or a folder with .jwt files",
@@ -43,7 +41,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         system: a user of the system account.
         sentinel: what workloads show in operator mode.
         live: whether to be a client.
-        token: what to log in with; empty for none.
+        given: what to log in with; its token is empty for none.
         serviceaccount: whose token to have made instead.
         metrics_urls: the service's pages of metrics, one for each replica.
         stream, subject, stream_user: a message is published to the subject, and the stream is asked as that user.
@@ -53,7 +51,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     system: Login | None = None
     sentinel: Login | None = None
     live: bool = False
-    token: str = ""
+    given: GivenToken = GivenToken()
     serviceaccount: tuple[str, str] | None = None
     metrics_urls: tuple[str, ...] = ()
     stream: str = ""
@@ -75,7 +73,7 @@ def read_request(args: argparse.Namespace) -> Request:
         system=_read_login("--sys-creds", args.sys_creds),
         sentinel=_read_sentinel(args.sentinel) if args.sentinel else None,
         live=args.live,
-        token=_read_token(args.token) if args.token else "",
+        given=_read_token(args.token) if args.token else GivenToken(),
         serviceaccount=_split_identity(args.serviceaccount) if args.serviceaccount else None,
         metrics_urls=tuple(_check_page(url) for url in args.metrics_url),
         stream=_read_stream(args),
@@ -154,20 +152,14 @@ def _list_files(place: Path) -> list[Path]:
     return sorted(files)
 
 
-def _read_token(place: str) -> str:
-    """Read a token from a file or from standard input; the file may be a pipe."""
+def _read_token(place: str) -> GivenToken:
     try:
-        if place == STANDARD_INPUT:
-            content = sys.stdin.buffer.read(MAX_TOKEN_BYTES)
-        else:
-            with Path(place).open("rb") as file:
-                content = file.read(MAX_TOKEN_BYTES)
+        given = read_given_token(place)
     except OSError as error:
         raise _refuse(f"--token: {quote(place)} cannot be read: {reason_of(error)}; give a file with a token") from None
-    token = content.decode("utf-8", "replace").strip()
-    if not token:
+    if not given.token:
         raise _refuse(f"--token: {quote(place)} is empty; give a file with a token")
-    return token
+    return given
 
 
 def _split_identity(text: str) -> tuple[str, str]:

@@ -29,10 +29,16 @@ KEYS: Final = "kubectl get --raw /openid/v1/jwks"
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """What the API server says of its issuer; None where it was not asked, or did not answer."""
+    """What is known of the cluster.
+
+    Attributes:
+        issuer, keys: what the API server says of its issuer; None where it was not asked, or did not answer.
+        audiences: whom our own pod's token is for; empty outside of a pod.
+    """
 
     issuer: str | None = None
     keys: frozenset[str] | None = None
+    audiences: tuple[str, ...] = ()
 
 
 def check_trust(
@@ -41,7 +47,7 @@ def check_trust(
     """Judge the key set in force, and the issuers and audiences whose tokens are taken."""
     yield _check_key_set(keyset)
     yield _check_issuer(keyset, issuers, cluster)
-    yield _check_audience(issuers, audiences)
+    yield _check_audience(issuers, audiences, cluster)
 
 
 def _check_key_set(keyset: KeySet) -> Finding:
@@ -65,12 +71,12 @@ def _check_issuer(keyset: KeySet, issuers: tuple[str, ...], cluster: Cluster) ->
     return ok(check, f"the API server's issuer is {named}, and its keys are in force")
 
 
-def _check_audience(issuers: tuple[str, ...], audiences: tuple[str, ...]) -> Finding:
+def _check_audience(issuers: tuple[str, ...], audiences: tuple[str, ...], cluster: Cluster) -> Finding:
     check = Check.AUDIENCE
-    if found := find_api_audiences(audiences, issuers):
+    if found := find_api_audiences(audiences, issuers, cluster.audiences):
         mend = "export JWT_AUDIENCE=nats  # and let clients project tokens with that audience"
         return wrong(check, explain_api_audiences(tuple(map(_show, found))), mend)
-    return ok(check, f"{', '.join(map(_show, audiences))}: none is an issuer or a usual name of an API server")
+    return ok(check, f"{', '.join(map(_show, audiences))}: none is known to be an API server's")
 
 
 def check_token(token: str, outcome: Identity | Refusal, keyset: KeySet, rules: TokenRules) -> Finding:

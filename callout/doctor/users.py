@@ -20,6 +20,7 @@ from workers.user_jwt import Mode
 NO_LIMIT: Final = -1
 AUTH_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 REPLY_SUBJECTS: Final = "$SYS._INBOX.>"
+RELOAD: Final = "nats-server --signal reload=<pid of nats-server>"
 _LEAST: Final = f"subscribe {AUTH_SUBJECT} and publish {REPLY_SUBJECTS}"
 
 
@@ -66,7 +67,7 @@ def _mend_rights(mode: Mode, user: UserJwt | None) -> str:
         )
     return (
         f'in nats.conf give the user permissions {{ subscribe: ["{AUTH_SUBJECT}"], publish: ["{REPLY_SUBJECTS}"] }},'
-        " then nats-server --signal reload=PID"
+        f" then {RELOAD}"
     )
 
 

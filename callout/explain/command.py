@@ -7,10 +7,8 @@ service nor NATS. Exit code 0: a login would succeed. 1: it would be refused, or
 import argparse
 import difflib
 import os
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -23,6 +21,7 @@ from callout.explain.explanation import Explanation, Situation, Why, explain_ser
 from callout.explain.text import render, render_why
 from callout.explain.verification import Trust
 from callout.files import reason_of
+from callout.given_token import GivenToken, read_given_token
 from callout.keys.reader import KeySetError
 from callout.kube.client import KubeClient
 from callout.kube.errors import KubeError
@@ -36,7 +35,6 @@ from workers.authorize import LoginTerms
 from workers.reasons import Reason
 from workers.sa_token import Identity, TokenRules, TokenVerifier
 
-STANDARD_INPUT: Final = "-"
 # What decides permissions: all that is used without a token. The account is shown if it is known.
 _FOR_PERMISSIONS: Final = frozenset(
     (
@@ -50,13 +48,6 @@ _IF_SET: Final = "NATS_ACCOUNT"
 
 # Similarity as difflib counts it, from 0 to 1: a letter or two off. Two of one namespace have much in common anyway.
 LIKELY: Final = 0.8
-
-MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has, so that one which is too long is seen to be
-
-_ABOUT_BLANKS: Final = (
-    "The file ends in a line end, or has other blanks around the token. They were left out here; a client that sends "
-    "them too is refused."
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
     used = _FOR_TOKENS if who is None else _FOR_PERMISSIONS
     settings, warnings = load(os.environ, used=used | {_IF_SET} if os.environ.get(_IF_SET, "").strip() else used)
     print_problems((), warnings)
-    content = "" if args.token is None else _read_token(args.token)
+    given = GivenToken() if args.token is None else _read_token(args.token)
     try:
         rules = read_rules(settings)
     except ValueError as error:  # the ceiling's file
         raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
     try:
         cluster = _Cluster(settings, rules)
-        explanation = _explain_token(content, cluster) if who is None else _explain_serviceaccount(who, cluster)
+        explanation = _explain_token(given, cluster) if who is None else _explain_serviceaccount(who, cluster)
     except (KeySetError, KubeError, ValueError) as error:  # their text is made for the operator
         raise CommandError(str(error)) from None
     _print(explanation, render(explanation), as_json=args.json)
@@ -152,10 +143,10 @@ class _Cluster:
         return Situation(self._rules, terms, time.time(), tuple(self._notes), self._caveat)
 
 
-def _explain_token(content: str, cluster: _Cluster) -> Explanation:
-    token = content.strip()
-    if token != content:
-        cluster.note(_ABOUT_BLANKS)
+def _explain_token(given: GivenToken, cluster: _Cluster) -> Explanation:
+    token = given.token
+    if given.remark:
+        cluster.note(given.remark)
     trust = cluster.fetch_trust()
     verifier = TokenVerifier()
     verifier.trust(trust.keyset, trust.rules)
@@ -185,18 +176,12 @@ def _split_identity(text: str) -> tuple[str, str]:
     return namespace, name
 
 
-def _read_token(place: str) -> str:
-    """Read a token as it stands in a file or comes on standard input; the file may be a pipe."""
+def _read_token(place: str) -> GivenToken:
     try:
-        if place == STANDARD_INPUT:
-            content = sys.stdin.buffer.read(MAX_TOKEN_BYTES)
-        else:
-            with Path(place).open("rb") as file:
-                content = file.read(MAX_TOKEN_BYTES)
+        return read_given_token(place)
     except OSError as error:
         raise CommandError(
             f"--token: {quote(place)} cannot be read: {reason_of(error)}; give the path of a file that holds a token, "
             "or - for standard input",
             exit_code=EXIT_WRONG_USAGE,
         ) from None
-    return content.decode("utf-8", "replace")

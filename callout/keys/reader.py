@@ -24,6 +24,7 @@ from urllib3 import PoolManager
 from callout.fetch import GuardedPool, read_body
 from callout.fetch_errors import FetchError
 from callout.files import read_bounded, reason_of
+from callout.keys.own_token import OwnToken, read_own_token
 from callout.keys.rules import MAX_DOCUMENT_BYTES, check_document, parse_max_age, read_issuer
 from callout.kube.client import KubeClient
 from callout.kube.errors import DISCOVERY, KubeError
@@ -49,12 +50,14 @@ class FoundKeys(msgspec.Struct, frozen=True):
         keyset: what it says, with the problems of single keys.
         issuers: whose tokens are taken.
         max_age: how many seconds the answer said it stays fresh; None if it did not say.
+        own: what our own pod's token tells of the cluster; nothing outside of a pod.
     """
 
     document: bytes
     keyset: KeySet
     issuers: tuple[str, ...]
     max_age: float | None
+    own: OwnToken = OwnToken()
 
 
 class KeyReader:
@@ -109,7 +112,8 @@ class KeyReader:
             keyset = check_document(document)
         except ValueError as error:
             raise KeySetError(f"{setting}: {subject} is no key set that can be used ({error}); {remedy}") from None
-        return FoundKeys(document, keyset, self._issuers or (self._ask_for_issuer(ends_at),), max_age)
+        issuers = self._issuers or (self._ask_for_issuer(ends_at),)
+        return FoundKeys(document, keyset, issuers, max_age, self._look_at_token())
 
     def _describe_place(self) -> tuple[str, str, str]:
         """Name what says where the key set is, and what is found there, and say what to do if it is none."""
@@ -164,6 +168,13 @@ class KeyReader:
             return read_issuer(document)
         except (FetchError, KubeError, ValueError) as error:
             raise KeySetError(f"issuer of the API server ({CONFIGURATION_PATH}): {error}; or set JWT_ISSUER") from None
+
+    def _look_at_token(self) -> OwnToken:
+        try:
+            token = self._client.own_token if self._client else None
+        except KubeError:  # whoever needs the API server tells of that
+            token = None
+        return read_own_token(token.reveal()) if token else OwnToken()
 
     def _remaining(self, ends_at: float) -> float:
         """Return the seconds that the next answer may take."""

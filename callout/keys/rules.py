@@ -24,8 +24,9 @@ FAILURE_FIRST_S: Final = 1.0
 FAILURE_MAX_S: Final = 60.0
 ASK_INTERVAL_S: Final = 10.0  # anybody can send a token with an unknown `kid`; the API server is not to feel it
 
-# How kube-apiserver's own audience is called where it is not the issuer, as on managed clusters.
-_API_SERVER: Final = re.compile(r"(https://)?kubernetes\.default(\.svc(\.[^/:]+)?)?(:[0-9]+)?/?", re.ASCII)
+# How kube-apiserver's own audience is called where it is not the issuer, as on managed clusters; k3s and RKE2 give it
+# their own names beside that (k3s `pkg/daemons/control/server.go`).
+_API_SERVER: Final = re.compile(r"(https://)?kubernetes\.default(\.svc(\.[^/:]+)?)?(:[0-9]+)?/?|k3s|rke2", re.ASCII)
 _MAX_AGE: Final = re.compile(r'(?:^|,)[ \t]*max-age=(?:"([0-9]+)"|([0-9]+))[ \t]*(?=,|$)', re.IGNORECASE | re.ASCII)
 _MAX_AGE_DIGITS: Final = 10  # RFC 9111 section 1.2.2: what is too large to handle counts as 2^31
 
@@ -92,12 +93,19 @@ def read_issuer(document: bytes) -> str:
     return issuer
 
 
-def find_api_audiences(audiences: tuple[str, ...], issuers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those audiences that are the API server's: the token that each pod has by default is for one of them.
+def find_api_audiences(
+    audiences: tuple[str, ...], issuers: tuple[str, ...], own: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Return those audiences that are the API server's: the token that each pod has by default is for them.
 
     Source: kube-apiserver's `--api-audiences`, which is the issuer by default.
+
+    Args:
+        audiences: what is looked at.
+        issuers: whose tokens are taken.
+        own: whom the token that our own pod has is for; it is shown to the API server.
     """
-    return tuple(one for one in audiences if one in issuers or _API_SERVER.fullmatch(one))
+    return tuple(one for one in audiences if one in issuers or one in own or _API_SERVER.fullmatch(one))
 
 
 def explain_api_audiences(found: tuple[str, ...]) -> str:

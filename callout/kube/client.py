@@ -38,6 +38,7 @@ from callout.kube.errors import (
 )
 from callout.kube.objects import read_serviceaccount
 from callout.lines import MAX_LINE_BYTES
+from callout.secret import Secret
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
 from callout.urls import API_SERVER_NAMES, parse_origin
 
@@ -92,6 +93,12 @@ class KubeClient:
     def ca_file(self) -> Path | None:
         """The CA that vouches for the API server, or None for the system's. Raises `ConfigurationError`."""
         return self._current().ca_file
+
+    @property
+    def own_token(self) -> Secret | None:
+        """The token of the pod's own ServiceAccount; None outside of a pod. Raises `ConfigurationError`."""
+        authorization = self._current().authorization if self._in_cluster else None
+        return Secret(authorization.reveal().partition(" ")[2]) if authorization else None
 
     def owns(self, url: str) -> bool:
         """Tell whether a URL leads to the API server itself, so that our credentials may be sent there.

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from callout.keys.own_token import OwnToken
 from callout.readiness import Need
 from callout.serviceaccounts import ServiceAccount
 from tests.idle_service import IdleService, find_keys, idle_service
@@ -66,6 +68,38 @@ def test_an_audience_of_the_api_servers_is_warned_of_once(tmp_path: Path, audien
     api = audience.rpartition(",")[2]
     said = f"JWT_AUDIENCE: {api} is for the API server, so the token that each pod has by default logs in to NATS"
     assert [f"{said}; give a name that is for NATS alone, such as nats"] * expected == problems
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (OwnToken(), []),
+        (OwnToken("https://issuer.example", ("api.example",)), []),
+        (OwnToken("https://other.example", ("api.example", "nats")), ["JWT_AUDIENCE", "JWT_ISSUER"]),
+        (OwnToken("https://issuer.example", ("nats",)), ["JWT_AUDIENCE"]),
+    ],
+)
+def test_what_the_pods_own_token_tells_is_warned_of_once(tmp_path: Path, own: OwnToken, expected: list[str]) -> None:
+    """It is of this cluster, as clients' tokens are, and for its API server, as they should not be."""
+    with idle_service(tmp_path) as service:
+        for _ in range(3):
+            service.supervisor._trust(msgspec.structs.replace(find_keys(), own=own))
+        sets = "key set in force"
+        until_sync(lambda: len(service.lines(sets)) == 3, PATIENCE_SECONDS, "the log is written")
+        service.supervisor._snapshot.close()
+    assert expected == [line["problem"].partition(":")[0] for line in service.lines("setting")]
+
+
+def test_an_issuer_that_is_not_the_clusters_is_named(tmp_path: Path) -> None:
+    """With what is taken instead, and what to do; its tokens are refused one by one, which says less."""
+    with idle_service(tmp_path) as service:
+        service.supervisor._trust(msgspec.structs.replace(find_keys(), own=OwnToken("https://other.example")))
+        (line,) = until_sync(lambda: service.lines("setting"), PATIENCE_SECONDS, "the log is written")
+        service.supervisor._snapshot.close()
+    assert line["problem"] == (
+        "JWT_ISSUER: this cluster's tokens are of https://other.example, so they are refused; taken are those of "
+        "https://issuer.example; name it there"
+    )
 
 
 def test_a_change_of_readiness_is_one_line(service: IdleService) -> None:

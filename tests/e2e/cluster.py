@@ -30,6 +30,8 @@ from tests.e2e.server_process import HeldPort, ServerProcess
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 """kubeadm's default."""
+API_NAME = "api.kubernetes.test"
+"""What the API server is called besides, as on k3s: the token that each pod has by default is for both."""
 SERVICE_RANGE = "10.96.0.0/16"
 """kubeadm's default too; nothing here answers in it."""
 HTTP_SECONDS = 15
@@ -105,6 +107,7 @@ class Cluster:
             "authorization-mode": "RBAC",
             "service-cluster-ip-range": SERVICE_RANGE,
             "service-account-issuer": self.issuer,
+            "api-audiences": f"{self.issuer},{API_NAME}",
             "service-account-signing-key-file": self.keys[0],
         }
         keys = [f"--service-account-key-file={key}" for key in self.keys]

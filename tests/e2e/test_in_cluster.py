@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.authority import Authority
-from tests.e2e.cluster import Cluster
-from tests.e2e.deployment import Deployment, logged, until_denied, until_said
+from tests.e2e.cluster import API_NAME, Cluster
+from tests.e2e.deployment import Deployment, logged, until_denied, until_said, until_so
 from tests.e2e.nats_cli import Logins
 from tests.e2e.pod import Pod, need_mounts
 from tests.e2e.workloads import (
@@ -67,6 +68,10 @@ def _missing(service: Service) -> list[str]:
     return missing
 
 
+def _has_warned(service: Service, problem: str) -> bool | None:
+    return any(line["problem"].startswith(problem) for line in service.log_lines("setting")) or None
+
+
 def test_its_own_rights_suffice(cluster: Cluster, deployment: Deployment, pod: Pod) -> None:
     """A client made, annotated and given a token by kubectl may publish what its namespace and annotation allow."""
     callout = make_callout_with_rights(cluster)
@@ -83,6 +88,18 @@ def test_its_own_rights_suffice(cluster: Cluster, deployment: Deployment, pod: P
         # The cluster is shared: others' ServiceAccounts may have annotations that are warned of.
         own = (None, checkout.namespace)
         assert [] == [line for line in service.log_lines(level="warning") if line.get("namespace") in own]
+
+
+def test_its_own_token_tells_what_is_set_wrongly(cluster: Cluster, deployment: Deployment, pod: Pod) -> None:
+    """It has the cluster's issuer, and all that the API server is called, as the token has that each pod has."""
+    pod.renew_token(make_callout_with_rights(cluster).token("--duration=1h"))
+    wrong = {"JWT_ISSUER": "https://other.example", "JWT_AUDIENCE": f"nats,{API_NAME}"}
+    with deployment.serve(pod.variables | wrong, command=pod.command) as service:
+        for problem in (
+            f"JWT_AUDIENCE: {API_NAME} is for the API server, so the token that each pod has by default logs in to ",
+            f"JWT_ISSUER: this cluster's tokens are of {cluster.issuer}, so they are refused; taken are those of ",
+        ):
+            until_so(service, partial(_has_warned, service, problem), problem)
 
 
 def test_a_renewed_token_takes_effect(cluster: Cluster, deployment: Deployment, pod: Pod) -> None:

@@ -19,8 +19,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from k8s.examples.clients.python.client import PodConnection
+from tests.greeting_server import INFO, GreetingServer, say
 from tests.interop.cast import ALIKE, NEIGHBOUR, Account
-from tests.interop.changing_cluster import replace
+from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.deployment import Deployment, serve
 from tests.interop.environments import BINARIES, Environment, Setting
 from tests.minting import Issuer
@@ -193,6 +194,16 @@ def refuse_a_strange_token(folder: Path, command: Sequence[str]) -> None:
         )
         [line] = (ended.stdout + ended.stderr).splitlines()
         assert (1, True) == (ended.returncode, line.endswith("the token's file holds no token of a ServiceAccount"))
+
+
+async def insist_on_tls(folder: Path, command: Sequence[str]) -> None:
+    """With `tls://` an example says nothing to a server without TLS, and comes again."""
+    replace(folder / "token", ChangingCluster(folder).token(POD.namespace, POD.name))
+    async with GreetingServer(say(INFO)) as server:
+        variables = {"NATS_URL": f"tls://127.0.0.1:{server.port}", "NATS_TOKEN_FILE": str(folder / "token")}
+        with Service(variables, command=command):
+            await until(lambda: server.connections > 1, STEP_SECONDS, "the example has come again")
+        assert b"" == server.heard
 
 
 async def _answer_questions(client: Client) -> None:

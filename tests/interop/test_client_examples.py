@@ -1,29 +1,36 @@
 """docs/clients.md: the Python example does what the page says of it, and the page shows the examples as they are."""
 
+import asyncio
 import re
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from nats.aio.client import Client
 
-from k8s.examples.clients.python.client import private_inbox
+from k8s.examples.clients.python.client import PodConnection, private_inbox
+from tests.greeting_server import INFO, GreetingServer, say
 from tests.interop.cast import CAST
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
 from tests.interop.example_clients import (
     EXAMPLES,
     SETTINGS,
+    STEP_SECONDS,
     outlive_changes,
     outlive_expiries,
     refuse_a_strange_token,
     start_environment,
 )
 from tests.pages import ROOT
+from tests.waiting import until
 
 PAGE = ROOT / "docs/clients.md"
 PYTHON = (sys.executable, str(EXAMPLES / "python/client.py"))
+TOLD = b'"auth_token"'
 CODE = re.compile(r"(?:<!-- from: (\S+) -->\n)?```(python|go|js|yaml|json)\n(.*?)```", re.DOTALL)
 
 
@@ -48,6 +55,29 @@ async def test_the_python_example_outlives_changes(environment: Environment, tmp
 def test_the_python_example_refuses_a_strange_token(tmp_path: Path) -> None:
     """A line says what is wrong, and nothing of what was found."""
     refuse_a_strange_token(tmp_path, PYTHON)
+
+
+async def rest(_: Client) -> None:
+    """Subscribe to nothing."""
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["tls-first", "tls"])
+async def test_what_nats_py_shows_to_a_server_without_tls(
+    cluster: ChangingCluster, tmp_path: Path, *, first: bool
+) -> None:
+    """The token, as the page says, unless it has to begin with TLS."""
+    file = tmp_path / "token"
+    file.write_text(cluster.token("orders", "checkout"))
+    async with GreetingServer(say(INFO)) as server:
+        options = {"tls": ssl.create_default_context(), "tls_handshake_first": first}
+        pod = PodConnection([f"tls://127.0.0.1:{server.port}"], file, rest, **options)
+        running = asyncio.create_task(pod.run())
+        try:
+            await until(lambda: server.connections > 1 or TOLD in server.heard, STEP_SECONDS, "it has tried")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert first == (TOLD not in server.heard)
 
 
 def test_the_private_inbox_is_that_of_the_policy(cluster: ChangingCluster) -> None:

@@ -184,6 +184,9 @@ DENIED: dict[str, Request] = {
     "version 1": Request(Reason.REQUEST_VERSION, altered(nats={"version": 1})),
     "no version": Request(Reason.REQUEST_VERSION, altered(nats={"version": ABSENT})),
     "type of an answer": Request(Reason.REQUEST_VERSION, altered(nats={"type": "authorization_response"})),
+    "a kind of connection that nobody knows": Request(
+        Reason.REQUEST_VERSION, altered(client_info={"kind": "JetStream"})
+    ),
     "a leafnode": Request(Reason.REQUEST_LEAFNODE, altered(client_info={"kind": "Leafnode"})),
     "signed by another": Request(
         Reason.REQUEST_SIGNATURE,

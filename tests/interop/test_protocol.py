@@ -104,7 +104,7 @@ DECISIVE: dict[str, tuple[str | None, str | None, str | None]] = {
     "nats.server_id.name": (LET_IN, LET_IN, DROPPED),
     "nats.client_info": (LET_IN, DROPPED, DROPPED),
     "nats.client_info.host": (LET_IN, LET_IN, DROPPED),
-    "nats.client_info.kind": (LET_IN, LET_IN, DROPPED),
+    "nats.client_info.kind": (LET_IN, Reason.REQUEST_VERSION, DROPPED),
     "nats.connect_opts": (Reason.TOKEN_MISSING, DROPPED, DROPPED),
     "nats.connect_opts.auth_token": (Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED, DROPPED),
 }

@@ -65,6 +65,9 @@ DENIED: list[tuple[dict[str, Any], Reason]] = [
     ({"nats": {"version": 3}}, Reason.REQUEST_VERSION),
     ({"nats": {"version": ABSENT}}, Reason.REQUEST_VERSION),
     ({"client_info": {"kind": "Leafnode"}}, Reason.REQUEST_LEAFNODE),
+    ({"client_info": {"kind": "LeafNode"}}, Reason.REQUEST_VERSION),
+    ({"client_info": {"kind": "JetStream"}}, Reason.REQUEST_VERSION),
+    ({"client_info": {"kind": "Unknown Type"}}, Reason.REQUEST_VERSION),
     (forged(), Reason.REQUEST_SIGNATURE),
     (forged(server_id={"name": "other"}), Reason.REQUEST_SIGNATURE),
     # A server's key in form, but not in its checksum.

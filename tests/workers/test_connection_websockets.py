@@ -15,6 +15,7 @@ from tests.authority import Authority
 from tests.greeting_server import INFO
 from tests.waiting import PATIENCE_SECONDS, until
 from workers.connection import CalloutClient
+from workers.transport import WebSocketTransport
 
 Scheme = Literal["ws", "wss"]
 
@@ -121,13 +122,38 @@ def test_a_silent_server_is_left_for_the_next(tmp_path: Path, scheme: Scheme, si
             client = CalloutClient(must_encrypt=scheme == "wss")
             servers = [f"{scheme}://localhost:{one.port}/" for one in (silent, good)]
             await asyncio.wait_for(client.connect(servers, **options), PATIENCE_SECONDS)
-            for connections in (2, 3):
+            for _ in range(2):
+                # There may be more attempts: on a busy machine one may take too long, and another one follows.
+                tried, wanted = silent.begun, good.begun + 1
                 await good.cut()
-                await until(lambda: good.open == 0, PATIENCE_SECONDS, "the connection is lost")
-                wanted = connections
-                await until(lambda: good.begun == wanted and client.is_connected, PATIENCE_SECONDS, "another")  # noqa: B023
-                await until(lambda: silent.open == 0, PATIENCE_SECONDS, "the attempts are over")
-                assert (connections, 1) == (silent.begun, good.open)
+                await until(lambda: good.begun >= wanted and client.is_connected, PATIENCE_SECONDS, "another")  # noqa: B023
+                await until(lambda: (silent.open, good.open) == (0, 1), PATIENCE_SECONDS, "the attempts are over")
+                assert silent.begun > tried
             await client.close()
+
+    uvloop.run(scenario())
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_nothing_stays_of_an_attempt_that_is_under_way_at_the_end(tmp_path: Path, scheme: Scheme) -> None:
+    """Nor of one that follows another, while nats-py takes the client for closed."""
+    authority = Authority(tmp_path)
+    context = authority.server_context() if scheme == "wss" else None
+    options = QUICK | ({"tls": ssl.create_default_context(cafile=authority.ca_file)} if scheme == "wss" else {})
+
+    async def scenario() -> None:
+        silent, deaf = Listener(), Listener()
+        async with silent.keep_silent(context), deaf.be_deaf(context):
+            client = CalloutClient(must_encrypt=scheme == "wss")
+            servers = [f"{scheme}://localhost:{one.port}/" for one in (silent, deaf)]
+            connecting = asyncio.create_task(client.connect(servers, **options))
+            await until(lambda: deaf.open, PATIENCE_SECONDS, "an attempt after one that has failed")
+            assert isinstance(client._transport, WebSocketTransport)
+            session = client._transport._client
+            connecting.cancel()
+            await client.close()
+            assert session.closed
+            await until(lambda: (silent.open, deaf.open) == (0, 0), PATIENCE_SECONDS, "the attempts are over")
+            await asyncio.wait({connecting})
 
     uvloop.run(scenario())

@@ -20,6 +20,17 @@ def test_errors_that_alternate_are_told_once_each() -> None:
     assert [True, True, False, False, False, False] == [repeats.is_due(kind, 0.0) for kind in kinds]
 
 
+def test_what_is_not_told_is_counted() -> None:
+    """Whether it was told before or is one too many; each once."""
+    repeats = Repeats(INTERVAL_S, MAX_KINDS)
+    assert 0 == repeats.take_untold()
+    for number in range(10):
+        repeats.is_due(f"error {number}", 0.0)
+        repeats.is_due("error 0", 0.0)
+    assert 20 - MAX_KINDS == repeats.take_untold()
+    assert 0 == repeats.take_untold()
+
+
 def test_ever_new_errors_are_told_up_to_a_number() -> None:
     """In the same interval; after it the next are told."""
     repeats = Repeats(INTERVAL_S, MAX_KINDS)

@@ -257,6 +257,30 @@ def test_what_a_server_says_does_not_fill_the_log(tmp_path: Path) -> None:
     assert {MAX_ERROR_LENGTH} == {len(line["error"]) for line in lines}
 
 
+def test_errors_that_are_not_logged_are_counted_in_the_next_line(tmp_path: Path) -> None:
+    """Whoever reads the log knows that there was more."""
+
+    async def scenario(server: CalloutServer) -> None:
+        for word in ("one", "one", "one", "two", "three"):
+            await server._on_error(Error(word))
+
+    _, lines = try_out(tmp_path, scenario)
+    assert [("one", 0), ("two", 2), ("three", 0)] == [(line["error"], line.get("unlogged", 0)) for line in lines]
+
+
+def test_a_silent_server_may_be_asking_us(tmp_path: Path) -> None:
+    """The one that cannot be reached is not: it is told what to look at, and what could say more."""
+
+    async def scenario(server: CalloutServer) -> None:
+        await server._on_error(TimeoutError())
+        await server._on_error(OSError(111, "Connection refused"))
+
+    _, (silent, refused) = try_out(tmp_path, scenario)
+    hint = "is NATS_URL right? Is its user one of auth_users? See 'callout doctor'"
+    assert f"the NATS server does not answer; {hint}" == silent["error"]
+    assert "auth_users" not in refused["error"]
+
+
 def test_a_stop_that_nobody_hears_of_ends_it_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """nats-py does not hand on that it was cancelled if what it waits for comes at that moment; here it never does."""
     subscribing = asyncio.Event()

@@ -114,7 +114,7 @@ values.schema.json refuses what is malformed by itself; here is what it cannot s
 {{- $audiences := regexSplit "\\s*,\\s*" (trim $audience) -1 }}
 {{- $issuers := regexSplit "\\s*,\\s*" (trim $issuer) -1 }}
 {{- range $audiences }}
-{{- if and . (or (has . $issuers) (regexMatch "^(https://)?kubernetes\\.default(\\.svc(\\.[^/:]+)?)?(:[0-9]+)?/?$" .)) }}
+{{- if and . (or (has . $issuers) (regexMatch "^(https://)?kubernetes\\.default(\\.svc(\\.[^/:]+)?)?(:[0-9]+)?/?$|^(k3s|rke2)$" .)) }}
 {{- $problems = append $problems (printf "jwt.audience: %s names the API server, so the token that every pod has by default would log in to NATS; give a name that is for NATS alone, such as nats" .) }}
 {{- end }}
 {{- end }}

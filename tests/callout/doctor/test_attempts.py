@@ -18,6 +18,7 @@ from callout.doctor.attempts import (
 from callout.doctor.findings import Check, Severity, ok, wrong
 from callout.doctor.requests import Asked
 from callout.doctor.system import MAX_NAMED, Listener
+from workers.reasons import Reason
 from workers.server import QUEUE_GROUP
 from workers.user_jwt import Mode
 
@@ -44,6 +45,7 @@ BAD = wrong(Check.TOKEN, "bad", "mend the token")
         (attempt(0.01, let_in=False, asked=(OURS,), counted={"token_malformed": 2}), "ok", "ok"),
         (attempt(0.01, let_in=False, asked=(OURS,), counted=None), "ok", "unknown"),
         (attempt(0.01, let_in=False, asked=(OURS,), counted={}), "ok", "wrong"),
+        (attempt(0.01, let_in=False, asked=(OURS,), counted={"allowed": 1}), "ok", "wrong"),
         (attempt(0.01, let_in=False, asked=(OURS,), counted={"request_not_sealed": 1}), "ok", "wrong"),
         (attempt(2.0, let_in=False, asked=(OURS,), counted={}), "wrong", "wrong"),
         (attempt(0.01, let_in=False, asked=(), counted=None), "wrong", "unknown"),
@@ -147,6 +149,23 @@ def test_a_count_of_nothing_is_no_evidence_for_us() -> None:
     counted: Counted = {"token_malformed": 0, "allowed": 0}
     *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
     assert Severity.WRONG == junk.severity
+
+
+def test_nor_is_a_count_of_those_who_got_in_meanwhile() -> None:
+    """They are other clients': whoever refused this token, a service that has refused nothing was not asked."""
+    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted={"allowed": 3}), Mode.SERVER)
+    assert junk.what == "a token that is none is refused, and this service has not been asked: it has refused nobody"
+
+
+@pytest.mark.parametrize("signed_rightly", [True, False])
+def test_others_that_log_in_meanwhile_do_not_hide_a_refusal(signed_rightly: bool) -> None:
+    """The service counts all clients together: that some got in says nothing of this one, if it has refused one."""
+    counted: Counted = {"allowed": 5, "token_audience": 1, "serviceaccount_unknown": 2, "token_expired": 0}
+    finding = judge_login(attempt(0.1, let_in=False, counted=counted), "APP", "", GOOD, signed_rightly=signed_rightly)
+    said = "the client is refused, and the running service has refused some just now (token_audience, "
+    assert finding.what.startswith(f"{said}serviceaccount_unknown) while other clients logged in")
+    assert "NATS_ACCOUNT" not in finding.mend
+    assert Reason.TOKEN_AUDIENCE.remedy in finding.mend
 
 
 def test_a_name_becomes_no_part_of_a_command() -> None:

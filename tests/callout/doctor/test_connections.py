@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from callout.doctor import connections
 from callout.doctor.connections import (
     ANSWER_SECONDS,
     MAX_HEARD_SIZE,
@@ -21,6 +22,7 @@ from callout.doctor.connections import (
 )
 from callout.doctor.logins import Door, Login
 from tests.callout.doctor.on_server import count_connections, enter, enter_as_listener, enter_as_system, find_door
+from tests.greeting_server import GreetingServer, say
 from tests.interop.environments import Environment
 from tests.interop.server_configs import LISTENER, PASSWORD
 from tests.waiting import PATIENCE_SECONDS, until
@@ -73,6 +75,17 @@ def test_a_refusal_is_told_from_a_server_that_is_not_there(in_server_mode: Envir
     for error in (refused, absent):
         assert "\n" not in str(error)
         assert "secret-word" not in str(error)
+
+
+def test_a_server_that_is_silent_sends_nobody_to_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """He is there already, and looks at what else it could be."""
+    monkeypatch.setattr(connections, "LOGIN_SECONDS", 1)
+
+    async def go() -> LoginError:
+        async with GreetingServer(say(b"")) as server:
+            return await refusal(Door((f"nats://127.0.0.1:{server.port}",), None), Login(user="u", password="p"))
+
+    assert "the NATS server does not answer; is NATS_URL right?" == str(run(go()))
 
 
 def test_a_refused_login_leaves_no_connection_behind(in_server_mode: Environment) -> None:

@@ -12,6 +12,7 @@ import pytest
 from callout.doctor.examination import examine
 from callout.doctor.findings import Check, Finding, Severity
 from callout.doctor.request import Request
+from callout.given_token import ABOUT_BLANKS, GivenToken
 from callout.manifests.manifest import derive_uid
 from tests.fake_kube_api import FakeKubeApi, Status
 from tests.minting import Issuer, NatsKey
@@ -97,7 +98,7 @@ def test_a_warning_keeps_nothing_from_being_asked(environ: dict[str, str]) -> No
 
 def test_without_a_server_all_else_is_asked(environ: dict[str, str]) -> None:
     """In the order of the checks, whatever came first."""
-    findings = find(environ, token=make_token())
+    findings = find(environ, given=GivenToken(make_token()))
     assert {
         Check.SETTINGS: Severity.OK,
         Check.SERVICE_USER: Severity.WRONG,
@@ -116,7 +117,7 @@ def test_without_a_server_all_else_is_asked(environ: dict[str, str]) -> None:
 
 def test_a_cluster_as_it_should_be(environ: dict[str, str], api: FakeKubeApi, tmp_path: Path) -> None:
     """Key set, issuer, rights, the token's owner and the clock, all by the API server."""
-    found = severities(find(with_api(environ, api, tmp_path), token=make_token("u-1")))
+    found = severities(find(with_api(environ, api, tmp_path), given=GivenToken(make_token("u-1"))))
     checks = (Check.KEY_SET, Check.ISSUER, Check.AUDIENCE, Check.TOKEN, Check.CLUSTER_RIGHTS, Check.CLOCKS)
     assert {Severity.OK} == {found[check] for check in checks}
 
@@ -139,12 +140,23 @@ def test_without_a_key_set_no_token_is_judged(environ: dict[str, str], api: Fake
     """And the rights that are missing are named all the same."""
     for kind in ("jwks", "issuer"):
         api.fail(kind, Status(403), Status(403), Status(403))
-    findings = find(with_api(environ, api, tmp_path), token=make_token("u-1"))
+    findings = find(with_api(environ, api, tmp_path), given=GivenToken(make_token("u-1")))
     found = severities(findings)
     assert (Severity.WRONG, Severity.UNKNOWN) == (found[Check.KEY_SET], found[Check.TOKEN])
     (rights,) = (one for one in findings if one.check is Check.CLUSTER_RIGHTS)
     assert Severity.WRONG == rights.severity
     assert "--clusterrole=system:service-account-issuer-discovery" in rights.mend
+
+
+@pytest.mark.parametrize("changes", [{}, {"audience": "vault"}])
+def test_what_is_to_be_known_of_the_tokens_file_stands_below_it(
+    environ: dict[str, str], changes: dict[str, str]
+) -> None:
+    """Whether the token is good or not: blanks around it were left out here, and a client might send them."""
+    token = make_token(**changes)
+    for remark, details in (("", ()), (ABOUT_BLANKS, (ABOUT_BLANKS,))):
+        (finding,) = (one for one in find(environ, given=GivenToken(token, remark)) if one.check is Check.TOKEN)
+        assert (Severity.WRONG if changes else Severity.OK, details) == (finding.severity, finding.details)
 
 
 def test_an_api_server_that_is_not_there_keeps_nothing_from_being_asked(
@@ -160,5 +172,5 @@ def test_an_api_server_that_is_not_there_keeps_nothing_from_being_asked(
 def test_no_finding_holds_a_token(environ: dict[str, str]) -> None:
     """Good or bad."""
     for token in (make_token(), make_token(audience="vault"), "junk-token-of-nobody"):
-        for finding in find(environ, token=token):
+        for finding in find(environ, given=GivenToken(token)):
             assert token.rpartition(".")[2] not in finding.what + finding.mend + "".join(finding.details)

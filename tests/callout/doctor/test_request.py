@@ -67,7 +67,7 @@ def test_all_that_can_be_asked_for() -> None:
     request = read(*NACK, "--accounts", "account.jwt", "--metrics-url", "http://a/", "--metrics-url", "http://b/")
     assert (True, "a-token", "EVENTS", "events.doctor") == (
         request.live,
-        request.token,
+        request.given.token,
         request.stream,
         request.subject,
     )
@@ -113,7 +113,7 @@ def test_a_sentinel_is_credentials_or_a_jwt(here: Path) -> None:
 def test_a_token_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it stands in no file."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b" a-token\n")))
-    assert "a-token" == read("--token", "-").token
+    assert "a-token" == read("--token", "-").given.token
 
 
 @pytest.mark.parametrize(

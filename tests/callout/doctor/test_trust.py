@@ -68,6 +68,13 @@ def test_an_audience_of_the_api_servers_is_wrong() -> None:
     assert finding.mend.startswith("export JWT_AUDIENCE=nats  #")
 
 
+def test_so_is_one_that_the_pods_own_token_has() -> None:
+    """An API server may be called anything; which it is, is known in a pod alone."""
+    for own, severity in (((), Severity.OK), (("api.example", AUDIENCE), Severity.WRONG)):
+        *_, finding = check_trust(KEYSET, (NAME,), (AUDIENCE,), Cluster(NAME, frozenset({"ours"}), own))
+        assert (Check.AUDIENCE, severity) == (finding.check, finding.severity)
+
+
 def test_keys_that_cannot_be_used_are_worth_a_notice() -> None:
     """Others of the set can."""
     finding = trust(msgspec.structs.replace(KEYSET, problems=("key 2: it has no kid",)))[Check.KEY_SET]

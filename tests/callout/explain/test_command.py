@@ -290,7 +290,7 @@ def test_a_token_on_the_command_line_is_not_repeated(run: Run, write_token: Call
 def test_a_line_end_after_the_token_is_told_of(run: Run, write_token: Callable[..., Path]) -> None:
     """It is left out here and by most shells, and a client that reads the file as it is sends it."""
     file = write_token()
-    assert "The file ends in a line end" in run("--token", file)[1]
+    assert "What was given ends in a line end" in run("--token", file)[1]
     file.write_text(file.read_text().strip())
     code, out, _ = run("--token", file)
     assert (0, False) == (code, "line end" in out)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from callout.keys.own_token import OwnToken
 from callout.keys.reader import KEY_SET_PATH, KeyReader, KeySetError
 from callout.keys.rules import MAX_DOCUMENT_BYTES
 from callout.kube.client import KubeClient
 from tests.authority import Authority
 from tests.fake_kube_api import Body, Cut, Drip, Endless, FakeKubeApi, Fault, Stall, Status
+from tests.minting import Issuer
 
 ISSUERS = ("https://issuer.example",)
 
@@ -43,6 +45,21 @@ def test_the_key_set_is_handed_on_parsed(api: FakeKubeApi, client: KubeClient, n
     keyset = KeyReader(client=client).read().keyset
     assert {"first", "second"} == set(keyset.keys)
     assert ["key 2 ('bad') left out"] == [problem.partition(":")[0] for problem in keyset.problems]
+
+
+def test_in_a_pod_its_own_token_is_looked_at(tmp_path: Path, old: bytes) -> None:
+    """Nothing is asked for it, nor does anything fail because of it."""
+    authority = Authority(tmp_path, "cluster")
+    own = Issuer.generate("ES256").token("ns", "callout", "u-1", audience=["k3s"], issuer=ISSUERS[0], now=1.0)
+    (tmp_path / "keys").write_bytes(old)
+    with FakeKubeApi(authority) as api:
+        environ = api.mount(tmp_path, authority, own)
+        client = KubeClient(in_cluster=True, environ=environ, directory=tmp_path)
+        reader = KeyReader(path=tmp_path / "keys", issuers=ISSUERS, client=client)
+        assert OwnToken(ISSUERS[0], ("k3s",)) == reader.read().own
+        (tmp_path / "token").unlink()
+        assert OwnToken() == reader.read().own
+        assert [] == api.requests
 
 
 def test_an_issuer_that_is_set_is_not_asked_for(api: FakeKubeApi, client: KubeClient) -> None:

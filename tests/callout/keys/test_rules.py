@@ -195,15 +195,25 @@ def test_an_openid_configuration_without_an_issuer_is_refused(document: bytes) -
         "https://kubernetes.default.svc.cluster.local",
         "https://kubernetes.default:443/",
         "kubernetes.default.svc",
+        "k3s",
+        "rke2",
     ],
 )
 def test_the_audiences_of_the_api_server_are_known(audience: str) -> None:
-    """The issuer by default, and the names that its Service has."""
+    """The issuer by default, the names that its Service has, and those of distributions."""
     assert (audience,) == find_api_audiences(("nats", audience), ("https://issuer.example",))
     assert explain_api_audiences((audience,)).startswith(f"{audience} is for the API server, so the token that each")
 
 
-@pytest.mark.parametrize("audience", ["nats", "https://nats.example", "https://kubernetes.default.svc.evil/x", ""])
+def test_whoever_the_pods_own_token_is_for_is_the_api_server() -> None:
+    """Whatever it is called: that token is shown to nobody else."""
+    named = find_api_audiences(("nats", "api.example", "k3s"), ("https://issuer.example",), ("api.example", "other"))
+    assert ("api.example", "k3s") == named
+
+
+@pytest.mark.parametrize(
+    "audience", ["nats", "https://nats.example", "https://kubernetes.default.svc.evil/x", "k3s.example", ""]
+)
 def test_what_is_for_others_is_none_of_them(audience: str) -> None:
     """A name that begins alike is another."""
     assert () == find_api_audiences((audience,), ("https://issuer.example",))

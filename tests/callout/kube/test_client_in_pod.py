@@ -7,6 +7,7 @@ import pytest
 
 from callout.kube.client import KubeClient
 from callout.kube.errors import ConfigurationError, NoAnswerError
+from callout.secret import Secret
 from tests.authority import Authority
 from tests.callout.kube.asking import ask, last_token
 from tests.fake_kube_api import FakeKubeApi
@@ -36,6 +37,17 @@ def test_a_pod_trusts_its_clusters_authority(pod: Pod) -> None:
     pod.api.token = "token-1"
     ask(pod.client)
     assert pod.directory / "ca.crt" == pod.client.ca_file
+
+
+def test_its_token_can_be_looked_at(pod: Pod, tmp_path: Path) -> None:
+    """As it is now, and by that name alone; what a kubeconfig holds is another's."""
+    token = pod.client.own_token
+    assert token is not None
+    assert ("***", "token-1") == (repr(token), token.reveal())
+    (pod.directory / "token").write_text("token-two")
+    assert Secret("token-two") == pod.client.own_token
+    config = pod.api.write_kubeconfig(tmp_path / "config", pod.authority, token="token-3")
+    assert KubeClient(in_cluster=False, kubeconfig=str(config)).own_token is None
 
 
 def test_another_authority_is_not_trusted(pod: Pod, tmp_path: Path) -> None:

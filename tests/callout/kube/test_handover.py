@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -47,6 +48,20 @@ class Bench:
                 step()
 
         await asyncio.to_thread(run)
+
+    def begin(self, step: Callable[[], None]) -> Future[None]:
+        """Begin a step in a thread, which the loop is there for to its end: it may be waited for by that."""
+        thread = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(thread)
+        return thread.submit(step)
+
+
+def keep_loop_busy(putting: Future[None], until_true: Callable[[], bool]) -> None:
+    """Let nothing run on the loop, whose thread this is, until that is true, while a thread is at work."""
+    ends_at = time.monotonic() + DEADLINE_S
+    while not until_true():
+        assert not putting.done(), putting.exception()
+        assert time.monotonic() < ends_at, "the thread has not come so far"
 
 
 async def test_a_list_reaches_the_sink_in_order() -> None:
@@ -111,17 +126,16 @@ async def test_a_page_that_fails_halfway_ends_no_list() -> None:
 async def test_changes_arrive_together_while_the_loop_is_busy() -> None:
     """What has come in the meantime is one step of the sink, in order, and no larger than the bound."""
     bench = Bench()
-    with ThreadPoolExecutor(1) as thread:
 
-        def put() -> None:
-            for number in range(MAX_STEP - 1):
-                bench.handover.put_changes([known(number)])
-            bench.handover.put_changes([Removed("ns", "a0")])
+    def put() -> None:
+        for number in range(MAX_STEP - 1):
+            bench.handover.put_changes([known(number)])
+        bench.handover.put_changes([Removed("ns", "a0")])
 
-        thread.submit(put)
-        while len(bench.handover._waiting) < MAX_STEP:  # this thread is the loop: it is busy with this
-            pass
-        await asyncio.to_thread(bench.handover.settle)
+    putting = bench.begin(put)
+    keep_loop_busy(putting, lambda: len(bench.handover._waiting) == MAX_STEP)
+    await asyncio.wrap_future(putting)
+    await bench.use(bench.handover.settle)
     assert [MAX_STEP] == bench.sink.batches
     assert MAX_STEP - 2 == len(bench.sink.picture)
 
@@ -143,13 +157,11 @@ async def test_the_thread_waits_for_a_sink_that_is_far_behind() -> None:
             read.append(number)
             bench.handover.put_changes([known(number)])
 
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(put)
-        while len(read) < MAX_STEP:
-            pass
-        assert MAX_STEP >= len(bench.handover._waiting)
-        assert not done.done()
-        await until(done.done, DEADLINE_S, "the thread to go on")
+    putting = bench.begin(put)
+    keep_loop_busy(putting, lambda: len(read) >= MAX_STEP)
+    assert MAX_STEP >= len(bench.handover._waiting)
+    assert not putting.done()
+    await asyncio.wait_for(asyncio.wrap_future(putting), DEADLINE_S)
     assert 3 * MAX_STEP == len(bench.sink.picture)
 
 

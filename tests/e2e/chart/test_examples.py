@@ -6,12 +6,13 @@ written into it as JSON, what stands in << >> as it is, and `container.env` is t
 """
 
 import base64
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,12 +28,14 @@ from tests.e2e.pod import Pod, need_mounts
 from tests.e2e.server_process import HeldPort, ServerProcess
 from tests.interop.environments import BINARIES
 from tests.pages import ROOT, blocks
-from tests.service import Service
+from tests.service import SERVE, Service
 
 NAMESPACE: Final = "nats-system"
 CLIENT: Final = ("checkout", "orders")
 KUSTOMIZATION: Final = ROOT / "k8s/examples/kustomize"
 COMMAND_SECONDS: Final = 60
+DOCTOR_SECONDS: Final = 120
+CALLOUT: Final = SERVE[0]
 _AS_IT_IS: Final = re.compile(r'"<< (.*?) >>"')
 
 
@@ -45,6 +48,7 @@ class System:
         nack: the words with which NACK's user logs in.
         administrator: the same of the system account's user.
         service: the callout.
+        home: where the page was followed.
     """
 
     def __init__(
@@ -54,12 +58,32 @@ class System:
         nack: tuple[str, ...],
         administrator: tuple[str, ...],
         service: Service,
+        home: Path,
+        within: Sequence[str],
     ) -> None:
         self.cluster = cluster
         self.nats = nats
         self.nack = nack
         self.administrator = administrator
         self.service = service
+        self.home = home
+        self._within = within
+
+    def doctor(self, *words: str) -> dict[str, str]:
+        """Run `callout doctor` where the service runs, as that client; return how bad it is, by check."""
+        token = ("--live", "--json", "--token", "-", "--metrics-url", f"http://127.0.0.1:{self.service.port}/metrics")
+        done = subprocess.run(
+            [*self._within, CALLOUT, "doctor", *token, *words],
+            env=self.service.variables,
+            cwd=self.home,
+            input=self.token(),
+            capture_output=True,
+            text=True,
+            timeout=DOCTOR_SECONDS,
+            check=False,
+        )
+        assert "" == done.stderr
+        return {finding["check"]: finding["severity"] for finding in json.loads(done.stdout)["findings"]}
 
     def token(self) -> str:
         """A token of the example's client."""
@@ -131,7 +155,8 @@ def system(request: pytest.FixtureRequest, tools: Path, tmp_path_factory: pytest
                 option, name = example.nack
                 nack = (str(tools / "nats"), "--server", url, option, str(home / name))
                 administrator = (str(tools / "nats"), "--server", url, *log_in(home / example.system))
-                yield System(cluster, NatsCli(tools / "nats", url, home), nack, administrator, service)
+                within = pod.command[: -len(SERVE)]
+                yield System(cluster, NatsCli(tools / "nats", url, home), nack, administrator, service, home, within)
         finally:
             server.stop()
 
@@ -257,15 +282,53 @@ def test_nack_logs_in_and_may_administer_streams(system: System) -> None:
     assert "Permissions Violation" in run("pub", "orders.created", "hello")
 
 
-def test_the_administrator_may_ask_who_is_connected(system: System) -> None:
-    """And is in the system account for it: `callout doctor --sys-creds` has that user."""
-    words = ("request", "--raw", "$SYS.REQ.SERVER.PING.CONNZ", '{"auth": true}')
-    done = subprocess.run(
-        [*system.administrator, "--inbox-prefix", "_INBOX", *words],
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
+def test_the_doctor_leaves_open_what_the_page_says(system: System) -> None:
+    """With a client's token alone; with what it names besides nothing is open, and nothing wrong."""
+    open_checks = {check for check, severity in system.doctor().items() if severity == "unknown"}
+    operator = {"account key", "allowed account", "auth users", "sentinel"} if is_operator_mode(system) else set()
+    assert {"responders"} | operator == open_checks
+    evidence = ("--accounts", "nats-setup/jwt", "--sentinel", "nats-setup/creds/sentinel.creds") if operator else ()
+    creds = "nats-setup/creds/sys.creds" if operator else "sys"
+    found = system.doctor("--sys-creds", creds, *evidence)
+    assert {} == {check: severity for check, severity in found.items() if severity not in {"ok", "notice"}}
+
+
+def test_the_administrator_may_ask_what_the_doctor_asks(system: System) -> None:
+    """In server mode nothing else; in operator mode it is the user of whoever looks after the servers."""
+    for page in ("", ".CONNZ", ".STATSZ", ".SUBSZ"):
+        assert '"server":' in ask(system, f"$SYS.REQ.SERVER.PING{page}")
+    for subject in ("$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.X.RELOAD", "$SYS.REQ.SERVER.X.KICK"):
+        assert is_operator_mode(system) != ("Permissions Violation" in ask(system, subject))
+
+
+def test_the_page_replaces_no_keys(system: System, tools: Path) -> None:
+    """Followed again, it stops at a file that is there; `callout bootstrap` finds all as it is."""
+    mode = "operator-mode" if is_operator_mode(system) else "server-mode"
+    before = read_keys(system.home)
+    ended = contextlib.nullcontext() if is_operator_mode(system) else pytest.raises(subprocess.CalledProcessError)
+    with ended:
+        follow_page(system.cluster, tools, system.home, mode)
+    assert set() != before.keys()
+    assert before == read_keys(system.home)
+
+
+def read_keys(home: Path) -> dict[str, bytes]:
+    """What must not be replaced: seeds, and the passwords that Secrets have, too."""
+    paths = (
+        path for name in ("*.key", "*.nk", "password", "sys*", "url", "nats-setup/**/*.nk") for path in home.glob(name)
     )
-    assert (0, done.stderr) == (done.returncode, done.stderr)
-    assert '"connections"' in done.stdout
+    return {str(path): path.read_bytes() for path in paths}
+
+
+def is_operator_mode(system: System) -> bool:
+    """Tell the modes apart by what the service was told."""
+    return "NATS_ACCOUNT_SIGNING_KEY_FILE" in system.service.variables
+
+
+def ask(system: System, subject: str) -> str:
+    """Ask something as the system account's user, and return all that is said."""
+    words = ("--inbox-prefix", "_INBOX", "request", "--raw", "--timeout", "1s", subject, "{}")
+    done = subprocess.run(
+        [*system.administrator, *words], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+    )
+    return done.stdout + done.stderr

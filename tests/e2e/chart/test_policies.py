@@ -1,10 +1,12 @@
 """The admission policy on a real API server: who may write the annotations, and what may stand in them."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from callout.policy.subjects import MAX_SUBJECT_LENGTH, is_valid
 from callout.policy.verdict import MAX_ANNOTATION_LENGTH
@@ -32,14 +34,41 @@ SUBJECTS = (
 @pytest.fixture(scope="module")
 def guarded(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of its own: others' tests write annotations as they like."""
-    with Cluster(tools, tmp_path_factory.mktemp("guarded")) as cluster:
+    with guard(tools, tmp_path_factory.mktemp("guarded"), POLICY.read_text()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def shared(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One where others use the prefix: the policy is edited as its head says."""
+    with guard(tools, tmp_path_factory.mktemp("shared"), share_prefix(POLICY.read_text())) as cluster:
+        yield cluster
+
+
+def share_prefix(policy: str) -> str:
+    """The policy for a prefix that others use, too."""
+    rules, binding = yaml.safe_load_all(policy)
+    [touched] = (one for one in rules["spec"]["variables"] if one["name"] == "touched")
+    before, after = "name.startsWith(variables.prefix)", "name in variables.known"
+    assert 2 == touched["expression"].count(before)
+    touched["expression"] = touched["expression"].replace(before, after)
+    validations = rules["spec"]["validations"]
+    rules["spec"]["validations"] = kept = [one for one in validations if "variables.unknown" not in one["expression"]]
+    assert 1 == len(validations) - len(kept)
+    return yaml.safe_dump_all([rules, binding])
+
+
+@contextlib.contextmanager
+def guard(tools: Path, folder: Path, policy: str) -> Iterator[Cluster]:
+    """A cluster where the policy is in force, with two who may edit ServiceAccounts."""
+    with Cluster(tools, folder) as cluster:
         kubectl = cluster.kubectl
         kubectl("create", "clusterrole", "editor", "--verb=*", "--resource=serviceaccounts")
         kubectl("create", "clusterrolebinding", "editor", "--clusterrole=editor", "--group=editors")
         kubectl("create", "namespace", "orders")
         kubectl("create", "serviceaccount", "billing", "--namespace=orders")
         kubectl("annotate", "serviceaccount", "billing", "--namespace=orders", f"{PUB}=audit.billing")
-        kubectl("apply", "--filename", str(POLICY))
+        kubectl("apply", "--filename", "-", stdin=policy)
         until_sync(lambda: write(kubectl, OUTSIDER, {PUB: "a"}) != "", PATIENCE_SECONDS, "the policy is in force")
         yield cluster
 
@@ -94,6 +123,18 @@ def test_a_misspelt_annotation_is_refused(guarded: Cluster) -> None:
     assert told in write(guarded.kubectl, MEMBER, {"nats.io/allowed-pub-subject": "audit.orders"})
     assert told in annotate(guarded.kubectl, MEMBER, "nats.io/allowed-pub-subject=audit.orders")
     assert "" == annotate(guarded.kubectl, MEMBER, "nats.io/allowed-pub-subject-", "example.com/allowed-pub-subject=x")
+
+
+def test_others_may_use_the_prefix_where_the_policy_says_so(shared: Cluster) -> None:
+    """An outsider may write their annotations and none of ours; a member still nothing that is no subject."""
+    assert "" == write(shared.kubectl, OUTSIDER, {"nats.io/whatever": "x"})
+    assert "" == annotate(shared.kubectl, OUTSIDER, "nats.io/allowed-pub-subject=audit.orders")
+    for name in (PUB, SUB):
+        forbidden = f"only members of the group nats-administrators may write the annotation {name}"
+        assert forbidden in write(shared.kubectl, OUTSIDER, {name: "audit.orders"})
+        assert '"orders..created" is no NATS subject' in write(shared.kubectl, MEMBER, {name: "orders..created"})
+    assert f"may write the annotation {PUB}" in annotate(shared.kubectl, OUTSIDER, f"{PUB}-")
+    assert "" == write(shared.kubectl, MEMBER, {PUB: "orders.>", "nats.io/whatever": "x"})
 
 
 def test_nobody_is_above_the_policy(guarded: Cluster) -> None:

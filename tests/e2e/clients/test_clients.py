@@ -15,6 +15,7 @@ from tests.interop.example_clients import (
     EXAMPLES,
     POD,
     SETTINGS,
+    insist_on_tls,
     open_shop,
     outlive_changes,
     outlive_expiries,
@@ -86,6 +87,13 @@ def test_an_example_outlives_changes(
 def test_an_example_refuses_a_strange_token(request: pytest.FixtureRequest, tmp_path: Path, language: str) -> None:
     """A line says what is wrong, and nothing of what was found."""
     refuse_a_strange_token(tmp_path, request.getfixturevalue(f"{language}_example"))
+
+
+@pytest.mark.parametrize("language", ["go", "node"])
+def test_an_example_insists_on_tls(request: pytest.FixtureRequest, tmp_path: Path, language: str) -> None:
+    """A server that offers none does not see the token."""
+    story = insist_on_tls(tmp_path, request.getfixturevalue(f"{language}_example"))
+    asyncio.run(asyncio.wait_for(story, STORY_SECONDS))
 
 
 def test_the_commands_of_the_page_work(tools: Path, environment: Environment, tmp_path: Path) -> None:

@@ -33,8 +33,10 @@ if (process.env.NATS_SENTINEL_CREDS) {
 // The pause is drawn at random and grows with each refusal, so a fleet does not come back all at once.
 const pause = () => Math.random() * Math.min(30_000, 500 * 2 ** attempts);
 
+const servers = (process.env.NATS_URL ?? "nats://nats.nats:4222").split(",");
 const nc = await connect({
-  servers: (process.env.NATS_URL ?? "nats://nats.nats:4222").split(","),
+  servers,
+  tls: servers.some((server) => server.startsWith("tls://")) ? {} : undefined, // `tls://` alone would not insist on it
   authenticator,
   inboxPrefix: process.env.NATS_INBOX_PREFIX ?? privateInbox(readToken()),
   maxReconnectAttempts: -1,

@@ -11,6 +11,7 @@ Rules kept here:
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ from nats.errors import Error
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LOOK_S = 0.1
 ANSWER_S = 2
+CLOSE_S = 2
 MAX_WAITING = 1000  # beyond these nats-py keeps some, then drops
 log = logging.getLogger("pod")
 
@@ -72,7 +74,8 @@ class PodConnection:
                 failures += 1
                 log.warning("login failed, %d in a row: %s", failures, error or type(error).__name__)
             finally:
-                await client.close()
+                with contextlib.suppress(TimeoutError):  # nats-py waits for ever after a TLS handshake that has stalled
+                    await asyncio.wait_for(client.close(), CLOSE_S)
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failures)
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311  # no secret
 
