@@ -26,15 +26,15 @@ import msgspec
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
 from perf import ladder, load, overload, report, scale, simulate, soak, storm
-from perf.arguments import read_list
-from perf.command import Progress, add_attempts, collect
-from perf.disturbance import say_attempts, say_disturbed
-from perf.drafts import cannot_write, write_whole
-from perf.ending import end_in_order
-from perf.findings import BEGAN, Report
-from perf.local import Population
-from perf.machine import describe_machine
-from perf.processes import raise_file_limit
+from perf.commandline.arguments import read_list
+from perf.commandline.command import Progress, add_attempts, collect
+from perf.commandline.drafts import cannot_write, write_whole
+from perf.commandline.ending import end_in_order
+from perf.figures.disturbance import say_attempts, say_disturbed
+from perf.figures.findings import BEGAN, Report
+from perf.figures.machine import describe_machine
+from perf.figures.processes import raise_file_limit
+from perf.here.local import Population
 
 RESULTS: Final = Path("perf/results")
 STORMS: Final = (

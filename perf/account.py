@@ -30,7 +30,7 @@ from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import read_bounded, reason_of
 from callout.secret import Secret
 from perf.admission import LIFETIME_S, NAME, Admission, Ending, admit, end
-from perf.ending import end_in_order
+from perf.commandline.ending import end_in_order
 
 FOLDER: Final = places.MEASURING
 PRELOAD: Final = "accounts.conf"

@@ -28,7 +28,7 @@ from callout.nats_jwt import (
     render_creds,
 )
 from callout.secret import Secret
-from perf.requests import ASKING_SUBJECT, INBOX, SUBJECT
+from perf.generator.requests import ASKING_SUBJECT, INBOX, SUBJECT
 from workers.nkeys import Kind
 
 NAME: Final = "PERF"

@@ -20,16 +20,16 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.answers import Answers
-from perf.asking import SILENCE_S, Asker
 from perf.cases import FIRST_SEEN
-from perf.command import find_least_disturbed, find_shares
-from perf.findings import Report
-from perf.processes import WALL, Meter
-from perf.requests import LONG_S, RequestMaker
-from perf.rounds import Tell, Weigh, pick_middle
-from perf.summary import MICROSECONDS, pace, summarize
-from perf.target import Target
+from perf.commandline.command import find_least_disturbed, find_shares
+from perf.figures.findings import Report
+from perf.figures.processes import WALL, Meter
+from perf.figures.rounds import Tell, Weigh, pick_middle
+from perf.figures.summary import MICROSECONDS, pace, summarize
+from perf.generator.answers import Answers
+from perf.generator.asking import SILENCE_S, Asker
+from perf.generator.requests import LONG_S, RequestMaker
+from perf.generator.target import Target
 
 FEW_TOKENS: Final = 256  # that are remembered: any number below what a worker keeps is the same to it
 WARM_UP: Final = 8  # times that each of them is asked about before, for each worker

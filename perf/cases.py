@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from nacl.bindings import crypto_sign_open
 
 from callout.demo.config import draw_key
-from perf.inputs import NOW, RULES, Accounts, Issuer, PrivateKey, ServiceAccounts
+from perf.here.inputs import NOW, RULES, Accounts, Issuer, PrivateKey, ServiceAccounts
 from perf.timing import Step
 from workers.authorize import Allow
 from workers.claims import decode_request, decode_token

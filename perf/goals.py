@@ -13,16 +13,16 @@ from typing import Final
 import msgspec
 
 from perf import ladder, load, overload, scale, storm
-from perf.answers import IN_TIME_S
 from perf.bench import STEADY_WINDOW
 from perf.cases import FIRST_SEEN, REMEMBERED
-from perf.findings import Report
+from perf.figures.findings import Report
+from perf.figures.summary import MB, MIB
+from perf.generator.answers import IN_TIME_S
 from perf.storm import ONE_WORKER, TWO_WORKERS
-from perf.summary import MB, MIB
 
 AT_MOST: Final = "≤"
 AT_LEAST: Final = "≥"
-_USUAL: Final = ".3g"  # as `perf.tables` shows what is below a hundred
+_USUAL: Final = ".3g"  # as `perf.figures.tables` shows what is below a hundred
 _CLOSE: Final = ".6g"
 
 

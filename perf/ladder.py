@@ -15,14 +15,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from perf.arguments import bounded
 from perf.cases import Batch, Case, list_cases, list_stages, list_token_checks
-from perf.command import Progress, execute_directly, make_parser
-from perf.findings import Report
-from perf.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
+from perf.commandline.arguments import bounded
+from perf.commandline.command import Progress, execute_directly, make_parser
+from perf.commandline.shared_memory import make_folder
+from perf.figures.findings import Report
+from perf.figures.machine import describe_machine, say_python
+from perf.here.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.libraries import list_operations
-from perf.machine import describe_machine, say_python
-from perf.shared_memory import make_folder
 from perf.timing import Step, measure, repeat
 from workers.jose import decode_segment
 from workers.snapshot import SnapshotReader

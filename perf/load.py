@@ -21,21 +21,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from perf.arguments import bounded, numbers_to
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, by_rate, find_middle
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
-from perf.command import Progress, add_attempts, find_least_disturbed, make_parser
-from perf.findings import Report
-from perf.inputs import Accounts, Issuer, ServiceAccounts
-from perf.local import Population, run_local
+from perf.commandline.arguments import bounded, numbers_to
+from perf.commandline.command import Progress, add_attempts, find_least_disturbed, make_parser
+from perf.commandline.shared_memory import make_folder
+from perf.figures.findings import Report
+from perf.figures.summary import MICROSECONDS, ratio
+from perf.figures.tables import table, tabulate
+from perf.generator.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments
+from perf.generator.tokens import check_lifetime
+from perf.here.inputs import Accounts, Issuer, ServiceAccounts
+from perf.here.local import Population, run_local
 from perf.script import execute_on, parse_target
 from perf.sections.load import POINTS
-from perf.shared_memory import make_folder
-from perf.summary import MICROSECONDS, ratio
-from perf.tables import table, tabulate
-from perf.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments
 from perf.timing import measure as time_steps
-from perf.tokens import check_lifetime
 from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 

@@ -28,26 +28,26 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.answers import IN_TIME_S, Answers
-from perf.arguments import bounded, read_list
-from perf.asking import Asker
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
-from perf.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
-from perf.crowd import Arrival
-from perf.findings import Report
-from perf.local import Population, run_local
-from perf.making import make_each
-from perf.processes import Meter
-from perf.requests import SERVER_WAITS_S, RequestMaker
-from perf.rounds import Tell, pick_middle
+from perf.commandline.arguments import bounded, read_list
+from perf.commandline.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
+from perf.figures.findings import Report
+from perf.figures.processes import Meter
+from perf.figures.rounds import Tell, pick_middle
+from perf.figures.summary import pace, ratio, summarize
+from perf.figures.tables import table, tabulate
+from perf.generator.answers import IN_TIME_S, Answers
+from perf.generator.asking import Asker
+from perf.generator.crowd import Arrival
+from perf.generator.making import make_each
+from perf.generator.requests import SERVER_WAITS_S, RequestMaker
+from perf.generator.target import MAX_PROCESSES, Target, add_arguments
+from perf.generator.tokens import check_lifetime
+from perf.here.local import Population, run_local
 from perf.script import execute_on, parse_target
 from perf.sections.overload import is_held_up, say_left_out, tell
 from perf.storm import SERVICEACCOUNTS, run_storm, try_out
-from perf.summary import pace, ratio, summarize
-from perf.tables import table, tabulate
-from perf.target import MAX_PROCESSES, Target, add_arguments
-from perf.tokens import check_lifetime
 
 CAPACITY_SECONDS: Final = 2.0
 CAPACITY_CLIENTS: Final = 1500

@@ -18,14 +18,14 @@ import msgspec
 
 from callout.errors import CommandError
 from callout.files import reason_of
-from perf.disturbance import find_disturbance, say_disturbed
-from perf.drafts import cannot_write, write_whole
-from perf.findings import BEGAN, MACHINE, Report
+from perf.commandline.drafts import cannot_write, write_whole
+from perf.figures.disturbance import find_disturbance, say_disturbed
+from perf.figures.findings import BEGAN, MACHINE, Report
+from perf.figures.machine import say_python
+from perf.figures.tables import markdown_table
 from perf.goals import judge
-from perf.machine import say_python
 from perf.sections import ladder, load, overload, scale, simulate, soak, storm
 from perf.sections.section import Plot, Section, render
-from perf.tables import markdown_table
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs/performance.md"

@@ -1,7 +1,7 @@
 """As many ServiceAccounts as a cluster may have: time to be ready, memory, time from a change to a decision with it.
 
-For each number: the pretend API server (`perf.cluster`) holds them, the service lists them and is ready. Then one is
-changed again and again, while a client of it is asked about without a pause: the time is from the change being
+For each number: the pretend API server (`perf.here.cluster`) holds them, the service lists them and is ready. Then one
+is changed again and again, while a client of it is asked about without a pause: the time is from the change being
 committed to the first answer with the new permissions. Then decisions are measured at rest, and while ServiceAccounts
 change all the time: at full load, and at one rate that is the same for all numbers, half of what was decided with the
 fewest of them. That one has several rounds with --repeat, of which the middle one counts by its p99.
@@ -35,25 +35,25 @@ import msgspec
 
 from callout.demo.service import Service
 from callout.errors import CommandError
-from perf import place
-from perf.answers import is_allowed
-from perf.arguments import bounded, parse_numbers
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
-from perf.changing import Changer, Inquirer, follow_changes
-from perf.churning import RealChanger
-from perf.command import Progress, add_attempts, find_least_disturbed, make_parser
-from perf.findings import Report
-from perf.local import Local, Population, run_local
-from perf.marks import MAX_NUMBER
-from perf.pages import read_metric, read_metric_of
-from perf.processes import maybe_read_memories
+from perf.commandline.arguments import bounded, parse_numbers
+from perf.commandline.command import Progress, add_attempts, find_least_disturbed, make_parser
+from perf.figures.findings import Report
+from perf.figures.processes import maybe_read_memories
+from perf.figures.summary import MIB, percentile, ratio
+from perf.figures.tables import table, tabulate
+from perf.generator.answers import is_allowed
+from perf.generator.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
+from perf.here.local import Local, Population, run_local
+from perf.here.pages import read_metric, read_metric_of
+from perf.kube import place
+from perf.kube.changing import Changer, Inquirer, follow_changes
+from perf.kube.churning import RealChanger
+from perf.kube.marks import MAX_NUMBER
+from perf.kube.serviceaccounts import OwnServiceAccounts, own_serviceaccounts
 from perf.script import execute_on, parse_target
 from perf.sections.scale import DECISIONS, READINESS, list_decisions
-from perf.serviceaccounts import OwnServiceAccounts, own_serviceaccounts
-from perf.summary import MIB, percentile, ratio
-from perf.tables import table, tabulate
-from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
 
 KNOWN_S: Final = 50.0  # a ServiceAccount that is not let in by then never is; within what a request is good for
 LOCAL_NUMBERS: Final = (1000, 10_000, 100_000, 1_000_000)

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
-from perf.command import Progress, Render, execute
-from perf.findings import Report
-from perf.local import Population
-from perf.target import Target, find_deployed
+from perf.commandline.command import Progress, Render, execute
+from perf.figures.findings import Report
+from perf.generator.target import Target, find_deployed
+from perf.here.local import Population
 
 MeasureHere = Callable[[Population, argparse.Namespace, Progress], Coroutine[None, None, Report]]
 MeasureTarget = Callable[[Target, argparse.Namespace, Progress], Coroutine[None, None, Report]]
@@ -24,7 +24,7 @@ def parse_target(
     """Read the arguments, and what they say is deployed; ends the process with one line if they are wrong.
 
     Args:
-        parser: has the arguments of `perf.target.add_arguments`.
+        parser: has the arguments of `perf.generator.target.add_arguments`.
         arguments: None for those of the process.
         direct: whether requests are sent straight to the subject.
         here: defaults, by name, of a set-up that is started here. Their arguments have none of their own.

@@ -19,11 +19,11 @@ from typing import Final
 
 import msgspec
 
-from perf.arguments import bounded
-from perf.command import execute_directly, make_parser
-from perf.findings import Report
+from perf.commandline.arguments import bounded
+from perf.commandline.command import execute_directly, make_parser
+from perf.figures.findings import Report
+from perf.figures.tables import tabulate
 from perf.sections.simulate import COURSES, LAME_DUCK, WITH_JITTER, list_courses, say_fleet
-from perf.tables import tabulate
 
 PATIENCE_S: Final = 1.5  # that a request may wait: what `workers.server` gives it of the server's two seconds
 RETRY_S: Final = 2  # nats.go's `ReconnectWait`

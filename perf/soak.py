@@ -23,20 +23,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from perf.arguments import bounded
 from perf.bench import FEW_TOKENS, Bench
 from perf.cases import REMEMBERED
-from perf.command import Progress, make_parser
-from perf.findings import BEGAN, Report
-from perf.local import Local, Population, run_local
-from perf.pages import read_metric
-from perf.processes import maybe_read_memories
+from perf.commandline.arguments import bounded
+from perf.commandline.command import Progress, make_parser
+from perf.figures.findings import BEGAN, Report
+from perf.figures.processes import maybe_read_memories
+from perf.figures.summary import MIB, slope
+from perf.figures.tables import show, table, tabulate
+from perf.generator.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
+from perf.generator.tokens import check_lifetime
+from perf.here.local import Local, Population, run_local
+from perf.here.pages import read_metric
 from perf.script import execute_on, parse_target
 from perf.sections.soak import MINUTES, ROWS, list_slopes, say_fitted
-from perf.summary import MIB, slope
-from perf.tables import show, table, tabulate
-from perf.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
-from perf.tokens import check_lifetime
 
 HOUR_S: Final = 3600
 MAX_INTERVAL_S: Final = 50.0  # for which requests are signed before

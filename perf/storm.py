@@ -26,18 +26,15 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.arguments import bounded, numbers_to, read_list
-from perf.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
-from perf.crowd import RETRY_S, Arrival, Crowd, Outcome, make_client
-from perf.findings import Report
-from perf.local import Local, Population, run_local
-from perf.processes import Meter
-from perf.rounds import Tell, pick_middle
-from perf.script import execute_on, parse_target
-from perf.sections.storm import STEADY_AT_ONCE, tell
-from perf.summary import pace, ratio, summarize
-from perf.tables import table, tabulate
-from perf.target import (
+from perf.commandline.arguments import bounded, numbers_to, read_list
+from perf.commandline.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
+from perf.figures.findings import Report
+from perf.figures.processes import Meter
+from perf.figures.rounds import Tell, pick_middle
+from perf.figures.summary import pace, ratio, summarize
+from perf.figures.tables import table, tabulate
+from perf.generator.crowd import RETRY_S, Arrival, Crowd, Outcome, make_client
+from perf.generator.target import (
     MAX_PROCESSES,
     PROTOCOLS,
     SERVER,
@@ -46,7 +43,10 @@ from perf.target import (
     Target,
     add_arguments,
 )
-from perf.tokens import check_lifetime
+from perf.generator.tokens import check_lifetime
+from perf.here.local import Local, Population, run_local
+from perf.script import execute_on, parse_target
+from perf.sections.storm import STEADY_AT_ONCE, tell
 
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000

@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidSignature
 from nacl.exceptions import BadSignatureError
 
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases, list_stages
-from perf.command import Progress
-from perf.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
+from perf.commandline.command import Progress
+from perf.here.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.ladder import climb, main, render
 from perf.libraries import list_ed25519
 from perf.timing import Step, measure, repeat

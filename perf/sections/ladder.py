@@ -3,10 +3,10 @@
 from typing import Final
 
 from perf.cases import FIRST_SEEN
-from perf.findings import Report
+from perf.figures.findings import Report
+from perf.figures.tables import Column, at, tabulate_markdown
 from perf.plots import draw_bars
 from perf.sections.section import Plot, Section
-from perf.tables import Column, at, tabulate_markdown
 from workers.user_jwt import Mode
 
 DECISIONS: Final = (

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from perf.findings import MACHINE, Report
+from perf.figures.findings import MACHINE, Report
+from perf.figures.processes import OURSELVES
+from perf.figures.tables import Column, at, tabulate_markdown
+from perf.generator.target import SERVER, WORKERS
 from perf.plots import Axis, Point, draw_lines
-from perf.processes import OURSELVES
 from perf.sections.rounds import find_slowest, find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
-from perf.tables import Column, at, tabulate_markdown
-from perf.target import SERVER, WORKERS
 
 
 def _find_lateness(point: Mapping[str, Any]) -> object:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from perf.answers import IN_TIME_S
-from perf.findings import Report
+from perf.figures.findings import Report
+from perf.figures.processes import OURSELVES
+from perf.figures.tables import Column, at, show, tabulate_markdown
+from perf.generator.answers import IN_TIME_S
+from perf.generator.target import SERVER, WORKERS
 from perf.plots import Axis, Point, draw_lines
-from perf.processes import OURSELVES
 from perf.sections.section import Plot, Section
-from perf.tables import Column, at, show, tabulate_markdown
-from perf.target import SERVER, WORKERS
 
 ENOUGH_SENT: Final = 0.95  # of what was wanted: with less the generator was held up, and a step is not what it says
 _FACTOR: Final = Column("times capacity", lambda step: f"{step['factor']:g}")

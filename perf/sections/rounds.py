@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perf.findings import Report
+from perf.figures.findings import Report
 
 
 def find_worst_p99(point: Mapping[str, Any]) -> float | None:

@@ -8,12 +8,12 @@ load at rest with the fewest ServiceAccounts.
 from collections.abc import Sequence
 from typing import Final
 
-from perf.findings import Report
+from perf.figures.findings import Report
+from perf.figures.tables import Column, at, tabulate_markdown
+from perf.generator.target import WORKERS
 from perf.plots import Axis, Point, draw_lines
 from perf.sections.rounds import find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
-from perf.tables import Column, at, tabulate_markdown
-from perf.target import WORKERS
 
 _LOADS: Final = ("full", "half")
 READINESS: Final = (

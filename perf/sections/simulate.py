@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from perf.findings import Report
+from perf.figures.findings import Report
+from perf.figures.tables import Column, at, tabulate_markdown
 from perf.plots import Axis, draw_lines
 from perf.sections.section import Plot, Section
-from perf.tables import Column, at, tabulate_markdown
 
 MINUTE_S: Final = 60
 WITH_JITTER: Final = "with jitter"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from perf.findings import Report
+from perf.figures.findings import Report
+from perf.figures.summary import percentile
+from perf.figures.tables import Column, at, markdown_table, show
 from perf.sections.section import Section
-from perf.summary import percentile
-from perf.tables import Column, at, markdown_table, show
 
 MINUTES: Final = 60  # in an hour
 ROWS: Final = (

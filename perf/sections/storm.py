@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from perf.findings import Report
-from perf.processes import OURSELVES
+from perf.figures.findings import Report
+from perf.figures.processes import OURSELVES
+from perf.figures.tables import Column, at, tabulate_markdown
+from perf.generator.target import SERVER, SUPERVISOR, WORKERS
 from perf.sections.rounds import find_slowest
 from perf.sections.section import Section
-from perf.tables import Column, at, tabulate_markdown
-from perf.target import SERVER, SUPERVISOR, WORKERS
 
 STEADY_AT_ONCE: Final = 100  # whose goal is who takes the CPU: a rate is a matter of how much there is of it
 

@@ -13,8 +13,8 @@ import msgspec
 
 from callout.demo.server import find_binary, run_server
 from callout.demo.service import run_service
-from perf.marks import SELECTOR, STAMP
-from perf.plan import ASKER, make_plan
+from perf.here.plan import ASKER, make_plan
+from perf.kube.marks import SELECTOR, STAMP
 from tests.e2e.cluster import Cluster
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.workloads import Workload, make_callout_with_rights, make_kubeconfig, unique

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from perf.tokens import read_tokens
+from perf.generator.tokens import read_tokens
 from tests.e2e.cluster import Cluster
 from tests.pages import ROOT, blocks
 

@@ -14,8 +14,8 @@ import pytest
 
 from callout.errors import CommandError
 from perf import scale
-from perf.command import Progress
-from perf.marks import MARKER
+from perf.commandline.command import Progress
+from perf.kube.marks import MARKER
 from tests.e2e.cluster import Cluster
 from tests.e2e.perf_scale import TINY, Deployed, deploy, end
 from tests.e2e.workloads import Workload

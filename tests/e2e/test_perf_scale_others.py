@@ -7,8 +7,8 @@ import pytest
 
 from callout.errors import CommandError
 from perf import scale
-from perf.command import Progress
-from perf.serviceaccounts import own_serviceaccounts
+from perf.commandline.command import Progress
+from perf.kube.serviceaccounts import own_serviceaccounts
 from tests.e2e.cluster import Cluster
 from tests.e2e.perf_scale import TINY, deploy, end
 from tests.e2e.workloads import Workload

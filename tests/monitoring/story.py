@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from perf.crowd import Arrival, Crowd, make_client
-from perf.wire import Address
+from perf.generator.crowd import Arrival, Crowd, make_client
+from perf.generator.wire import Address
 from tests.e2e.cluster import Cluster
 from tests.e2e.deployment import Deployment
 from tests.e2e.workloads import Workload, make_callout_with_rights, make_kubeconfig

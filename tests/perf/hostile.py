@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from perf.place import Place
+from perf.kube.place import Place
 from workers.jose import encode_segment
 
 TOKEN = "not-a-secret"

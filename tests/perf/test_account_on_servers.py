@@ -20,7 +20,7 @@ from callout.nats_jwt import Account, Import, User, issue_account, issue_user, r
 from callout.secret import Secret
 from perf.account import ANSWERS, ANSWERS_NO_MORE, ASKS, ASKS_NO_MORE, CREDENTIALS, FOLDER, PRELOAD, render
 from perf.admission import admit
-from perf.requests import ASKING_SUBJECT, INBOX
+from perf.generator.requests import ASKING_SUBJECT, INBOX
 from tests.interop.bootstrapped import CHANGE_SECONDS, Server, bootstrap, read_env, serve
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import REFUSED, WorkloadClient, open_client

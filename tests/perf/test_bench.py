@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callout.errors import CommandError
-from perf.answers import Answers
 from perf.bench import Bench, by_p99, by_rate, count_lost, find_expiry, find_middle, find_pause
-from perf.findings import Report
-from perf.local import Population, run_local
-from perf.rounds import Weigh
-from perf.target import Target
+from perf.figures.findings import Report
+from perf.figures.rounds import Weigh
+from perf.generator.answers import Answers
+from perf.generator.target import Target
+from perf.here.local import Population, run_local
 
 TOKENS = 12
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 
-from perf.marks import read_page, read_token
+from perf.kube.marks import read_page, read_token
 from tests.perf.hostile import (
     UID,
     Decide,

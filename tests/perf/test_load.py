@@ -7,11 +7,11 @@ import pytest
 
 from callout.demo.config import draw_key
 from callout.errors import CommandError
-from perf import shared_memory
 from perf.bench import Bench
 from perf.cases import REMEMBERED
+from perf.commandline import shared_memory
+from perf.here.local import Population, run_local
 from perf.load import measure_in_process, parse
-from perf.local import Population, run_local
 from workers.nkeys import Kind
 
 ROUNDS = 3

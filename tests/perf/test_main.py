@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
-from perf import shared_memory, storm
+from perf import storm
 from perf.__main__ import STORMS, keep, main, name_machine
+from perf.commandline import shared_memory
 from tests.perf.interrupting import interrupt
 from tests.perf.nobody import make_closed, run_as_nobody
 

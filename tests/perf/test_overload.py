@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perf.answers import Answers
+from perf.generator.answers import Answers
 from perf.overload import MAX_REQUESTS, by_goodput, count_rounds, describe, find_goals, split_factors
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 2.0}

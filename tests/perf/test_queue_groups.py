@@ -12,11 +12,11 @@ import msgspec
 from callout.demo.config import Plan
 from callout.demo.server import Server, find_binary, run_server
 from callout.demo.service import Service, run_service
-from perf.crowd import Arrival, Crowd, make_client
-from perf.local import Population, run_cluster
-from perf.pages import fetch_json, read_metric
-from perf.plan import make_plan, make_settings
-from perf.wire import Address
+from perf.generator.crowd import Arrival, Crowd, make_client
+from perf.generator.wire import Address
+from perf.here.local import Population, run_cluster
+from perf.here.pages import fetch_json, read_metric
+from perf.here.plan import make_plan, make_settings
 from tests.waiting import PATIENCE_SECONDS, until
 
 LOGINS = 60

@@ -17,12 +17,12 @@ import pytest
 
 from perf import load, overload, soak, storm
 from perf.__main__ import main
-from perf.command import Progress
-from perf.crowd import Arrival
+from perf.commandline.command import Progress
+from perf.generator.crowd import Arrival
+from perf.generator.target import PROTOCOLS, Target
 from perf.goals import GOALS, find_figures
-from perf.local import Local, Population, run_local
+from perf.here.local import Local, Population, run_local
 from perf.report import BEGIN, END, publish
-from perf.target import PROTOCOLS, Target
 
 ROOT = Path(__file__).parents[2]
 QUIET = Progress(silent=True)

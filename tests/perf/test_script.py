@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from perf.command import Progress, make_parser
-from perf.findings import Report
-from perf.local import Population
+from perf.commandline.command import Progress, make_parser
+from perf.figures.findings import Report
+from perf.generator.target import Target, add_arguments
+from perf.here.local import Population
 from perf.script import execute_on, parse_target
-from perf.target import Target, add_arguments
 
 DEPLOYED = "--nats-url=nats://127.0.0.1:4222"
 

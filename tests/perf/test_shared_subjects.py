@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.plan import ASKER, make_plan
-from perf.requests import ASKING_SUBJECT, INBOX, SUBJECT
+from perf.generator.requests import ASKING_SUBJECT, INBOX, SUBJECT
+from perf.here.plan import ASKER, make_plan
 from tests.interop.bootstrapped import CHANGE_SECONDS, Server
 from tests.interop.clients import REFUSED, open_client
 from tests.interop.environments import BINARIES

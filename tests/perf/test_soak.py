@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perf.findings import BEGAN
+from perf.figures.findings import BEGAN
 from perf.sections.soak import ROWS
 from perf.soak import find_slopes, render, say_progress
 from tests.perf.interrupting import interrupt_soak

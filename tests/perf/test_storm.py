@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perf.crowd import Arrival, Outcome
+from perf.generator.crowd import Arrival, Outcome
 from perf.storm import by_cpu, by_rate, describe, find_goals
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 1.0}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from perf import overload, simulate, storm
-from perf.answers import Answers
-from perf.crowd import Arrival, Outcome
+from perf.generator.answers import Answers
+from perf.generator.crowd import Arrival, Outcome
 
 DEPLOYED_CPU = {"generator": 0.25, "others": 0.0, "wall": 1.0}
 LOCAL_CPU = {"server": 2.0, "supervisor": 0.125, "workers": 0.5, **DEPLOYED_CPU}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from perf.figures.tables import tabulate
 from perf.sections.load import POINTS, describe
-from perf.tables import tabulate
 from tests.perf.sections.samples import DEPLOYED_CPU, make_point, read_table
 
 

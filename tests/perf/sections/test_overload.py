@@ -1,7 +1,7 @@
 """The section of `perf.overload`: what got through, straight at the subject and end to end."""
 
+from perf.figures.tables import tabulate
 from perf.sections.overload import CONNECTED, STRAIGHT, describe
-from perf.tables import tabulate
 from tests.perf.sections.samples import DEPLOYED_CPU, LOCAL_CPU, make_overload, read_table
 
 REPORT = make_overload(LOCAL_CPU)

@@ -1,7 +1,7 @@
 """The section of `perf.storm`: a row for each storm."""
 
+from perf.figures.tables import tabulate
 from perf.sections.storm import ROWS, describe
-from perf.tables import tabulate
 from tests.perf.sections.samples import DEPLOYED_CPU, LOCAL_CPU, make_storm, read_table
 
 

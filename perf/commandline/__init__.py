@@ -1,0 +1,1 @@
+"""What the measuring commands have in common: arguments, progress, files, and how they end."""

@@ -1,0 +1,196 @@
+"""What the measuring commands have in common: arguments, progress, a clean end, one line for what went wrong."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import uvloop
+
+from callout.demo.processes import run_until_signal
+from callout.errors import CommandError
+from callout.files import reason_of
+from perf.commandline.arguments import bounded
+from perf.commandline.ending import end_in_order, holding_signals, keeping_handlers, letting_signals
+from perf.commandline.shared_memory import PREFIX
+from perf.figures.disturbance import QUIET_SHARE, say_attempts
+from perf.figures.findings import Report
+from perf.figures.machine import describe_machine
+from perf.figures.processes import OTHERS, OURSELVES, WALL, raise_file_limit
+from perf.generator.target import SERVER
+
+_READER_GONE: Final = 128 + signal.SIGPIPE  # what a shell reports for a process that died of the signal
+
+
+class Progress:
+    """Says on standard error what is being done, with the seconds since the beginning."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        """Begin."""
+        self._silent = silent
+        self._began_at = time.monotonic()
+        self._kept: Callable[[], Report | None] = lambda: None
+
+    def say(self, text: str) -> None:
+        """Say it."""
+        if not self._silent:
+            sys.stderr.write(f"[{time.monotonic() - self._began_at:5.0f} s] {text}\n")
+            sys.stderr.flush()
+
+    def maybe_say(self, text: str | None) -> None:
+        """Say it, if there is anything to be said."""
+        if text is not None:
+            self.say(text)
+
+    def keep(self, report: Callable[[], Report | None]) -> None:
+        """Remember what is to be reported should the measurement end before its time; None if there is nothing yet."""
+        self._kept = report
+
+    @property
+    def kept(self) -> Report | None:
+        """What was found so far, as far as a measurement has kept it."""
+        return self._kept()
+
+
+Measure = Callable[[Progress], Coroutine[None, None, Report]]
+Render = Callable[[Report], Sequence[str]]
+"""Writes a report for a reader, as lines."""
+
+
+def make_parser(name: str, document: str | None, *, says_progress: bool = True) -> argparse.ArgumentParser:
+    """Make the parser of `python -m perf.<name>`, with the arguments that all have."""
+    about, _, rest = (document or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m perf.{name}",
+        description=about,
+        epilog=rest.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    if says_progress:
+        parser.add_argument("--quiet", action="store_true", help="say nothing of progress")
+    return parser
+
+
+def add_attempts(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for `find_least_disturbed`."""
+    parser.add_argument(
+        "--attempts",
+        type=bounded(1, 100),
+        default=1,
+        metavar="N",
+        help="how often each measurement is made at most, while others take more than a tenth of the CPU; the attempt"
+        " that they have disturbed least counts (1); what is deployed is measured once: who the others are there,"
+        " nobody knows",
+    )
+
+
+async def find_least_disturbed(measure: Callable[[], Awaitable[Report]], attempts: int) -> Report:
+    """Measure until others leave the machine alone, so often at most; return what they have disturbed least.
+
+    What was measured says so itself: `others_share`; where that is not known (None), one attempt is as good as another.
+    How many there were is added: `attempts`.
+    """
+    found = [await measure()]
+    while len(found) < attempts and (found[-1]["others_share"] or 0.0) > QUIET_SHARE:
+        found.append(await measure())
+    least = min(found, key=lambda report: float(report["others_share"] or 0.0))
+    return {**least, "attempts": len(found)}
+
+
+def execute(options: argparse.Namespace, measure: Measure, render: Render) -> int:
+    """Measure, print, and return the exit code; whatever was started has ended then.
+
+    A measurement that ends before its time has printed what it has kept, and says besides why it ended.
+    """
+    raise_file_limit()
+    progress = Progress(silent=options.quiet)
+
+    def work() -> int:
+        report = collect(measure, progress)
+        progress.keep(lambda: None)
+        progress.maybe_say(say_attempts(report))
+        print_report(report, options, render)
+        return 0
+
+    return end_in_order(work, lambda: _print_kept(progress, options, render))
+
+
+def execute_directly(options: argparse.Namespace, measure: Callable[[], Report], render: Render) -> int:
+    """Do as `execute` with what waits for nothing: one thread, and no event loop."""
+
+    def work() -> int:
+        print_report(measure(), options, render)
+        return 0
+
+    return end_in_order(work)
+
+
+def print_report(report: Report, options: argparse.Namespace, render: Render) -> None:
+    """Print it for machines or for a reader; should the reader be gone, end the process without a word.
+
+    Raises:
+        CommandError: it cannot be printed, as into a file on a full disk; it stands in a file that the line names.
+    """
+    text = msgspec.json.format(msgspec.json.encode(report)).decode() if options.json else "\n".join(render(report))
+    try:
+        print(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter would try to write the rest once more at its end, and complain (docs.python.org, SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_READER_GONE)
+        instead = _save(text, ".json" if options.json else ".txt")
+        raise CommandError(f"standard output cannot be written: {reason_of(error)}; {instead}") from None
+
+
+def _save(text: str, suffix: str) -> str:
+    """Write the report that could not be printed into a temporary file, and say where it is."""
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix=PREFIX, suffix=suffix, delete=False) as file:
+            file.write(f"{text}\n")
+    except OSError as error:
+        return f"no more can a temporary file: {reason_of(error)}"
+    return f"the report is in {file.name}"
+
+
+def _print_kept(progress: Progress, options: argparse.Namespace, render: Render) -> None:
+    kept = progress.kept
+    if kept is not None:
+        print_report({"machine": describe_machine(), **kept}, options, render)
+
+
+def collect(measure: Measure, progress: Progress) -> Report:
+    """Run a measurement to its end and return its report, with what it was made on.
+
+    Raises:
+        CommandError: something did not start, or broke.
+        SignalledError: it was told to stop, and has cleaned up.
+    """
+    found: Report = {}
+
+    async def work() -> int:
+        with letting_signals():  # the loop's handlers are there
+            found.update(await measure(progress))
+        return 0
+
+    with holding_signals(), keeping_handlers():
+        uvloop.run(run_until_signal(work()))
+    return {"machine": describe_machine(), **found}
+
+
+def find_shares(cpu: Mapping[str, float]) -> dict[str, float | None]:
+    """Return what share of the machine's CPU the generator took while something was measured, and all others.
+
+    Others are known where the processes are that were measured: else these are among them, or on another machine.
+    """
+    whole = cpu[WALL] * (os.cpu_count() or 1)
+    known = (OURSELVES, OTHERS) if SERVER in cpu else (OURSELVES,)
+    shares = {f"{name}_share": round(cpu[name] / whole, 3) if whole else 0.0 for name in known}
+    return {f"{OTHERS}_share": None, **shares}

@@ -1,0 +1,93 @@
+"""The demo's plan, with what measuring takes besides: an account that may ask, and listeners for WebSocket and MQTT.
+
+What the two accounts share is for each other alone: requests hold tokens, and answers hold logins.
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from callout.demo.config import (
+    SERVICE_PUBLISHES,
+    SERVICE_SUBSCRIBES,
+    SERVICE_USER,
+    Plan,
+    draw_key,
+    render_config,
+    write_private,
+    write_seed,
+)
+from callout.demo.issuer import LocalIssuer
+from callout.secret import Secret
+from perf.generator.requests import ASKING_SUBJECT, INBOX, SUBJECT
+from perf.here.inputs import AUDIENCE, ISSUER
+from workers.nkeys import Kind
+from workers.user_jwt import Mode
+
+ASKER: Final = "perf"
+
+
+def make_plan(folder: Path) -> tuple[Plan, str, str]:
+    """Make it in server mode, in a private folder.
+
+    Returns: the plan, the callout's public key, the password of the user who may ask.
+    """
+    issuer = draw_key(Kind.ACCOUNT)
+    passwords = {name: draw_key(Kind.USER).public for name in (SERVICE_USER, ASKER)}
+    rights = {"publish": list(SERVICE_PUBLISHES), "subscribe": list(SERVICE_SUBSCRIBES)}
+    answers = f"{INBOX}.>"
+    asking = {"publish": ASKING_SUBJECT, "subscribe": answers}
+    accounts = {
+        "AUTH": {
+            "users": [{"user": SERVICE_USER, "password": passwords[SERVICE_USER], "permissions": rights}],
+            "exports": [{"stream": answers, "accounts": ["PERF"]}],
+            "imports": [{"stream": {"account": "PERF", "subject": ASKING_SUBJECT}, "to": SUBJECT}],
+        },
+        "PERF": {
+            "users": [{"user": ASKER, "password": passwords[ASKER], "permissions": asking}],
+            "exports": [{"stream": ASKING_SUBJECT, "accounts": ["AUTH"]}],
+            "imports": [{"stream": {"account": "AUTH", "subject": answers}}],
+        },
+        "APP": {"jetstream": "enabled"},
+        "SYS": {},
+    }
+    listener = {"host": "127.0.0.1", "port": -1}
+    members = {
+        "accounts": accounts,
+        "system_account": "SYS",
+        "authorization": {
+            "auth_callout": {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER, ASKER]},
+        },
+        "websocket": {**listener, "no_tls": True},
+        "mqtt": listener,
+    }
+    settings = {
+        "NATS_MODE": Mode.SERVER.value,
+        "NATS_ACCOUNT": "APP",
+        "NATS_SIGNING_KEY_FILE": write_seed(folder / "signing.nk", issuer),
+    }
+    login = Secret(f"{SERVICE_USER}:{passwords[SERVICE_USER]}@")
+    plan = Plan(render_config(members, folder), settings, login, {name: name for name in accounts}, "APP")
+    return plan, issuer.public, passwords[ASKER]
+
+
+def make_settings(plan: Plan, server_url: str, folder: Path, issuer: LocalIssuer, cluster_url: str) -> dict[str, str]:
+    """Return the environment of a service on that server, which trusts an issuer and lists what a cluster has."""
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "perf", "cluster": {"server": cluster_url}}],
+        "users": [{"name": "perf", "user": {"token": "perf"}}],
+        "contexts": [{"name": "perf", "context": {"cluster": "perf", "user": "perf"}}],
+        "current-context": "perf",
+    }
+    return {
+        **plan.settings,
+        "NATS_URL": server_url.replace("://", f"://{plan.login.reveal()}"),
+        "JWKS_PATH": write_private(folder / "jwks.json", Secret(issuer.jwks().decode())),
+        "JWT_ISSUER": ISSUER,
+        "JWT_AUDIENCE": AUDIENCE,
+        "K8S_IN_CLUSTER": "false",
+        "KUBECONFIG": write_private(folder / "kubeconfig", Secret(json.dumps(kubeconfig))),
+        "LOG_LEVEL": "info",
+    }

@@ -1,0 +1,1 @@
+"""ServiceAccounts of a real cluster, made and changed for a measurement, and nobody else's."""

@@ -1,0 +1,182 @@
+"""What the measuring commands have in common: a clean end, one line for what went wrong, several attempts."""
+
+import argparse
+import asyncio
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callout.errors import EXIT_FAILED, CommandError
+from perf.commandline.command import Progress, execute, find_least_disturbed, find_shares
+from perf.figures.findings import Report
+from tests.waiting import PATIENCE_SECONDS
+
+ROOT = Path(__file__).parents[3]
+
+
+def execute_quietly(measure: Any) -> int:
+    """Execute a measurement as a command does."""
+    return execute(argparse.Namespace(json=True, quiet=True), measure, lambda _: [])
+
+
+def test_a_report_says_what_it_was_made_on(capfd: pytest.CaptureFixture[str]) -> None:
+    """Beside what was measured; and standard output holds nothing else."""
+
+    async def measure(progress: Progress) -> Report:
+        progress.say("not to be heard")
+        return {"rows": [1]}
+
+    assert 0 == execute_quietly(measure)
+    out, err = capfd.readouterr()
+    assert {"machine", "rows"} == set(json.loads(out))
+    assert "" == err
+
+
+def test_what_goes_wrong_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """On standard error, with an exit code of its own."""
+
+    async def measure(_: Progress) -> Report:
+        raise CommandError("there is no server")
+
+    assert EXIT_FAILED == execute_quietly(measure)
+    assert ("", "error: there is no server\n") == tuple(capfd.readouterr())
+
+
+def test_a_signal_ends_a_measurement_that_cleans_up(capfd: pytest.CaptureFixture[str]) -> None:
+    """And the exit code says which one it was."""
+    cleaned = []
+
+    async def measure(_: Progress) -> Report:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never done
+        finally:
+            cleaned.append(True)
+
+    assert 128 + signal.SIGTERM == execute_quietly(measure)
+    assert ([True], "") == (cleaned, capfd.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("shares", "attempts", "expected", "used"),
+    [
+        ([0.5, 0.05, 0.01], 3, 0.05, 2),
+        ([0.5, 0.3, 0.4], 3, 0.3, 3),
+        ([0.5, 0.3, 0.4], 1, 0.5, 1),
+        ([0.1, 0.0], 5, 0.1, 1),
+    ],
+)
+def test_what_others_have_disturbed_least_counts(
+    shares: list[float], attempts: int, expected: float, used: int
+) -> None:
+    """It is measured again until they leave the machine alone, and so often at most."""
+    left = list(shares)
+
+    async def measure() -> Report:
+        return {"others_share": left.pop(0)}
+
+    expected_report = {"others_share": expected, "attempts": used}
+    assert expected_report == asyncio.run(find_least_disturbed(measure, attempts))
+    assert used == len(shares) - len(left)
+
+
+def test_shares_are_of_the_whole_machine() -> None:
+    """All of its cores for all of the time; of no time there is no share."""
+    cores = os.cpu_count() or 1
+    here = {"server": 1.0}
+    found = find_shares({**here, "generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
+    assert {"generator_share": 0.5, "others_share": 0.25} == found
+    assert {0.0} == set(find_shares({**here, "generator": 1.0, "others": 1.0, "wall": 0.0}).values())
+
+
+def test_of_a_deployed_set_up_others_are_not_known() -> None:
+    """They are on another machine, or what is measured is among them; another attempt would be for nothing."""
+    share = find_shares({"generator": 0.0, "others": 4.0, "wall": 2.0})["others_share"]
+    assert share is None
+    asked: list[float | None] = []
+
+    async def measure() -> Report:
+        asked.append(share)
+        return {"others_share": share}
+
+    assert {"others_share": None, "attempts": 1} == asyncio.run(find_least_disturbed(measure, 5))
+    assert 1 == len(asked)
+
+
+@pytest.mark.parametrize("error", [CommandError("it is gone"), None])
+def test_what_was_kept_is_reported_whatever_ends_it(
+    error: CommandError | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A signal, or what goes wrong after hours; the exit code tells that it is not all, and a line why."""
+
+    async def measure(progress: Progress) -> Report:
+        rows: list[int] = []
+        progress.keep(lambda: {"rows": rows})
+        rows.append(1)
+        if error is not None:
+            raise error
+        os.kill(os.getpid(), signal.SIGINT)
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # never done
+
+    assert execute_quietly(measure) == (EXIT_FAILED if error is not None else 128 + signal.SIGINT)
+    out, err = capfd.readouterr()
+    assert [1] == json.loads(out)["rows"]
+    assert ("error: it is gone\n" if error is not None else "ended by SIGINT before its time\n") == err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("simulate", "--clients=100", "--seconds=30", "--spread=5"), ("ladder", "--quiet", "--rounds=1", "--batch=2")],
+)
+def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...]) -> None:
+    """`python -m perf.simulate --json | head -1`: the exit code of SIGPIPE, and no word, as of other Unix tools."""
+    script, *more = words
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", f"perf.{script}", "--json", *more],
+            cwd=ROOT,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+    finally:
+        os.close(write)
+    assert (128 + signal.SIGPIPE, "") == (done.returncode, done.stderr)
+
+
+def simulate_on_a_full_disk(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Let a script write its report where there is no room (/dev/full); temporary files go to a folder."""
+    script = [sys.executable, "-m", "perf.simulate", "--clients=100", "--seconds=30", "--spread=5"]
+    with Path("/dev/full").open("w") as full:
+        return subprocess.run(
+            [*script, *more],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(folder)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+
+
+@pytest.mark.parametrize(("more", "read"), [(["--json"], json.loads), ([], str)])
+def test_a_report_that_cannot_be_printed_is_not_lost(more: list[str], read: Any, tmp_path: Path) -> None:
+    """`python -m perf.soak --json > soak.json`, hours later: it is in a file that the one line names."""
+    done = simulate_on_a_full_disk(tmp_path, *more)
+    (saved,) = tmp_path.iterdir()
+    reason = os.strerror(errno.ENOSPC).lower()
+    expected = f"error: standard output cannot be written: {reason}; the report is in {saved}\n"
+    assert (EXIT_FAILED, expected) == (done.returncode, done.stderr)
+    assert read(saved.read_text())

@@ -1,0 +1,66 @@
+"""A set-up on this machine: its tokens outlive whatever is measured with them."""
+
+import asyncio
+import errno
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from callout.errors import CommandError
+from perf import soak
+from perf.commandline import shared_memory
+from perf.generator.tokens import check_lifetime
+from perf.here.local import Population, run_local
+
+MOST_HOURS = 24 * 31
+
+
+def test_tokens_last_as_long_as_the_longest_soak() -> None:
+    """No hour after which nobody is let in any more: a longer one is refused."""
+    options, _ = soak.parse([f"--hours={MOST_HOURS}", f"--interval={soak.MAX_INTERVAL_S}"])
+    tokens = asyncio.run(Population().mint(2, 1))
+    assert check_lifetime(tokens, options.hours * soak.HOUR_S + options.interval) is None
+    with pytest.raises(SystemExit):
+        soak.parse([f"--hours={MOST_HOURS + 1}"])
+
+
+def test_tokens_are_minted_once() -> None:
+    """Each of another pod, and in turn of each ServiceAccount; more of them are added to those that are there."""
+    population = Population()
+    few, more = (asyncio.run(population.mint(number, 2)) for number in (2, 3))
+    assert few == more[:2]
+    assert 3 == len(set(more))
+
+
+def start(population: Population) -> None:
+    """Start a set-up, and end it."""
+
+    async def scenario() -> None:
+        async with run_local(population, workers=1, serviceaccounts=1, tokens=1):
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_shared_memory_that_may_not_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is a folder in which none can be made."""
+    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
+    with pytest.raises(CommandError, match=r"^no folder can be made in /proc: no such file or directory$"):
+        start(Population())
+
+
+def test_shared_memory_that_is_full_is_one_line() -> None:
+    """Found out by the first file that is too large for what is left of it, of which nothing remains."""
+    population = Population()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (32, hard))
+    try:
+        with pytest.raises(CommandError) as full:
+            start(population)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = full.value.lines
+    assert line.endswith(f" cannot be written: {os.strerror(errno.EFBIG).lower()}")
+    assert not Path(line.partition(" ")[0]).exists()
