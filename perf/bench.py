@@ -21,10 +21,9 @@ import msgspec
 
 from callout.errors import CommandError
 from perf.cases import FIRST_SEEN
-from perf.commandline.command import find_least_disturbed, find_shares
 from perf.figures.findings import Report
-from perf.figures.processes import WALL, Meter
-from perf.figures.rounds import Tell, Weigh, pick_middle
+from perf.figures.processes import WALL, Meter, find_shares
+from perf.figures.rounds import Tell, Weigh, find_least_disturbed, pick_middle
 from perf.figures.summary import MICROSECONDS, pace, summarize
 from perf.generator.answers import Answers
 from perf.generator.asking import SILENCE_S, Asker

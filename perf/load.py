@@ -24,12 +24,14 @@ from typing import Any, Final
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, by_rate, find_middle
 from perf.cases import FIRST_SEEN, REMEMBERED, Batch, list_cases
 from perf.commandline.arguments import bounded, numbers_to
-from perf.commandline.command import Progress, add_attempts, find_least_disturbed, make_parser
+from perf.commandline.command import Progress, add_attempts, make_parser
 from perf.commandline.shared_memory import make_folder
 from perf.figures.findings import Report
+from perf.figures.processes import WORKERS
+from perf.figures.rounds import find_least_disturbed
 from perf.figures.summary import MICROSECONDS, ratio
 from perf.figures.tables import table, tabulate
-from perf.generator.target import MAX_PROCESSES, MAX_WINDOW, WORKERS, Target, add_arguments
+from perf.generator.target import MAX_PROCESSES, MAX_WINDOW, Target, add_arguments
 from perf.generator.tokens import check_lifetime
 from perf.here.inputs import Accounts, Issuer, ServiceAccounts
 from perf.here.local import Population, run_local

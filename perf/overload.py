@@ -31,10 +31,10 @@ from callout.errors import CommandError
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
 from perf.commandline.arguments import bounded, read_list
-from perf.commandline.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
+from perf.commandline.command import Progress, add_attempts, make_parser
 from perf.figures.findings import Report
-from perf.figures.processes import Meter
-from perf.figures.rounds import Tell, pick_middle
+from perf.figures.processes import Meter, find_shares
+from perf.figures.rounds import Tell, find_least_disturbed, pick_middle
 from perf.figures.summary import pace, ratio, summarize
 from perf.figures.tables import table, tabulate
 from perf.generator.answers import IN_TIME_S, Answers

@@ -38,15 +38,16 @@ from callout.errors import CommandError
 from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
 from perf.cases import REMEMBERED
 from perf.commandline.arguments import bounded, parse_numbers
-from perf.commandline.command import Progress, add_attempts, find_least_disturbed, make_parser
+from perf.commandline.command import Progress, add_attempts, make_parser
 from perf.figures.findings import Report
-from perf.figures.processes import maybe_read_memories
+from perf.figures.pages import read_metric, read_metric_of
+from perf.figures.processes import SUPERVISOR, WORKERS, maybe_read_memories
+from perf.figures.rounds import find_least_disturbed
 from perf.figures.summary import MIB, percentile, ratio
 from perf.figures.tables import table, tabulate
 from perf.generator.answers import is_allowed
-from perf.generator.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
+from perf.generator.target import MAX_PROCESSES, Target, add_arguments
 from perf.here.local import Local, Population, run_local
-from perf.here.pages import read_metric, read_metric_of
 from perf.kube import place
 from perf.kube.changing import Changer, Inquirer, follow_changes
 from perf.kube.churning import RealChanger

@@ -28,13 +28,13 @@ from perf.cases import REMEMBERED
 from perf.commandline.arguments import bounded
 from perf.commandline.command import Progress, make_parser
 from perf.figures.findings import BEGAN, Report
-from perf.figures.processes import maybe_read_memories
+from perf.figures.pages import read_metric
+from perf.figures.processes import SUPERVISOR, WORKERS, maybe_read_memories
 from perf.figures.summary import MIB, slope
 from perf.figures.tables import show, table, tabulate
-from perf.generator.target import MAX_PROCESSES, SUPERVISOR, WORKERS, Target, add_arguments
+from perf.generator.target import MAX_PROCESSES, Target, add_arguments
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
-from perf.here.pages import read_metric
 from perf.script import execute_on, parse_target
 from perf.sections.soak import MINUTES, ROWS, list_slopes, say_fitted
 

@@ -27,22 +27,14 @@ import msgspec
 
 from callout.errors import CommandError
 from perf.commandline.arguments import bounded, numbers_to, read_list
-from perf.commandline.command import Progress, add_attempts, find_least_disturbed, find_shares, make_parser
+from perf.commandline.command import Progress, add_attempts, make_parser
 from perf.figures.findings import Report
-from perf.figures.processes import Meter
-from perf.figures.rounds import Tell, pick_middle
+from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, Meter, find_shares
+from perf.figures.rounds import Tell, find_least_disturbed, pick_middle
 from perf.figures.summary import pace, ratio, summarize
 from perf.figures.tables import table, tabulate
 from perf.generator.crowd import RETRY_S, Arrival, Crowd, Outcome, make_client
-from perf.generator.target import (
-    MAX_PROCESSES,
-    PROTOCOLS,
-    SERVER,
-    SUPERVISOR,
-    WORKERS,
-    Target,
-    add_arguments,
-)
+from perf.generator.target import MAX_PROCESSES, PROTOCOLS, Target, add_arguments
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
 from perf.script import execute_on, parse_target

@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 import msgspec
@@ -18,11 +18,10 @@ from callout.files import reason_of
 from perf.commandline.arguments import bounded
 from perf.commandline.ending import end_in_order, holding_signals, keeping_handlers, letting_signals
 from perf.commandline.shared_memory import PREFIX
-from perf.figures.disturbance import QUIET_SHARE, say_attempts
+from perf.figures.disturbance import say_attempts
 from perf.figures.findings import Report
 from perf.figures.machine import describe_machine
-from perf.figures.processes import OTHERS, OURSELVES, WALL, raise_file_limit
-from perf.generator.target import SERVER
+from perf.figures.processes import raise_file_limit
 
 _READER_GONE: Final = 128 + signal.SIGPIPE  # what a shell reports for a process that died of the signal
 
@@ -88,19 +87,6 @@ def add_attempts(parser: argparse.ArgumentParser) -> None:
         " that they have disturbed least counts (1); what is deployed is measured once: who the others are there,"
         " nobody knows",
     )
-
-
-async def find_least_disturbed(measure: Callable[[], Awaitable[Report]], attempts: int) -> Report:
-    """Measure until others leave the machine alone, so often at most; return what they have disturbed least.
-
-    What was measured says so itself: `others_share`; where that is not known (None), one attempt is as good as another.
-    How many there were is added: `attempts`.
-    """
-    found = [await measure()]
-    while len(found) < attempts and (found[-1]["others_share"] or 0.0) > QUIET_SHARE:
-        found.append(await measure())
-    least = min(found, key=lambda report: float(report["others_share"] or 0.0))
-    return {**least, "attempts": len(found)}
 
 
 def execute(options: argparse.Namespace, measure: Measure, render: Render) -> int:
@@ -183,14 +169,3 @@ def collect(measure: Measure, progress: Progress) -> Report:
     with holding_signals(), keeping_handlers():
         uvloop.run(run_until_signal(work()))
     return {"machine": describe_machine(), **found}
-
-
-def find_shares(cpu: Mapping[str, float]) -> dict[str, float | None]:
-    """Return what share of the machine's CPU the generator took while something was measured, and all others.
-
-    Others are known where the processes are that were measured: else these are among them, or on another machine.
-    """
-    whole = cpu[WALL] * (os.cpu_count() or 1)
-    known = (OURSELVES, OTHERS) if SERVER in cpu else (OURSELVES,)
-    shares = {f"{name}_share": round(cpu[name] / whole, 3) if whole else 0.0 for name in known}
-    return {f"{OTHERS}_share": None, **shares}

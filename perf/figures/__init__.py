@@ -1,1 +1,1 @@
-"""Figures: what is read of processes and machine, what many values come to, and tables of them."""
+"""Figures: what is read of processes, pages and the machine, what many values come to, and tables of them."""

@@ -20,6 +20,9 @@ import msgspec
 
 from callout.errors import CommandError
 
+SERVER: Final = "server"
+SUPERVISOR: Final = "supervisor"
+WORKERS: Final = "workers"
 OURSELVES: Final = "generator"
 OTHERS: Final = "others"
 WALL: Final = "wall"
@@ -147,3 +150,14 @@ def _read_sizes(path: Path) -> dict[str, int]:
         if value.endswith(" kB"):
             found[name] = int(value.split()[0]) * _KIB
     return found
+
+
+def find_shares(cpu: Mapping[str, float]) -> dict[str, float | None]:
+    """Return what share of the machine's CPU the generator took while something was measured, and all others.
+
+    Others are known where the processes are that were measured: else these are among them, or on another machine.
+    """
+    whole = cpu[WALL] * (os.cpu_count() or 1)
+    known = (OURSELVES, OTHERS) if SERVER in cpu else (OURSELVES,)
+    shares = {f"{name}_share": round(cpu[name] / whole, 3) if whole else 0.0 for name in known}
+    return {f"{OTHERS}_share": None, **shares}

@@ -5,6 +5,7 @@ Of two in the middle it is the worse. What the others were like is told beside i
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from perf.figures.disturbance import QUIET_SHARE
 from perf.figures.findings import Report
 
 Weigh = Callable[[Report], tuple[float, ...]]
@@ -22,3 +23,16 @@ async def pick_middle(measure: Callable[[], Awaitable[Report]], rounds: int, wei
         **{name: [find(one) for one in found] for name, find in tell.items()},
         "attempts": sum(one["attempts"] for one in found),
     }
+
+
+async def find_least_disturbed(measure: Callable[[], Awaitable[Report]], attempts: int) -> Report:
+    """Measure until others leave the machine alone, so often at most; return what they have disturbed least.
+
+    What was measured says so itself: `others_share`; where that is not known (None), one attempt is as good as another.
+    How many there were is added: `attempts`.
+    """
+    found = [await measure()]
+    while len(found) < attempts and (found[-1]["others_share"] or 0.0) > QUIET_SHARE:
+        found.append(await measure())
+    least = min(found, key=lambda report: float(report["others_share"] or 0.0))
+    return {**least, "attempts": len(found)}

@@ -28,9 +28,6 @@ from perf.generator.wire import (
 )
 from workers.nkeys import Kind, decode_public, looks_public
 
-SERVER: Final = "server"
-SUPERVISOR: Final = "supervisor"
-WORKERS: Final = "workers"
 PROTOCOLS: Final = ("nats", "ws", "mqtt")
 MAX_PROCESSES: Final = 256  # workers, or replicas
 MAX_WINDOW: Final = 100_000  # requests in flight

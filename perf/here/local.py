@@ -23,13 +23,13 @@ from callout.demo.service import Service, run_service
 from callout.errors import CommandError
 from callout.files import reason_of
 from perf.commandline.shared_memory import make_folder
-from perf.figures.processes import list_children
+from perf.figures.pages import fetch_json, read_metric
+from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, list_children
 from perf.generator.making import make_each
-from perf.generator.target import SERVER, SUPERVISOR, WORKERS, Groups, Target
+from perf.generator.target import Groups, Target
 from perf.generator.wire import Address, Login
 from perf.here.cluster import identify, subject_of
 from perf.here.inputs import AUDIENCE, ISSUER
-from perf.here.pages import fetch_json, read_metric
 from perf.here.plan import ASKER, make_plan, make_settings
 from perf.kube.changing import Changed
 

@@ -1,1 +1,1 @@
-"""ServiceAccounts of a real cluster, made and changed for a measurement, and nobody else's."""
+"""ServiceAccounts that a measurement makes, changes and deletes through an API server, and nobody else's."""

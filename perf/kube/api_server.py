@@ -29,7 +29,7 @@ from callout.fetch import CONNECT_SECONDS, Alarm, read_body
 from callout.fetch_errors import FetchError
 from callout.kube.client import API_SERVER, KubeClient
 from callout.kube.errors import KubeError, Purpose, refuse
-from perf.kube.limits import limit
+from perf.figures.limits import limit
 
 T = TypeVar("T")
 

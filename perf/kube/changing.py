@@ -13,9 +13,8 @@ from typing import Final, Protocol, Self, TypeVar
 import msgspec
 
 from callout.errors import CommandError
-from perf.commandline.command import find_shares
 from perf.figures.findings import Report
-from perf.figures.processes import Meter
+from perf.figures.processes import Meter, find_shares
 from perf.figures.summary import summarize
 from perf.generator.answers import read_user_claims
 from perf.generator.asking import Asker

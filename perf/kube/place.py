@@ -123,7 +123,7 @@ def _check_urls(given: str | None) -> tuple[str, ...]:
 def _is_plain(url: str) -> bool:
     """Tell whether it is an address that may be shown: without a password. `ValueError` if it is none at all.
 
-    It is taken apart as it is when the page is read (`perf.here.pages`).
+    It is taken apart as it is when the page is read (`perf.figures.pages`).
     """
     parts = parse_url(url)
     is_address = parts.scheme in {"http", "https"} and bool(parts.host) and parts.port != 0

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from perf.figures.findings import MACHINE, Report
-from perf.figures.processes import OURSELVES
+from perf.figures.processes import OURSELVES, SERVER, WORKERS
 from perf.figures.tables import Column, at, tabulate_markdown
-from perf.generator.target import SERVER, WORKERS
 from perf.plots import Axis, Point, draw_lines
 from perf.sections.rounds import find_slowest, find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section

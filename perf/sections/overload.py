@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from perf.figures.findings import Report
-from perf.figures.processes import OURSELVES
+from perf.figures.processes import OURSELVES, SERVER, WORKERS
 from perf.figures.tables import Column, at, show, tabulate_markdown
 from perf.generator.answers import IN_TIME_S
-from perf.generator.target import SERVER, WORKERS
 from perf.plots import Axis, Point, draw_lines
 from perf.sections.section import Plot, Section
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from perf.figures.findings import Report
+from perf.figures.processes import WORKERS
 from perf.figures.tables import Column, at, tabulate_markdown
-from perf.generator.target import WORKERS
 from perf.plots import Axis, Point, draw_lines
 from perf.sections.rounds import find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section

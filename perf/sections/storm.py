@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from perf.figures.findings import Report
-from perf.figures.processes import OURSELVES
+from perf.figures.processes import OURSELVES, SERVER, SUPERVISOR, WORKERS
 from perf.figures.tables import Column, at, tabulate_markdown
-from perf.generator.target import SERVER, SUPERVISOR, WORKERS
 from perf.sections.rounds import find_slowest
 from perf.sections.section import Section
 

@@ -12,10 +12,10 @@ import msgspec
 from callout.demo.config import Plan
 from callout.demo.server import Server, find_binary, run_server
 from callout.demo.service import Service, run_service
+from perf.figures.pages import fetch_json, read_metric
 from perf.generator.crowd import Arrival, Crowd, make_client
 from perf.generator.wire import Address
 from perf.here.local import Population, run_cluster
-from perf.here.pages import fetch_json, read_metric
 from perf.here.plan import make_plan, make_settings
 from tests.waiting import PATIENCE_SECONDS, until
 

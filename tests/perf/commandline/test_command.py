@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from callout.errors import EXIT_FAILED, CommandError
-from perf.commandline.command import Progress, execute, find_least_disturbed, find_shares
+from perf.commandline.command import Progress, execute
 from perf.figures.findings import Report
 from tests.waiting import PATIENCE_SECONDS
 
@@ -62,52 +62,6 @@ def test_a_signal_ends_a_measurement_that_cleans_up(capfd: pytest.CaptureFixture
 
     assert 128 + signal.SIGTERM == execute_quietly(measure)
     assert ([True], "") == (cleaned, capfd.readouterr().out)
-
-
-@pytest.mark.parametrize(
-    ("shares", "attempts", "expected", "used"),
-    [
-        ([0.5, 0.05, 0.01], 3, 0.05, 2),
-        ([0.5, 0.3, 0.4], 3, 0.3, 3),
-        ([0.5, 0.3, 0.4], 1, 0.5, 1),
-        ([0.1, 0.0], 5, 0.1, 1),
-    ],
-)
-def test_what_others_have_disturbed_least_counts(
-    shares: list[float], attempts: int, expected: float, used: int
-) -> None:
-    """It is measured again until they leave the machine alone, and so often at most."""
-    left = list(shares)
-
-    async def measure() -> Report:
-        return {"others_share": left.pop(0)}
-
-    expected_report = {"others_share": expected, "attempts": used}
-    assert expected_report == asyncio.run(find_least_disturbed(measure, attempts))
-    assert used == len(shares) - len(left)
-
-
-def test_shares_are_of_the_whole_machine() -> None:
-    """All of its cores for all of the time; of no time there is no share."""
-    cores = os.cpu_count() or 1
-    here = {"server": 1.0}
-    found = find_shares({**here, "generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
-    assert {"generator_share": 0.5, "others_share": 0.25} == found
-    assert {0.0} == set(find_shares({**here, "generator": 1.0, "others": 1.0, "wall": 0.0}).values())
-
-
-def test_of_a_deployed_set_up_others_are_not_known() -> None:
-    """They are on another machine, or what is measured is among them; another attempt would be for nothing."""
-    share = find_shares({"generator": 0.0, "others": 4.0, "wall": 2.0})["others_share"]
-    assert share is None
-    asked: list[float | None] = []
-
-    async def measure() -> Report:
-        asked.append(share)
-        return {"others_share": share}
-
-    assert {"others_share": None, "attempts": 1} == asyncio.run(find_least_disturbed(measure, 5))
-    assert 1 == len(asked)
 
 
 @pytest.mark.parametrize("error", [CommandError("it is gone"), None])

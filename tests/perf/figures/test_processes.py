@@ -19,6 +19,7 @@ from perf.figures.processes import (
     OURSELVES,
     WALL,
     Meter,
+    find_shares,
     list_children,
     maybe_read_memories,
     maybe_read_memory,
@@ -161,3 +162,12 @@ def test_files_are_as_many_as_the_system_allows() -> None:
     """Thousands of connections need them; children inherit it."""
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == raise_file_limit()
+
+
+def test_shares_are_of_the_whole_machine() -> None:
+    """All of its cores for all of the time; of no time there is no share."""
+    cores = os.cpu_count() or 1
+    here = {"server": 1.0}
+    found = find_shares({**here, "generator": 1.0 * cores, "others": 0.5 * cores, "wall": 2.0})
+    assert {"generator_share": 0.5, "others_share": 0.25} == found
+    assert {0.0} == set(find_shares({**here, "generator": 1.0, "others": 1.0, "wall": 0.0}).values())

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from callout.errors import CommandError
-from perf.here import pages
-from perf.here.pages import MAX_PAGE, fetch_json, read_metric_of
+from perf.figures import pages
+from perf.figures.pages import MAX_PAGE, fetch_json, read_metric_of
 from tests.perf.hostile import Pace, Reply, serve
 from tests.waiting import PATIENCE_SECONDS
 

@@ -17,7 +17,7 @@ from callout.demo.service import Service
 from callout.errors import CommandError
 from callout.fetch import GuardedPool, read_body
 from callout.fetch_errors import FetchError
-from perf.kube.limits import limit
+from perf.figures.limits import limit
 
 HTTP_S: Final = 30.0  # for a whole page
 MAX_PAGE: Final = 1 << 20  # bytes; that of a service has 8 KB, however many its workers are

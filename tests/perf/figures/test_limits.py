@@ -3,7 +3,7 @@
 import pytest
 
 from callout.fetch_errors import FetchError
-from perf.kube.limits import limit
+from perf.figures.limits import limit
 
 
 def test_nothing_is_left_of_a_time_that_is_over() -> None:
