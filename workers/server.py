@@ -44,6 +44,7 @@ QUEUE_GROUP: Final = "nats-k8s-oidc-callout"
 MAX_WAITING_REQUESTS: Final = 8192  # at 5,000/s more than a request may wait; about 3 KB each
 MAX_WAITING_BYTES: Final = 64 << 20
 MAX_WAIT_S: Final = 1.5  # of the server's two seconds; what has waited longer is answered too late, whatever is done
+IN_TURN_S: Final = 1.2  # with time for the ways to and from us; where in turn it would be more, the newest is first
 _PACE_WEIGHT: Final = 1 / 64  # of a decision in the mean of what decisions take
 # The longest stretch of decisions before the loop turns. So long that a full worker writes seldom: each write wakes a
 # nats-server, which displaces a worker where they share a core. So short that more is read in a turn than decided: then
@@ -104,7 +105,7 @@ class CalloutServer:
         self._tls = tls
         self._log = log
         self._keyset_version = 0
-        self._backlog = Backlog(MAX_WAITING_REQUESTS, MAX_WAITING_BYTES, MAX_WAIT_S)
+        self._backlog = Backlog(MAX_WAITING_REQUESTS, MAX_WAITING_BYTES, MAX_WAIT_S, IN_TURN_S)
         self._decision_s = 0.0
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -228,8 +229,9 @@ class CalloutServer:
         now = started = time.monotonic()
         if expired := self._backlog.expire(now):
             self._dropped[Reason.REQUEST_EXPIRED] += expired
+        self._backlog.choose_order(now, self._decision_s)
         while self._backlog and now - started < MAX_TURN_S:
-            request = self._backlog.take(now, self._decision_s)
+            request = self._backlog.take()
             message = request.message
             outcome = self._decide(message)
             if isinstance(outcome, Allow | Denied) and message.reply:
