@@ -6,8 +6,9 @@ does, its own `--help` says; here each has bounds that keep the whole under a qu
 Rules kept here:
 - What was measured before on the same day, and not again now, stays in the files; each part says when it began.
 - That they can be written is tried before anything is measured, and so is that there is a report of what stays of the
-  day. Each part is kept as soon as it is there.
+  day. Each part is kept as soon as it is there, in a temporary file if need be.
 - A part that fails takes none of the others with it, and the report is of what is there, whatever ends the run.
+- The report is written before anything is said of it. What has stayed of another version is left out, and said.
 - What `--tiny` gives goes to files of its own, and says what it is.
 """
 
@@ -23,13 +24,14 @@ from typing import Any, Final
 
 import msgspec
 
-from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError
+from callout.errors import EXIT_WRONG_USAGE, CommandError
 from callout.files import reason_of
 from perf import ladder, load, overload, report, scale, simulate, soak, storm
 from perf.commandline.arguments import read_list
 from perf.commandline.command import Progress, add_attempts, collect
-from perf.commandline.drafts import cannot_write, write_whole
-from perf.commandline.ending import end_in_order
+from perf.commandline.drafts import cannot_write, save_elsewhere, write_whole
+from perf.commandline.ending import disregarding_signals, end_in_order
+from perf.commandline.printing import print_out, say
 from perf.figures.disturbance import say_attempts, say_disturbed
 from perf.figures.findings import BEGAN, Report
 from perf.figures.machine import describe_machine
@@ -64,7 +66,8 @@ def main(arguments: Sequence[str] | None = None, clock: Clock = read_clock) -> i
 
     def work() -> int:
         measure(options, clock, kept)
-        kept.tell()
+        with disregarding_signals():  # it is as good as done
+            kept.tell()
         return 0
 
     return end_in_order(work, kept.tell)
@@ -95,37 +98,75 @@ class Kept:
         try:
             report.describe(rest | self._about, "")
         except report.OtherVersionError as error:
-            raise _other_version(self._path, error, EXIT_WRONG_USAGE) from None
+            raise CommandError(
+                f"{self._path} holds results of another version, move it away: {error}", exit_code=EXIT_WRONG_USAGE
+            ) from None
 
     def add(self, name: str, found: Report) -> None:
         """Keep a part.
 
         Raises:
-            CommandError: it cannot be written.
+            CommandError: it cannot be written; it stands in a file that the line names.
         """
-        self._measured[name] = found
-        self._results = keep(self._path, self._about | self._measured)
+        measured = self._measured | {name: found}
+        try:
+            self._results = keep(self._path, self._about | measured)
+        except CommandError as error:
+            instead = save_elsewhere(name, _format(self._about | {name: found}), ".json")
+            raise CommandError(f"{error}; {instead}") from None
+        self._measured = measured
 
     def tell(self) -> None:
-        """Print where it stands, write the report of it, and print where that is: once, and if there is anything.
+        """Write the report of it, and print where both are: once, and if there is anything.
+
+        Signals are to be disregarded meanwhile: what they break off is not told again.
 
         Raises:
-            CommandError: there is no report.
+            CommandError: the report cannot be written, or nothing can be printed.
+            OtherVersionError: what was measured now cannot be told, which is a mistake of ours.
         """
         results, self._results = self._results, {}
         if not results:
             return
+        warnings = self._leave_out(results)
         if disturbed := say_disturbed(self._measured):
-            sys.stderr.write(f"warning: {disturbed}\n")
-        print(self._path)
+            warnings.append(disturbed)
+        there = [str(self._path)]
         try:
-            print(report.write(results, self._path))
-        except report.OtherVersionError as error:
-            raise _other_version(self._path, error) from None
+            there.append(str(report.write(results, self._path)))
+        finally:
+            for warning in warnings:
+                say(f"warning: {warning}")
+            _print_places(there)
+
+    def _leave_out(self, results: Report) -> list[str]:
+        """Take out of results what has stayed in them and cannot be told; return a line for each part of it."""
+        said = []
+        for name in results.keys() - self._measured.keys() - self._about.keys():
+            try:
+                report.describe(self._about | {name: results[name]}, "")
+            except report.OtherVersionError as error:
+                del results[name]
+                said.append(
+                    f"the report is without {name}, of which {self._path} holds results of another version: {error}"
+                )
+        return sorted(said)
 
 
-def _other_version(path: Path, error: report.OtherVersionError, exit_code: int = EXIT_FAILED) -> CommandError:
-    return CommandError(f"{path} holds results of another version, move it away: {error}", exit_code=exit_code)
+def _print_places(places: Sequence[str]) -> None:
+    try:
+        print_out("\n".join(places))
+    except OSError as error:
+        where = " and ".join(places)
+        raise CommandError(f"standard output cannot be written: {reason_of(error)}; see {where}") from None
+
+
+class PartlyMeasuredError(CommandError):
+    """Something did not start, or broke; `found` is what was measured besides, and empty if nothing was."""
+
+    def __init__(self, *lines: str, found: Report) -> None:
+        super().__init__(*lines)
+        self.found = found
 
 
 def measure(options: argparse.Namespace, clock: Clock, kept: Kept) -> None:
@@ -144,9 +185,11 @@ def measure(options: argparse.Namespace, clock: Clock, kept: Kept) -> None:
         try:
             found = _SCRIPTS[name](population, progress, tiny=options.tiny, attempts=options.attempts)
         except CommandError as error:
-            progress.say(f"{name} cannot be measured: {'; '.join(error.lines)}")
+            found = error.found if isinstance(error, PartlyMeasuredError) else {}
+            progress.say(f"{name} cannot be measured{' as a whole' if found else ''}: {'; '.join(error.lines)}")
             failures += [f"{name}: {line}" for line in error.lines]
-            continue
+            if not found:
+                continue
         kept.add(name, {BEGAN: began, **found})
         done, attempts = f"{name}: done in {time.monotonic() - started:.0f} s", say_attempts(found)
         progress.say(f"{done}; {attempts}" if attempts else done)
@@ -186,8 +229,12 @@ def keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
         results = _read(path) | found
     except OSError as error:
         raise cannot_write(path, error) from None
-    write_whole(path, msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    write_whole(path, f"{_format(results)}\n".encode())
     return results
+
+
+def _format(results: Report) -> str:
+    return msgspec.json.format(msgspec.json.encode(results)).decode()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -233,10 +280,18 @@ def _load(population: Population, progress: Progress, *, tiny: bool, attempts: i
 
 def _storm(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     found: Report = {"rows": []}
+    failures: list[str] = []
     for bounds in ["--clients=10 --at-once=5 --workers=1"] if tiny else STORMS:
         options, _ = storm.parse([*bounds.split(), f"--attempts={attempts}"])
-        part = collect(lambda on, options=options: storm.measure(population, options, on), progress)  # type: ignore[misc]  # the default binds it
+        try:
+            part = collect(lambda on, options=options: storm.measure(population, options, on), progress)  # type: ignore[misc]  # the default binds it
+        except CommandError as error:
+            progress.say(f"storm: {bounds} cannot be measured")
+            failures += error.lines
+            continue
         found = {**part, "rows": [*found["rows"], *part["rows"]]}
+    if failures:
+        raise PartlyMeasuredError(*dict.fromkeys(failures), found=found if found["rows"] else {})
     return found
 
 

@@ -60,7 +60,6 @@ class Bench:
         self._labels = labels
         self._attempts = attempts
         self._few = target.tokens[:FEW_TOKENS]
-        self._left_at: float | None = None  # the last request of a rate that was offered
 
     @classmethod
     async def open(cls, target: Target, labels: dict[str, object], attempts: int = 1) -> "Bench":
@@ -112,21 +111,21 @@ class Bench:
 
     async def run_at(self, tokens: str, rate: float, seconds: float, rounds: int = 1) -> Report:
         """Ask about the few tokens, so often a second; of several rounds the middle one counts."""
-        number = max(int(rate * seconds), 1)
-        due = [position / rate for position in range(number)]
 
         async def run() -> Report:
-            messages = await self._prepare(self._few, number, seconds)
-            answers = await self._asker.ask_on_time(messages, due, PATIENCE_S, meter=self._make_meter)
-            pause, self._left_at = find_pause(self._left_at, answers), answers.began + answers.sent[-1]
-            labels = {"tokens": tokens, "window": None, "series": "half load", "offered": round(rate)}
-            return {
-                **self._report(answers, **labels),
-                "latency_from_due_ms": msgspec.to_builtins(summarize(answers.from_due)),
-                "pause_s": pause,
-            }
+            point, _ = await self.run_once_at(tokens, rate, seconds)
+            return point
 
         return await find_middle(lambda: find_least_disturbed(run, self._attempts), rounds, by_p99)
+
+    async def run_once_at(self, tokens: str, rate: float, seconds: float) -> tuple[Report, Answers]:
+        """Ask as often a second in one round, whoever disturbs it; return also what came of each request."""
+        due = list_due(rate, seconds)
+        messages = await self._prepare(self._few, len(due), seconds)
+        answers = await self._asker.ask_on_time(messages, due, PATIENCE_S, meter=self._make_meter)
+        labels = {"tokens": tokens, "window": None, "series": "half load", "offered": round(rate)}
+        from_due = msgspec.to_builtins(summarize(answers.from_due))
+        return {**self._report(answers, **labels), "latency_from_due_ms": from_due}, answers
 
     def _make_meter(self) -> Meter:
         return Meter(self._target.find_processes())
@@ -161,9 +160,9 @@ def find_expiry(now: float, number: int, seconds: float) -> int:
     return int(now + number * SLOWEST_SIGNING_S + seconds + LONG_S)
 
 
-def find_pause(left_at: float | None, answers: Answers) -> float | None:
-    """Return the seconds from the last request before until the first of these; None if there was none before."""
-    return None if left_at is None else round(answers.began + answers.sent[0] - left_at, 3)
+def list_due(rate: float, seconds: float) -> list[float]:
+    """Return when requests are due, in seconds from the first: so many a second, and one however short that is."""
+    return [position / rate for position in range(max(int(rate * seconds), 1))]
 
 
 async def find_middle(measure: Callable[[], Awaitable[Report]], rounds: int, weigh: Weigh) -> Report:

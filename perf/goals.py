@@ -3,11 +3,12 @@
 Rules kept here:
 - A goal is a ratio within one run wherever it can be, so that it means the same on another machine.
 - It names the set-up that counts, so that its figure can be found in the tables.
-- A figure is judged as it was measured, before it is rounded for a reader.
+- A figure is judged as it was measured, before it is rounded for a reader, who sees as many digits as tell why.
 - What was not run has no goals. What was run and has no figure for one shows a dash.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -22,8 +23,8 @@ from perf.storm import ONE_WORKER, TWO_WORKERS
 
 AT_MOST: Final = "≤"
 AT_LEAST: Final = "≥"
-_USUAL: Final = ".3g"  # as `perf.figures.tables` shows what is below a hundred
-_CLOSE: Final = ".6g"
+_USUAL: Final = 3  # digits of a figure, as `perf.figures.tables` shows what is below a hundred
+_USUAL_OF_BOUND: Final = 4
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -166,12 +167,19 @@ def judge(results: Mapping[str, Report]) -> list[list[object]]:
         if goal.figure in figures:
             value = figures[goal.figure]
             verdict = "" if value is None else "yes" if goal.is_reached(value) else "no"
-            rows.append([goal.about, f"{goal.side} {goal.bound:.4g}", _show_apart(goal, value), verdict])
+            rows.append([goal.about, *show_apart(goal, value), verdict])
     return rows
 
 
-def _show_apart(goal: Goal, value: float | None) -> object:
-    """Return a value with the digits that tell it from the bound, if those that are shown usually do not."""
-    if value is None or goal.is_reached(float(f"{value:{_USUAL}}")) == goal.is_reached(value):
-        return value
-    return f"{value:{_CLOSE}}"
+def show_apart(goal: Goal, value: float | None) -> tuple[str, object]:
+    """Return the bound and a value, both with the digits that tell them apart if those that are usual do not."""
+    if value is None or _tells_apart(goal, value, _USUAL_OF_BOUND, _USUAL):
+        return f"{goal.side} {goal.bound:.{_USUAL_OF_BOUND}g}", value
+    digits = next(number for number in count(_USUAL_OF_BOUND) if _tells_apart(goal, value, number, number))
+    return f"{goal.side} {goal.bound:.{digits}g}", f"{value:.{digits}g}"
+
+
+def _tells_apart(goal: Goal, value: float, of_bound: int, of_value: int) -> bool:
+    """Whether what is shown with so many digits reaches the goal if, and only if, the value does."""
+    shown = msgspec.structs.replace(goal, bound=float(f"{goal.bound:.{of_bound}g}"))
+    return shown.is_reached(float(f"{value:.{of_value}g}")) == goal.is_reached(value)

@@ -25,7 +25,6 @@ from perf.here.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.libraries import list_operations
 from perf.timing import Step, measure, repeat
 from workers.jose import decode_segment
-from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
 SAID_OFTEN: Final = 10  # times that progress is shown while it is measured, or a few more
@@ -50,7 +49,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def climb_in_memory(options: argparse.Namespace, progress: Progress) -> Report:
-    """Measure everything, with the snapshots in shared memory as in production."""
+    """Measure everything, with the snapshots in shared memory as in production.
+
+    Raises:
+        CommandError: there is no room for them.
+    """
     with make_folder() as directory:
         return climb(Path(directory), options.rounds, options.batch, options.serviceaccounts, progress)
 
@@ -64,10 +67,7 @@ def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int, 
         for mode in Mode:
             progress.say(f"ladder: requests and a snapshot for {mode} mode, ServiceAccounts: {service_accounts:,}")
             accounts = Accounts(mode)
-            folder = directory / mode
-            folder.mkdir()
-            population.write(folder, accounts.target)
-            reader = SnapshotReader(folder)
+            reader = population.keep(directory / mode, accounts.target)
             stack.callback(reader.close)
             batches += [Batch(issuer, accounts, population, reader, batch_size) for issuer in issuers]
         cases = [case for batch in batches for case in list_cases(batch)]

@@ -38,7 +38,6 @@ from perf.here.local import Population, run_local
 from perf.script import execute_on, parse_target
 from perf.sections.load import POINTS
 from perf.timing import measure as time_steps
-from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
 ALGORITHM: Final = "RS256"  # what most clusters sign with
@@ -154,11 +153,14 @@ async def _vary_window(
 
 
 def measure_in_process(rounds: int) -> dict[str, Any]:
-    """Return microseconds of CPU for a whole decision and for its bare cryptography, by what is known of the token."""
+    """Return microseconds of CPU for a whole decision and for its bare cryptography, by what is known of the token.
+
+    Raises:
+        CommandError: there is no room for a snapshot.
+    """
     population, accounts = ServiceAccounts(IN_PROCESS_BATCH), Accounts(Mode.SERVER)
     with make_folder() as directory:
-        population.write(Path(directory), accounts.target)
-        reader = SnapshotReader(Path(directory))
+        reader = population.keep(Path(directory), accounts.target)
         batch = Batch(Issuer(ALGORITHM), accounts, population, reader, IN_PROCESS_BATCH)
         cases = list_cases(batch)
         times = iter(time_steps([step for case in cases for step in (case.whole, case.bare)], rounds))

@@ -28,7 +28,7 @@ from typing import Final
 import msgspec
 
 from callout.errors import CommandError
-from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench
+from perf.bench import FEW_TOKENS, STEADY_WINDOW, Bench, list_due
 from perf.cases import REMEMBERED
 from perf.commandline.arguments import bounded, read_list
 from perf.commandline.command import Progress, add_attempts, make_parser
@@ -158,7 +158,7 @@ async def _overload_subject(target: Target, options: argparse.Namespace, progres
         progress.say(
             f"overload: {factor:g} times {capacity:.0f} requests/s{f', {rounds} rounds' if rounds > 1 else ''}"
         )
-        due = [position / rate for position in range(int(rate * options.seconds))]
+        due = list_due(rate, options.seconds)
 
         async def ask(rate: float = rate, due: Sequence[float] = due) -> Report:
             nonlocal signing

@@ -90,9 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.publish:
             publish(results, PAGE)
             print(PAGE)
-    except ValueError as error:
-        parser.error(str(error))
-    except CommandError as error:
+    except (ValueError, CommandError) as error:
         parser.error(str(error))
     except OtherVersionError as error:
         parser.error(f"{options.results} holds results of another version: {error}")

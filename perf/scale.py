@@ -191,11 +191,11 @@ async def _make_known(target: Target, own: OwnServiceAccounts, number: int) -> f
             "the service does not let in what was made: its log says why (login denied); see that it serves that"
             " namespace, and that --callout-account, --xkey and --audience are its own"
         )
-    return None if made_at is None else round(known_at - made_at, 3)
+    return None if made_at is None else known_at - made_at
 
 
 async def _read_snapshot(url: str) -> float:
-    return round(await read_metric_of(url, SNAPSHOT) / MIB, 2)
+    return await read_metric_of(url, SNAPSHOT) / MIB
 
 
 def _weigh(local: Local) -> Report:
@@ -203,8 +203,8 @@ def _weigh(local: Local) -> Report:
     groups = local.target.find_processes()
     supervisors, workers = (maybe_read_memories(groups[name]) for name in (SUPERVISOR, WORKERS))
     return {
-        "supervisor_mib": round(sum(memory.own for memory in supervisors) / MIB, 1) if supervisors else None,
-        "worker_mib": round(max(memory.private for memory in workers) / MIB, 1) if workers else None,
+        "supervisor_mib": sum(memory.own for memory in supervisors) / MIB if supervisors else None,
+        "worker_mib": max(memory.private for memory in workers) / MIB if workers else None,
     }
 
 
@@ -212,9 +212,9 @@ async def _find_readiness(local: Local, service: Service) -> Report:
     """Return the time to be ready, and the size of the snapshot."""
     listed_at = (await local.tell_cluster("state"))["listed_at"]
     return {
-        "seconds_to_ready": round(service.seconds, 2),
-        "seconds_from_list_to_ready": round(max(_find_ready(service) - listed_at, 0), 2),
-        "snapshot_mib": round(await read_metric(service, SNAPSHOT) / MIB, 2),
+        "seconds_to_ready": service.seconds,
+        "seconds_from_list_to_ready": max(_find_ready(service) - listed_at, 0),
+        "snapshot_mib": await read_metric(service, SNAPSHOT) / MIB,
     }
 
 
@@ -236,7 +236,7 @@ def find_goals(report: Report) -> dict[str, float | None]:
         found["100,000: worker, MiB"] = _find_larger(large, "worker_mib")
     fewest, most = min(rows), max(rows)
     light, heavy = (_find_larger(rows[number], "worker_mib") for number in (fewest, most))
-    growth = None if light is None or heavy is None else round(heavy - light, 1)
+    growth = None if light is None or heavy is None else heavy - light
     found["growth of the worker with ServiceAccounts, MiB"] = growth if most > fewest else None
     huge = rows.get(1_000_000)
     if huge and large:

@@ -23,6 +23,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from perf.bench import FEW_TOKENS, Bench
 from perf.cases import REMEMBERED
 from perf.commandline.arguments import bounded
@@ -32,6 +34,7 @@ from perf.figures.pages import read_metric
 from perf.figures.processes import SUPERVISOR, WORKERS, maybe_read_memories
 from perf.figures.summary import MIB, slope
 from perf.figures.tables import show, table, tabulate
+from perf.generator.answers import Answers
 from perf.generator.target import MAX_PROCESSES, Target, add_arguments
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
@@ -78,12 +81,14 @@ async def measure_target(
     began_at = datetime.now(UTC).isoformat(timespec="seconds")
     progress.keep(lambda: _sum_up(began_at, options, rows) if rows else None)
     progress.maybe_say(check_lifetime(target.tokens, options.hours * HOUR_S + options.interval))
-    bench = await Bench.open(target, {})
+    # A worker that ends is for a soak to tell of, and would end the count of its CPU: only the generator's is counted.
+    bench = await Bench.open(msgspec.structs.replace(target, find_processes=dict), {})
     await bench.try_out()
     await bench.warm_up(options.workers)
     began = time.monotonic()
+    left_at: float | None = None
     while not rows or time.monotonic() - began < options.hours * HOUR_S:
-        point = await bench.run_at(REMEMBERED, options.rate, options.interval)
+        point, answers = await bench.run_once_at(REMEMBERED, options.rate, options.interval)
         row = {
             "hours": round((time.monotonic() - began) / HOUR_S, 4),
             "answered": point["answered"],
@@ -92,13 +97,19 @@ async def measure_target(
             "latency_ms": point["latency_ms"],
             "latency_from_due_ms": point["latency_from_due_ms"],
             "generator_share": point["generator_share"],
-            "pause_s": point["pause_s"],
+            "pause_s": find_pause(left_at, answers),
             **(await _look(local) if local else {}),
         }
+        left_at = answers.began + answers.sent[-1]
         rows.append(row)
         progress.say(f"soak: {say_progress(row, options.hours)}")
     await bench.close()
     return _sum_up(began_at, options, rows)
+
+
+def find_pause(left_at: float | None, answers: Answers) -> float | None:
+    """Return the seconds from the last request before until the first of these; None if there was none before."""
+    return None if left_at is None else round(answers.began + answers.sent[0] - left_at, 3)
 
 
 def say_progress(row: Report, hours: float) -> str:

@@ -175,7 +175,7 @@ async def _measure_with_and_without(
 
 
 async def _pick(storm: Callable[[], Awaitable[Report]], rounds: int, at_once: int) -> Report:
-    return await pick_middle(storm, rounds, by_cpu if at_once == STEADY_AT_ONCE else by_rate, _TELL)
+    return await pick_middle(storm, rounds, by_cpu if at_once == STEADY_AT_ONCE else by_connections, _TELL)
 
 
 def by_cpu(row: Report) -> tuple[float, ...]:
@@ -184,7 +184,7 @@ def by_cpu(row: Report) -> tuple[float, ...]:
     return row["refused"], 0 if share is None else share, -row["rate"]
 
 
-def by_rate(row: Report) -> tuple[float, ...]:
+def by_connections(row: Report) -> tuple[float, ...]:
     """Order rounds by how many were let in a second, behind who was refused."""
     return row["refused"], -row["rate"]
 
@@ -267,7 +267,7 @@ def describe(outcomes: Sequence[Outcome], arrival: Arrival, cpu: dict[str, float
 def _describe_sending(began_at: Sequence[float], rate: float) -> Report:
     """Say how many clients a second really came, and how late the generator was with each."""
     behind = [max(moment - position / rate, 0) for position, moment in enumerate(began_at)]
-    return {"sent": pace(sorted(began_at)), "generator_behind_ms": msgspec.to_builtins(summarize(behind))}
+    return {"sent": pace(began_at), "generator_behind_ms": msgspec.to_builtins(summarize(behind))}
 
 
 def find_goals(report: Report) -> dict[str, float | None]:

@@ -1,10 +1,8 @@
 """What the measuring commands have in common: arguments, progress, a clean end, one line for what went wrong."""
 
 import argparse
-import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
@@ -16,8 +14,9 @@ from callout.demo.processes import run_until_signal
 from callout.errors import CommandError
 from callout.files import reason_of
 from perf.commandline.arguments import bounded
+from perf.commandline.drafts import save_elsewhere
 from perf.commandline.ending import end_in_order, holding_signals, keeping_handlers, letting_signals
-from perf.commandline.shared_memory import PREFIX
+from perf.commandline.printing import print_out, say
 from perf.figures.disturbance import say_attempts
 from perf.figures.findings import Report
 from perf.figures.machine import describe_machine
@@ -36,10 +35,9 @@ class Progress:
         self._kept: Callable[[], Report | None] = lambda: None
 
     def say(self, text: str) -> None:
-        """Say it."""
+        """Say it, if somebody listens; if nobody does, the measurement goes on all the same."""
         if not self._silent:
-            sys.stderr.write(f"[{time.monotonic() - self._began_at:5.0f} s] {text}\n")
-            sys.stderr.flush()
+            say(f"[{time.monotonic() - self._began_at:5.0f} s] {text}")
 
     def maybe_say(self, text: str | None) -> None:
         """Say it, if there is anything to be said."""
@@ -117,39 +115,29 @@ def execute_directly(options: argparse.Namespace, measure: Callable[[], Report],
     return end_in_order(work)
 
 
-def print_report(report: Report, options: argparse.Namespace, render: Render) -> None:
+def print_report(report: Report, options: argparse.Namespace, render: Render, *, early: bool = False) -> None:
     """Print it for machines or for a reader; should the reader be gone, end the process without a word.
+
+    Of a measurement that has ended `early` a reader who is gone has not seen enough: Ctrl-C has ended the `tee` as well
+    that was to write it down.
 
     Raises:
         CommandError: it cannot be printed, as into a file on a full disk; it stands in a file that the line names.
     """
     text = msgspec.json.format(msgspec.json.encode(report)).decode() if options.json else "\n".join(render(report))
     try:
-        print(text)
-        sys.stdout.flush()
+        print_out(text)
     except OSError as error:
-        # The interpreter would try to write the rest once more at its end, and complain (docs.python.org, SIGPIPE).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError) and not early:
             sys.exit(_READER_GONE)
-        instead = _save(text, ".json" if options.json else ".txt")
+        instead = save_elsewhere("the report", text, ".json" if options.json else ".txt")
         raise CommandError(f"standard output cannot be written: {reason_of(error)}; {instead}") from None
-
-
-def _save(text: str, suffix: str) -> str:
-    """Write the report that could not be printed into a temporary file, and say where it is."""
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix=PREFIX, suffix=suffix, delete=False) as file:
-            file.write(f"{text}\n")
-    except OSError as error:
-        return f"no more can a temporary file: {reason_of(error)}"
-    return f"the report is in {file.name}"
 
 
 def _print_kept(progress: Progress, options: argparse.Namespace, render: Render) -> None:
     kept = progress.kept
     if kept is not None:
-        print_report({"machine": describe_machine(), **kept}, options, render)
+        print_report({"machine": describe_machine(), **kept}, options, render, early=True)
 
 
 def collect(measure: Measure, progress: Progress) -> Report:

@@ -1,10 +1,12 @@
 """Files that are written beside their place, and put in it whole: a full disk leaves what was there."""
 
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from callout.errors import CommandError
 from callout.files import reason_of
+from perf.commandline.shared_memory import PREFIX
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -22,6 +24,16 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             draft.unlink()
+
+
+def save_elsewhere(what: str, text: str, suffix: str) -> str:
+    """Write what its own place does not take into a temporary file; return the clause that says where it is."""
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix=PREFIX, suffix=suffix, delete=False) as file:
+            file.write(f"{text}\n")
+    except OSError as error:
+        return f"no more can a temporary file: {reason_of(error)}"
+    return f"{what} is in {file.name}"
 
 
 def cannot_write(path: Path, error: OSError) -> CommandError:

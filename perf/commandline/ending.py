@@ -6,17 +6,18 @@ Rules kept here:
 - One that comes while an event loop begins or ends waits until that is done: what it raised there would leave the loop
   half made.
 - After a signal the exit code is 128 and its number, as a shell has it.
-- What the work has come to is printed whatever ends it, a mistake of ours too, which leaves its traceback.
+- What the work has come to is printed whatever ends it, a mistake of ours too, which leaves its traceback. No signal
+  disturbs that.
 """
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from callout.demo.processes import SIGNALS, SignalledError
 from callout.errors import CommandError
+from perf.commandline.printing import say
 
 
 def end_in_order(work: Callable[[], int], print_kept: Callable[[], object] = lambda: None) -> int:
@@ -26,20 +27,21 @@ def end_in_order(work: Callable[[], int], print_kept: Callable[[], object] = lam
         work: what ends with `CommandError`, if something is wrong, or with a signal.
         print_kept: prints what the work has come to by then.
     """
-    try:
-        with heeding_signals():
-            return work()
-    except CommandError as error:
-        _print(print_kept)
-        _say(error)
-        return error.exit_code
-    except SignalledError as stopped:
-        _print(print_kept)
-        sys.stderr.write(f"ended by {signal.Signals(stopped.number).name} before its time\n")
-        return 128 + stopped.number
-    except Exception:
-        _print(print_kept)
-        raise
+    with disregarding_signals():
+        try:
+            with heeding_signals():
+                return work()
+        except CommandError as error:
+            _print(print_kept)
+            _say(error)
+            return error.exit_code
+        except SignalledError as stopped:
+            _print(print_kept)
+            say(f"ended by {signal.Signals(stopped.number).name} before its time")
+            return 128 + stopped.number
+        except Exception:
+            _print(print_kept)
+            raise
 
 
 def _print(kept: Callable[[], object]) -> None:
@@ -51,7 +53,8 @@ def _print(kept: Callable[[], object]) -> None:
 
 
 def _say(error: CommandError) -> None:
-    sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
+    for line in error.lines:
+        say(f"error: {line}")
 
 
 @contextmanager
@@ -68,10 +71,23 @@ def heeding_signals() -> Iterator[None]:
             caught.append(number)
             raise SignalledError(number)
 
+    with _handling_signals(stop):
+        yield
+
+
+@contextmanager
+def disregarding_signals() -> Iterator[None]:
+    """Let none disturb the block, but where they are heeded within it."""
+    with _handling_signals(lambda *_: None):
+        yield
+
+
+@contextmanager
+def _handling_signals(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     with keeping_handlers():
         for number in SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, stop)
+                signal.signal(number, handle)
         yield
 
 

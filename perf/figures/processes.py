@@ -1,7 +1,8 @@
 """What processes cost: CPU and memory, as Linux accounts for them (proc(5)).
 
 Rules kept here:
-- The CPU of a process that has ended counts as zero from then on. Its memory is not known, which is None and never 0.
+- What a process has cost that has ended is not known. Of its CPU that is an error: as 0, and with its successor in no
+  group, it would make what is measured look cheaper. Its memory is None, and never 0.
 - Memory that may not be read is an error. Who is not root may not read that of a process that is never dumped, as the
   service makes itself where core files are forbidden already (`workers.dumps`).
 - Linux counts the work of all CPUs, and of other processes, in whole ticks (a hundredth of a second), and only our own
@@ -46,6 +47,9 @@ class Meter:
 
     Args:
         groups: process ids by what they are called.
+
+    Raises:
+        CommandError: one of them has ended, then or when it is read.
     """
 
     def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
@@ -60,7 +64,7 @@ class Meter:
         return reckon(self._before, self._read(), wall)
 
     def _read(self) -> dict[str, list[float]]:
-        found = {name: [read_cpu(pid) for pid in pids] for name, pids in self._groups.items()}
+        found = {name: _read_group(name, pids) for name, pids in self._groups.items()}
         own = resource.getrusage(resource.RUSAGE_SELF)
         return {**found, OURSELVES: [own.ru_utime + own.ru_stime], BUSY: [_read_busy()]}
 
@@ -70,7 +74,7 @@ def reckon(before: Mapping[str, Sequence[float]], now: Mapping[str, Sequence[flo
 
     Args:
         before: seconds of CPU by group, of each process; of this one, and of all that was `busy`.
-        now: the same; of a process that has ended meanwhile it is 0.
+        now: the same, of the same processes.
         wall: the seconds between.
     """
     spent = {
@@ -83,12 +87,19 @@ def reckon(before: Mapping[str, Sequence[float]], now: Mapping[str, Sequence[flo
     return {**spent, OTHERS: others, WALL: round(wall, 3)}
 
 
-def read_cpu(pid: int) -> float:
-    """Return the seconds of CPU that a process has taken, in itself and in the system."""
+def _read_group(name: str, pids: Sequence[int]) -> list[float]:
+    found = [seconds for pid in pids if (seconds := maybe_read_cpu(pid)) is not None]
+    if len(found) < len(pids):
+        raise CommandError(f"a process of {name} has ended while it was measured, so what it has cost is not known")
+    return found
+
+
+def maybe_read_cpu(pid: int) -> float | None:
+    """Return the seconds of CPU that a process has taken, in itself and in the system; None if it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return 0.0
+        return None
     fields = text.rpartition(")")[2].split()  # the name in brackets may hold anything
     return (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -3,7 +3,7 @@
 Rules kept here:
 - A percentile is a value that was measured (nearest rank), never one between two.
 - Of nothing there is no percentile: it is None, and never 0, which would look splendid.
-- A ratio is rounded only if that is asked for: it may be judged by a bound, and 0.4504 is more than 0.45.
+- A ratio is not rounded: it may be judged by a bound, and 0.4504 is more than 0.45.
 """
 
 from collections.abc import Sequence
@@ -53,20 +53,19 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 def pace(moments: Sequence[float]) -> float | None:
-    """Return how many a second there were from the first moment to the last; they ascend, in seconds.
+    """Return how many a second followed the first; None if there were not two, or all at once.
 
-    None if there were not two, or all at once.
+    Args:
+        moments: seconds from when the first was due, in any order. If it was late the others may have caught up since,
+            and would seem to be more than they were from it on.
     """
-    span = moments[-1] - moments[0] if moments else 0.0
-    return round((len(moments) - 1) / span, 1) if span else None
+    span = max(moments, default=0.0)
+    return round((len(moments) - 1) / span, 1) if span and len(moments) > 1 else None
 
 
-def ratio(value: float | None, base: float | None, digits: int | None = None) -> float | None:
+def ratio(value: float | None, base: float | None) -> float | None:
     """Return `value` in terms of `base`; None if there is nothing to compare, or nothing to compare with."""
-    if value is None or not base:
-        return None
-    found = value / base
-    return found if digits is None else round(found, digits)
+    return None if value is None or not base else value / base
 
 
 def _milliseconds(seconds: float | None) -> float | None:

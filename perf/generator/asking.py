@@ -7,7 +7,7 @@ Rules kept here:
 - CPU counts from the first request until the last has left and the last answer has come. Neither the wait before nor
   the patience with those that stay unanswered is among it, for of idle time nobody takes a share.
 - An open loop writes no more while the server takes no more: what is due then leaves late, and for how long that was is
-  told. A server that has stopped ends it.
+  told. A server that has not taken within `STUCK_S` what was written ends it.
 - What the server says is bounded and cut by `workers.frames`; what is none of NATS ends the connection, in one line.
 """
 
@@ -27,7 +27,7 @@ from perf.generator.wire import PING, PONG, Address, Login, say_why, show_said
 from workers.frames import MAX_DIGITS, Cutter, OversizeError
 
 CONNECT_S: Final = 10.0
-STUCK_S: Final = 10.0  # without taking any request: the server has stopped; one that is busy takes them bit by bit
+STUCK_S: Final = 10.0  # the server has not taken what was written by then: it has stopped, or is as good as that
 SILENCE_S: Final = 3.0  # without any answer: what is open then will not be answered; nobody waits longer than 2 s
 TICK_S: Final = 0.001  # how often an open loop looks what is due
 LOOK_S: Final = 0.05  # how often the CPU is read while answers are missing: about so much idle time it may hold

@@ -6,6 +6,7 @@ tests to say.
 
 import json
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from callout.demo.config import draw_key
+from callout.errors import CommandError
+from callout.files import reason_of
 from workers.authorize import AUDIENCE as REQUEST_AUDIENCE
 from workers.authorize import CLAIMS_VERSION, REQUEST_TYPE, Authorizer, LoginTerms
 from workers.jose import encode_segment
@@ -20,7 +23,7 @@ from workers.keyset import KeySet, parse_keyset
 from workers.nkeys import Kind
 from workers.record import Record
 from workers.sa_token import TokenRules, TokenVerifier
-from workers.snapshot import SnapshotWriter
+from workers.snapshot import SnapshotFullError, SnapshotReader, SnapshotWriter
 from workers.user_jwt import Mode, ResponsePermission, Signer, render_permissions
 
 NOW: Final = 1_800_000_000  # the moment of all decisions; a decision takes the time as an argument
@@ -126,14 +129,31 @@ class ServiceAccounts:
         """Return the uid of one of them: drawn from nothing, and the same each time."""
         return str(uuid.UUID(int=position))
 
+    def keep(self, directory: Path, account: str) -> SnapshotReader:
+        """Write a snapshot into a folder, which is made if it is missing, and open it as a worker does.
+
+        Raises:
+            CommandError: there is no room for it, or this user may not.
+        """
+        try:
+            directory.mkdir(exist_ok=True)
+            self.write(directory, account)
+            return SnapshotReader(directory)
+        except (OSError, SnapshotFullError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) and error.strerror else str(error)
+            raise CommandError(f"{directory} holds no snapshot: {reason}") from None
+
     def write(self, directory: Path, account: str) -> None:
-        """Write a snapshot and close it, so that this process may read it; its key set is never parsed."""
-        writer = SnapshotWriter(directory)
-        with writer.transaction() as transaction:
+        """Write a snapshot and close it, so that this process may read it; its key set is never parsed.
+
+        Raises:
+            OSError: the folder cannot be written.
+            SnapshotFullError: there is no room for all of it.
+        """
+        with closing(SnapshotWriter(directory)) as writer, writer.transaction() as transaction:
             for position, (namespace, name) in enumerate(self.identities):
                 own, inbox = f"{namespace}.>", f"_INBOX_{namespace}_{name}.>"
                 permissions = render_permissions([own], [own, "_INBOX.>", inbox], ResponsePermission(1, 0))
                 transaction.put(namespace, name, Record(self.uid(position), account, permissions))
             transaction.set_trust(b"{}", RULES.issuers, RULES.audiences)
             transaction.set_ready()
-        writer.close()

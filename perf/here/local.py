@@ -27,7 +27,7 @@ from perf.figures.pages import fetch_json, read_metric
 from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, list_children
 from perf.generator.making import make_each
 from perf.generator.target import Groups, Target
-from perf.generator.wire import Address, Login
+from perf.generator.wire import Address, Login, say_why
 from perf.here.cluster import identify, subject_of
 from perf.here.inputs import AUDIENCE, ISSUER
 from perf.here.plan import ASKER, make_plan, make_settings
@@ -112,7 +112,7 @@ async def run_local(
             try:
                 local = await _start(stack, Path(directory), population, workers, replicas, serviceaccounts, minted)
             except OSError as error:
-                raise CommandError(f"{directory} cannot be written: {reason_of(error)}") from None
+                raise CommandError(f"the set-up cannot be started in {directory}: {say_reason(error)}") from None
             yield local
 
 
@@ -197,6 +197,11 @@ async def _find_ports(folder: Path, pid: int) -> dict[str, int]:
     port = urlsplit(ports["websocket"][0]).port
     assert port is not None
     return {"ws": port, "mqtt": int(found[1])}
+
+
+def say_reason(error: OSError) -> str:
+    """Say in a few words what has failed: the system says it of a file, and a connection of itself."""
+    return reason_of(error) if error.strerror else say_why(error)
 
 
 def _local(port: int | None) -> Address:

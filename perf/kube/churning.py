@@ -114,6 +114,10 @@ class RealChanger:
                 self._processes = {CHANGER: [process.pid]}
                 try:
                     done = await work()
+                except CommandError:
+                    if _read(output) != [BEGUN]:
+                        Churned.read(output)  # it has ended itself, and has said why
+                    raise
                 finally:
                     self._processes = {}
             return done, Churned.read(output).rate

@@ -7,7 +7,7 @@ from perf.figures.findings import MACHINE, Report
 from perf.figures.processes import OURSELVES, SERVER, WORKERS
 from perf.figures.tables import Column, at, tabulate_markdown
 from perf.plots import Axis, Point, draw_lines
-from perf.sections.rounds import find_slowest, find_worst_p99, say_rounds
+from perf.sections.repeats import find_slowest, find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 
 

@@ -12,7 +12,7 @@ from perf.figures.findings import Report
 from perf.figures.processes import WORKERS
 from perf.figures.tables import Column, at, tabulate_markdown
 from perf.plots import Axis, Point, draw_lines
-from perf.sections.rounds import find_worst_p99, say_rounds
+from perf.sections.repeats import find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 
 _LOADS: Final = ("full", "half")

@@ -6,7 +6,7 @@ from typing import Any, Final
 from perf.figures.findings import Report
 from perf.figures.processes import OURSELVES, SERVER, SUPERVISOR, WORKERS
 from perf.figures.tables import Column, at, tabulate_markdown
-from perf.sections.rounds import find_slowest
+from perf.sections.repeats import find_slowest
 from perf.sections.section import Section
 
 STEADY_AT_ONCE: Final = 100  # whose goal is who takes the CPU: a rate is a matter of how much there is of it

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callout.errors import CommandError
-from perf.bench import Bench, by_p99, by_rate, count_lost, find_expiry, find_middle, find_pause
+from perf.bench import Bench, by_p99, by_rate, count_lost, find_expiry, find_middle, list_due
 from perf.figures.findings import Report
 from perf.figures.rounds import Weigh
-from perf.generator.answers import Answers
 from perf.generator.target import Target
 from perf.here.local import Population, run_local
 
@@ -108,7 +107,9 @@ def test_requests_are_good_until_the_last_is_sent(number: int, seconds: float) -
     assert find_expiry(1e9, number, seconds) >= 1e9 + number / 1000 + seconds + 1
 
 
-def test_a_pause_is_all_that_nothing_was_sent_in() -> None:
-    """From the last request before until the first of these, whatever was done meanwhile; before the first is none."""
-    answers = Answers([0.1, 0.1], [], 0, wall=1.5, sent=[0.25, 1.0], began=10.0)
-    assert (None, 2.25) == (find_pause(None, answers), find_pause(8.0, answers))
+@pytest.mark.parametrize(
+    ("rate", "seconds", "expected"), [(2.0, 2.0, [0.0, 0.5, 1.0, 1.5]), (4.0, 0.6, [0.0, 0.25]), (0.5, 1.0, [0.0])]
+)
+def test_requests_of_a_rate_are_due_one_by_one(rate: float, seconds: float, expected: list[float]) -> None:
+    """The first at once, which there is even where a whole one takes longer than there is time."""
+    assert expected == list_due(rate, seconds)

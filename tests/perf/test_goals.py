@@ -1,6 +1,6 @@
 """Goals: bounds, and what was measured of them."""
 
-from perf.goals import GOALS, find_figures, judge
+from perf.goals import GOALS, find_figures, judge, show_apart
 from tests.perf.sections.samples import make_point, make_results
 
 
@@ -66,3 +66,16 @@ def test_what_is_rounded_for_a_reader_was_judged_before() -> None:
     for share, shown, verdict in ((0.4504, "0.4504", "no"), (0.4496, 0.4496, "yes"), (0.46, 0.46, "no")):
         (found, *_) = judge({"storm": {"rows": [{**row, "service_cpu_by_server": share}]}})
         assert [shown, verdict] == found[2:]
+
+
+def test_a_bound_is_shown_so_that_a_reader_can_judge() -> None:
+    """150 MB are 143.0511… MiB: with four digits a value just beyond would stand below its bound."""
+    (goal,) = (goal for goal in GOALS if goal.figure == "100,000: supervisor, MiB")
+    for value, expected in (
+        (143.04, ("≤ 143.1", 143.04)),
+        (143.08, ("≤ 143.05", "143.08")),
+        (143.052, ("≤ 143.051", "143.052")),
+        (goal.bound, ("≤ 143.1", goal.bound)),
+        (144.0, ("≤ 143.1", 144.0)),
+    ):
+        assert expected == show_apart(goal, value)

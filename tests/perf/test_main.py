@@ -4,18 +4,26 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE
-from perf import storm
-from perf.__main__ import STORMS, keep, main, name_machine
+from perf import __main__ as main_module
+from perf import report, storm
+from perf.__main__ import STORMS, Kept, keep, main, name_machine
 from perf.commandline import shared_memory
+from perf.figures.machine import describe_machine
 from tests.perf.interrupting import interrupt
 from tests.perf.nobody import make_closed, run_as_nobody
+from tests.waiting import PATIENCE_SECONDS
 
+ROOT = Path(__file__).parents[2]
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 """No midnight comes between two runs that begin then."""
 
@@ -142,19 +150,71 @@ def test_a_part_that_fails_takes_no_other_with_it(
     assert "### A million clients" in page.read_text()
 
 
-def test_results_of_another_version_that_stay_are_a_line(
+def test_results_of_another_version_that_stay_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the part that was to take their place has failed; what was measured besides is kept."""
+    """Where the part that was to take their place has failed: the report is of the others, and a line names it."""
     assert 0 == measure(tmp_path, "simulate", "--tiny")
-    data = Path(capfd.readouterr().out.splitlines()[0])
+    data, page = (Path(line) for line in capfd.readouterr().out.splitlines())
     put_aside(data, "ladder", {"stages": {}})
+    page.unlink()
     monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
     assert EXIT_FAILED == measure(tmp_path, "ladder,simulate", "--tiny", now=NOON + timedelta(hours=1))
     out, err = capfd.readouterr()
-    assert f"{data}\n" == out
-    assert f"error: {data} holds results of another version, move it away: " in err
-    assert "2027-01-15T13:00:00+00:00" == json.loads(data.read_text())["simulate"]["began_at"]
+    assert f"{data}\n{page}\n" == out
+    expected = f"the report is without ladder, of which {data} holds results of another version: KeyError('decisions')"
+    assert f"warning: {expected}" in err.splitlines()
+    found = json.loads(data.read_text())
+    assert ({"stages": {}}, "2027-01-15T13:00:00+00:00") == (found["ladder"], found["simulate"]["began_at"])
+    assert "\nBegun at (UTC): simulate 13:00.\n" in page.read_text()
+
+
+def test_what_was_measured_now_and_cannot_be_told_is_a_mistake_of_ours(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is no other version's: nobody is told to move it away. It is kept, and its file named."""
+    kept = Kept(tmp_path / "a.json", {"date": "2027-01-15", "machine": describe_machine()})
+    kept.add("ladder", {"stages": {}})
+    with pytest.raises(report.OtherVersionError):
+        kept.tell()
+    assert f"{tmp_path / 'a.json'}\n" == capfd.readouterr().out
+    assert {"stages": {}} == json.loads((tmp_path / "a.json").read_text())["ladder"]
+
+
+def test_whoever_reads_where_it_is_may_be_gone(tmp_path: Path) -> None:
+    """A terminal that is closed, say: the report is written before anything is said of it."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        words = [sys.executable, "-m", "perf", "--tiny", "--only=simulate", f"--out={tmp_path}"]
+        done = subprocess.run(words, cwd=ROOT, stdout=write, stderr=write, check=False, timeout=PATIENCE_SECONDS)
+    finally:
+        os.close(write)
+    assert EXIT_FAILED == done.returncode
+    (page,) = tmp_path.glob("*.md")
+    assert "### A million clients" in page.read_text()
+
+
+def test_a_storm_that_fails_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The rows of the others are kept and told, and the exit code says that some are missing."""
+    bounds = "--clients=10 --at-once=5 --workers=1 --retry=no"
+
+    def list_storms() -> Iterator[str]:
+        yield bounds
+        with monkeypatch.context() as closed:
+            closed.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
+            yield bounds
+        yield f"{bounds} --protocol=ws"
+
+    monkeypatch.setattr(main_module, "STORMS", list_storms())
+    assert EXIT_FAILED == measure(tmp_path, "storm")
+    out, err = capfd.readouterr()
+    data, page = (Path(line) for line in out.splitlines())
+    assert f"error: storm: no folder can be made in /proc: {os.strerror(errno.ENOENT).lower()}" == err.splitlines()[-1]
+    assert ["nats", "ws"] == [row["protocol"] for row in json.loads(data.read_text())["storm"]["rows"]]
+    assert "| ws | 1 | 10 | 5 | no |" in page.read_text()
 
 
 def test_what_was_measured_before_a_signal_has_its_report(tmp_path: Path) -> None:
@@ -201,16 +261,25 @@ def test_results_are_put_in_place_whole(tmp_path: Path) -> None:
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """One line, also when it is found out after hours; /dev/full is what a full disk is like."""
+def test_a_disk_that_is_full_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line, also when it is found out after hours, and a file that holds them; /dev/full is what it is like."""
     assert 0 == measure(tmp_path, "simulate", "--tiny")
     data = Path(capfd.readouterr().out.splitlines()[0])
     before = data.read_bytes()
     (tmp_path / f".{data.name}.draft").symlink_to("/dev/full")
-    assert EXIT_FAILED == measure(tmp_path, "simulate", "--tiny")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    assert EXIT_FAILED == measure(tmp_path, "simulate", "--tiny", now=NOON + timedelta(hours=1))
     out, err = capfd.readouterr()
-    assert ("", f"error: {data} cannot be written: {os.strerror(errno.ENOSPC).lower()}") == (out, err.splitlines()[-1])
-    assert before == data.read_bytes()
+    (saved,) = elsewhere.iterdir()
+    reason = os.strerror(errno.ENOSPC).lower()
+    assert f"error: {data} cannot be written: {reason}; simulate is in {saved}" == err.splitlines()[-1]
+    assert ("", before) == (out, data.read_bytes())
+    assert "2027-01-15T13:00:00+00:00" == json.loads(saved.read_text())["simulate"]["began_at"]
+    assert 0 == report.main([str(saved)])
 
 
 def test_a_report_that_cannot_be_written_is_a_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ import pytest
 from perf import load, overload, soak, storm
 from perf.__main__ import main
 from perf.commandline.command import Progress
+from perf.figures.summary import MIB
 from perf.generator.crowd import Arrival
 from perf.generator.target import PROTOCOLS, Target
 from perf.goals import GOALS, find_figures
@@ -58,13 +59,15 @@ def check_overload(report: dict[str, Any]) -> None:
 
 
 def check_scale(report: dict[str, Any]) -> None:
-    """Changes arrive, and memory is known, for each number of ServiceAccounts."""
+    """Changes arrive, and memory is known, for each number of ServiceAccounts: in whole bytes, so it is not rounded."""
     assert [10, 20] == [row["serviceaccounts"] for row in report["rows"]]
     for row in report["rows"]:
         assert 2 == row["change_ms"]["count"] == row["change_ms"]["from_sending"]["count"]
         assert row["change_ms"]["from_sending"]["longest"] >= row["change_ms"]["longest"]
         assert row["changes_a_second"] > 0
-        assert min(row["supervisor_mib"], row["snapshot_mib"], row["worker_mib"]) > 0
+        weighed = [row[name] * MIB for name in ("supervisor_mib", "snapshot_mib", "worker_mib", "worker_mib_after")]
+        assert min(weighed) > 0
+        assert all(size.is_integer() for size in weighed)
 
 
 def check_soak(report: dict[str, Any]) -> None:

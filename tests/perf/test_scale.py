@@ -44,6 +44,12 @@ def test_memory_is_the_larger_of_both_weighings(before: float, after: float, exp
     assert expected - 20.0 == goals["growth of the worker with ServiceAccounts, MiB"]
 
 
+def test_growth_is_not_rounded() -> None:
+    """A little more than a MiB is more than a MiB."""
+    rows = [make_row(number, worker_mib_after=mib) for number, mib in ((1000, 31.0), (100_000, 32.03125))]
+    assert 1.03125 == find_goals({"rows": rows})["growth of the worker with ServiceAccounts, MiB"]
+
+
 @pytest.mark.parametrize("name", ["worker_mib", "worker_mib_after"])
 def test_memory_that_is_not_known_reaches_no_goal(name: str) -> None:
     """Of a worker that had ended when it was weighed: a dash, since 0 MiB would be the best there is."""

@@ -1,17 +1,28 @@
 """What hours come to, and what is said of them: while they last, at the end, and when somebody stops them."""
 
+import asyncio
 import json
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from callout.errors import CommandError
+from perf.bench import Bench
+from perf.cases import REMEMBERED
+from perf.commandline.command import Progress
 from perf.figures.findings import BEGAN
+from perf.figures.processes import WORKERS
+from perf.generator.answers import Answers
+from perf.here.local import Population, run_local
 from perf.sections.soak import ROWS
-from perf.soak import find_slopes, render, say_progress
+from perf.soak import find_pause, find_slopes, measure_target, parse, render, say_progress
 from tests.perf.interrupting import interrupt_soak
 from tests.perf.sections.samples import SLOPES
+
+NOBODY = 2**22 + 1  # more than Linux gives to any process
 
 
 def make_row(hours: float, p50: float | None = 1.5, **more: Any) -> dict[str, Any]:
@@ -66,6 +77,30 @@ def test_what_went_wrong_has_columns() -> None:
     heads = [column.head for column in ROWS]
     assert ["not let in", "not answered"] == heads[2:4]
     assert {"warnings", "reconnects", "restarts", "paused before s"} <= set(heads)
+
+
+def test_a_pause_is_all_that_nothing_was_sent_in() -> None:
+    """From the last request before until the first of these, whatever was done meanwhile; before the first is none."""
+    answers = Answers([0.1, 0.1], [], 0, wall=1.5, sent=[0.25, 1.0], began=10.0)
+    assert (None, 2.25) == (find_pause(None, answers), find_pause(8.0, answers))
+
+
+def test_a_worker_that_ends_does_not_end_a_soak() -> None:
+    """Its CPU, which anybody else wants to know, is none of what a soak tells: that it was started anew is."""
+
+    async def scenario() -> None:
+        async with run_local(Population(), workers=1, serviceaccounts=1, tokens=1) as local:
+            broken = msgspec.structs.replace(local.target, find_processes=lambda: {WORKERS: [NOBODY]})
+            bench = await Bench.open(broken, {})
+            with pytest.raises(CommandError, match="a process of workers has ended while it was"):
+                await bench.run_at(REMEMBERED, 10, 0.2)
+            await bench.close()
+            options, _ = parse(["--hours=0", "--rate=10", "--interval=0.2"])
+            (row,) = (await measure_target(broken, options, Progress(silent=True)))["rows"]
+        assert 2 == row["answered"]
+        assert 0 <= row["generator_share"]
+
+    asyncio.run(scenario())
 
 
 def test_a_signal_brings_the_end_forward() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from perf.generator.crowd import Arrival, Outcome
-from perf.storm import by_cpu, by_rate, describe, find_goals
+from perf.sections.overload import is_held_up
+from perf.storm import by_connections, by_cpu, describe, find_goals
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 1.0}
 LEFT = "not in at the end, 4,000 at once with retry"
@@ -55,7 +56,7 @@ def test_rounds_are_ordered_by_what_has_the_goal() -> None:
         for refused, rate, share in ((1, 9.0, 0.1), (0, 5.0, 0.3), (0, 6.0, 0.4), (0, 4.0, 0.2))
     ]
     assert [0.2, 0.3, 0.4, 0.1] == [row["service_cpu_by_server"] for row in sorted(rounds, key=by_cpu)]
-    assert [6.0, 5.0, 4.0, 9.0] == [row["rate"] for row in sorted(rounds, key=by_rate)]
+    assert [6.0, 5.0, 4.0, 9.0] == [row["rate"] for row in sorted(rounds, key=by_connections)]
 
 
 def test_where_the_cpu_is_not_known_the_rate_orders_rounds() -> None:
@@ -71,6 +72,16 @@ def test_clients_that_come_at_a_rate_have_a_time_each() -> None:
     assert (1.0, 0.0) == (found["sent"], found["generator_behind_ms"]["longest"])
     found = describe(outcomes, Arrival(9, rate=2.0), CPU)
     assert 1000.0 == found["generator_behind_ms"]["longest"]
+
+
+@pytest.mark.parametrize("late", [0.0, 0.5, 1.5])
+def test_who_catches_up_is_not_more_than_was_wanted(late: float) -> None:
+    """The first were late and the last was not: they came as wanted. What is late at the end is fewer a second."""
+    outcomes = [Outcome(max(position / 2, late), 9.0, 1) for position in range(4)]
+    assert 2.0 == describe(outcomes, Arrival(9, rate=2.0), CPU)["sent"]
+    found = describe([*outcomes[:3], Outcome(3.0, 9.0, 1)], Arrival(9, rate=2.0), CPU)
+    assert 1.0 == found["sent"]
+    assert is_held_up({"offered": 2.0, **found})
 
 
 def test_clients_that_wait_for_each_other_are_not_late() -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,62 @@ def test_a_report_that_cannot_be_printed_is_not_lost(more: list[str], read: Any,
     expected = f"error: standard output cannot be written: {reason}; the report is in {saved}\n"
     assert (EXIT_FAILED, expected) == (done.returncode, done.stderr)
     assert read(saved.read_text())
+
+
+KEPT = """
+import argparse, asyncio, os, signal, sys
+from perf.commandline.command import execute
+
+async def measure(progress):
+    progress.keep(lambda: {"rows": [1]})
+    progress.say("one row is there")
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(600)
+
+sys.exit(execute(argparse.Namespace(json=True, quiet=False), measure, lambda _: []))
+"""
+"""A measurement that Ctrl-C ends when it has kept something."""
+
+
+def interrupt_into(folder: Path, stdout: int, stderr: int) -> subprocess.CompletedProcess[str]:
+    """Run it to its end with these for its output; temporary files go to a folder."""
+    return subprocess.run(
+        [sys.executable, "-c", KEPT],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """The end of a pipe that is written into, and whose reader has gone."""
+    read, write = os.pipe()
+    os.close(read)
+    yield write
+    os.close(write)
+
+
+def test_what_was_kept_outlives_its_reader(unread: int, tmp_path: Path) -> None:
+    """`python -m perf.soak --json | tee soak.json`: Ctrl-C ends tee too, and before; a line says where it is."""
+    done = interrupt_into(tmp_path, stdout=unread, stderr=subprocess.PIPE)
+    (saved,) = tmp_path.iterdir()
+    assert 128 + signal.SIGINT == done.returncode
+    reason = os.strerror(errno.EPIPE).lower()
+    expected = f"error: standard output cannot be written: {reason}; the report is in {saved}"
+    assert [expected, "ended by SIGINT before its time"] == done.stderr.splitlines()[1:]
+    assert [1] == json.loads(saved.read_text())["rows"]
+
+
+def test_nobody_has_to_listen_to_the_progress(unread: int, tmp_path: Path) -> None:
+    """`2>&1 | tee`, or a terminal that was closed: all goes on as if somebody did, up to the exit code."""
+    done = interrupt_into(tmp_path, stdout=subprocess.PIPE, stderr=unread)
+    assert (128 + signal.SIGINT, [1]) == (done.returncode, json.loads(done.stdout)["rows"])
+    assert [] == list(tmp_path.iterdir())
+    assert 128 + signal.SIGINT == interrupt_into(tmp_path, stdout=unread, stderr=unread).returncode
+    (saved,) = tmp_path.iterdir()
+    assert [1] == json.loads(saved.read_text())["rows"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from callout.demo.processes import SIGNALS
+from callout.demo.processes import SIGNALS, SignalledError
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from perf.commandline.ending import end_in_order, heeding_signals, keeping_handlers
 from perf.commandline.shared_memory import PREFIX
@@ -96,6 +96,26 @@ def test_a_signal_ends_the_work_where_it_stands(number: signal.Signals, capfd: p
 
     assert 128 + number == end_in_order(work, lambda: sys.stderr.write("kept\n"))
     assert ([True], f"kept\nended by {number.name} before its time\n") == (cleaned, capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("error", [SignalledError(signal.SIGTERM), CommandError("it is gone"), KeyError("late")])
+def test_no_signal_disturbs_the_printing_of_what_was_kept(
+    error: Exception, number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A second Ctrl-C, when an event loop has heeded the first; a first one, when something went wrong."""
+
+    def work() -> int:
+        raise error
+
+    def print_kept() -> None:
+        os.kill(os.getpid(), number)
+        sys.stderr.write("kept\n")
+
+    with suppress(KeyError):
+        end_in_order(work, print_kept)
+    said = {SignalledError: "ended by SIGTERM before its time\n", CommandError: "error: it is gone\n"}
+    assert f"kept\n{said.get(type(error), '')}" == capfd.readouterr().err
 
 
 @pytest.mark.parametrize("number", SIGNALS)

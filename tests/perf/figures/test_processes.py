@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from callout.errors import CommandError
 from perf.figures.processes import (
     BUSY,
     OTHERS,
@@ -21,10 +22,10 @@ from perf.figures.processes import (
     Meter,
     find_shares,
     list_children,
+    maybe_read_cpu,
     maybe_read_memories,
     maybe_read_memory,
     raise_file_limit,
-    read_cpu,
     reckon,
 )
 from tests.waiting import PATIENCE_SECONDS
@@ -98,14 +99,27 @@ def test_a_child_is_known_and_its_cpu_is_counted() -> None:
         assert memory is not None
         assert memory.own >= memory.private > 0
         assert maybe_read_memories([child.pid]) is not None
-    assert read_cpu(NOBODY) == 0
     assert {"child", OURSELVES, OTHERS, WALL} == set(spent)
     assert spent["child"] > 0.05
 
 
 def test_what_is_gone_costs_nothing_that_is_known() -> None:
-    """No error: processes come and go."""
-    assert (0.0, []) == (read_cpu(NOBODY), list_children(NOBODY))
+    """No error by itself: processes come and go."""
+    assert (None, []) == (maybe_read_cpu(NOBODY), list_children(NOBODY))
+
+
+def test_what_ends_while_it_is_measured_is_one_line() -> None:
+    """It would have cost nothing, and what is started in its place is in no group; so too if it was gone before."""
+    ended = "^a process of workers has ended while it was measured, so what it has cost is not known$"
+    with waiting() as child:
+        meter = Meter({"server": [os.getpid()], "workers": [os.getpid(), child.pid]})
+        assert 0.0 <= meter.read()["workers"]
+        child.kill()
+        child.wait()
+        with pytest.raises(CommandError, match=ended):
+            meter.read()
+    with pytest.raises(CommandError, match=ended):
+        Meter({"workers": [NOBODY]})
 
 
 @pytest.mark.parametrize("pids", [[NOBODY], [os.getpid(), NOBODY], []])
@@ -126,10 +140,10 @@ def test_memory_that_may_not_be_read_is_one_line() -> None:
     )
 
 
-def test_a_process_that_has_ended_gives_nothing_to_others() -> None:
-    """What it had taken before is no work of this moment, neither theirs nor less of its group's."""
+def test_what_no_group_has_taken_is_others() -> None:
+    """Of several processes it is the sum; what they had taken before is no work of this moment."""
     before = {"workers": [100.0, 1.0], OURSELVES: [0.0], BUSY: [500.0]}
-    now = {"workers": [0.0, 1.5], OURSELVES: [0.25], BUSY: [501.0]}
+    now = {"workers": [100.25, 1.25], OURSELVES: [0.25], BUSY: [501.0]}
     assert {"workers": 0.5, OURSELVES: 0.25, OTHERS: 0.25, WALL: 2.0} == reckon(before, now, 2.0)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-import resource
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from callout.errors import CommandError
 from perf import soak
 from perf.commandline import shared_memory
 from perf.generator.tokens import check_lifetime
-from perf.here.local import Population, run_local
+from perf.here.local import Population, run_local, say_reason
+from tests.perf.room import limit_files
 
 MOST_HOURS = 24 * 31
 
@@ -54,13 +55,22 @@ def test_shared_memory_that_may_not_be_used_is_one_line(monkeypatch: pytest.Monk
 def test_shared_memory_that_is_full_is_one_line() -> None:
     """Found out by the first file that is too large for what is left of it, of which nothing remains."""
     population = Population()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (32, hard))
-    try:
-        with pytest.raises(CommandError) as full:
-            start(population)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with limit_files(32), pytest.raises(CommandError) as full:
+        start(population)
     (line,) = full.value.lines
-    assert line.endswith(f" cannot be written: {os.strerror(errno.EFBIG).lower()}")
-    assert not Path(line.partition(" ")[0]).exists()
+    said, folder, reason = re.split(r" in |: ", line)
+    assert ("the set-up cannot be started", os.strerror(errno.EFBIG).lower()) == (said, reason)
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TimeoutError(), "no answer"),
+        (ConnectionError("the server has closed the connection"), "the server has closed the connection"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/absent"), "no such file or directory"),
+    ],
+)
+def test_what_fails_is_not_always_a_file(error: OSError, reason: str) -> None:
+    """Its own words stand in the line, where the system has none."""
+    assert reason == say_reason(error)

@@ -3,6 +3,7 @@
 That it changes them, tests/e2e/test_perf_scale.py shows.
 """
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,13 @@ import msgspec
 import pytest
 
 from callout.errors import CommandError
-from perf.kube.churning import Churned, Order
+from perf.commandline.command import Progress
+from perf.figures.processes import Meter
+from perf.kube.api_server import ApiServer
+from perf.kube.churning import Churned, Order, RealChanger
+from perf.kube.serviceaccounts import OwnServiceAccounts
 from tests.perf.hostile import UID, Reply, make_place, serve, write_kubeconfig
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -74,3 +79,22 @@ def test_what_is_changed_is_that_very_serviceaccount(tmp_path: Path) -> None:
     assert {("PATCH", f"perf-scale-{number}", uid) for number, uid in enumerate(uids)} == {
         (request.method, request.path.rpartition("/")[2], request.body["metadata"]["uid"]) for request in found.requests
     }
+
+
+def test_what_ends_it_is_told_before_what_that_has_ended(tmp_path: Path) -> None:
+    """Whoever measures finds the process gone; why it is gone is its own to say."""
+
+    async def scenario(url: str) -> None:
+        place = make_place(write_kubeconfig(tmp_path, url))
+        async with ApiServer(place.kubeconfig) as server:
+            changer = RealChanger(OwnServiceAccounts(server, place, Progress(silent=True), [UID]), place)
+
+            async def look() -> None:
+                meter = Meter(changer.find_processes())
+                await until(lambda: None if meter.read() else True, PATIENCE_SECONDS, "the process ends")
+
+            with pytest.raises(CommandError, match=r"ServiceAccounts has failed: .*another one in its place \(422\)"):
+                await changer.churn_while(100, look)
+
+    with serve(lambda _: Reply(status=200 if len(found.requests) < 5 else 422)) as found:
+        asyncio.run(scenario(found.url))

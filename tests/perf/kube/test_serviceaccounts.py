@@ -5,6 +5,9 @@ What is told to be made is there afterwards, unless a test has it otherwise.
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +38,7 @@ from tests.perf.hostile import (
 )
 from tests.waiting import PATIENCE_SECONDS, until
 
+ROOT = Path(__file__).parents[3]
 OTHERS_STAMP = "0123456789abcdef" * 2
 Scenario = Callable[[OwnServiceAccounts], Awaitable[None]]
 
@@ -286,6 +290,52 @@ def test_a_signal_during_the_cleaning_up_is_heeded_when_that_is_done(refused: tu
             asyncio.run(scenario())
         assert {"perf-scale-0", "perf-scale-1", MARKER} == set(list_deleted(found))
     assert bool(refused) is ("ServiceAccounts are left behind, 1 at most" in str(ended.value))
+
+
+MAKING = """
+import asyncio, sys
+from perf.commandline.command import Progress, collect
+from perf.commandline.ending import end_in_order
+from perf.kube.serviceaccounts import own_serviceaccounts
+from tests.perf.hostile import make_place
+
+async def measure(progress):
+    async with own_serviceaccounts(make_place(sys.argv[1]), progress) as own:
+        await own.settle(2)
+        print("two are there", flush=True)
+        await asyncio.sleep(600)
+
+sys.exit(end_in_order(lambda: len(collect(measure, Progress()))))
+"""
+"""A measurement that has made two, and is busy with them."""
+
+
+def test_who_has_no_reader_any_more_cleans_up_too(tmp_path: Path) -> None:
+    """`python -m perf.scale … 2>&1 | tee log`, and Ctrl-C, which ends tee as well; or a terminal that is closed."""
+    store = Store()
+    with at(store.answer, tmp_path) as (_, kubeconfig):
+        with subprocess.Popen(
+            [sys.executable, "-c", MAKING, kubeconfig],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            alarm = threading.Timer(PATIENCE_SECONDS, process.kill)
+            alarm.start()
+            try:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                assert "two are there\n" == process.stdout.readline()
+                assert {"perf-scale-0", "perf-scale-1", MARKER} == set(store.found)
+                process.stderr.close()
+                process.send_signal(signal.SIGTERM)
+                code = process.wait(PATIENCE_SECONDS)
+            finally:
+                alarm.cancel()
+                process.kill()
+        assert ({}, 128 + signal.SIGTERM) == (store.found, code)
 
 
 def test_the_cleaning_up_has_its_time_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
