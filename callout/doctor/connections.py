@@ -23,6 +23,7 @@ from nats.aio.subscription import Subscription
 
 from callout.doctor.logins import Door, Login, as_options
 from workers.connection import CalloutClient, describe
+from workers.frames import Message
 
 LOGIN_SECONDS: Final = 5  # the server gives the callout two, and TLS and a far server need some
 ANSWER_SECONDS: Final = 2.0  # for the first answer to a question to the servers
@@ -54,10 +55,10 @@ class LoginError(Exception):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A message that was overheard; `at` in Unix seconds."""
+    """A message that was overheard; `xkey` is that of the server which has sealed it, `at` in Unix seconds."""
 
     payload: bytes
-    headers: dict[str, str]
+    xkey: str
     at: float
 
 
@@ -131,20 +132,19 @@ class Connection(CalloutClient):
 
     @asynccontextmanager
     async def overhear(self, subject: str) -> AsyncIterator[list[Heard]]:
-        """Listen to a subject within the block, outside of any queue group."""
+        """Listen to a subject within the block, outside of any queue group; heard is all that is sent by its end."""
         heard: list[Heard] = []
 
-        async def keep(message: Msg) -> None:
-            if len(heard) < MAX_HEARD and len(message.data) <= MAX_HEARD_SIZE:
-                heard.append(Heard(message.data, dict(message.headers or {}), time.time()))
+        def keep(message: Message) -> None:
+            if len(heard) < MAX_HEARD and len(message.payload) <= MAX_HEARD_SIZE:
+                heard.append(Heard(message.payload, message.xkey, time.time()))
 
-        subscription = await self.subscribe(subject, cb=keep)
+        await self.listen(subject, "", keep)
         await self.flush()
         try:
             yield heard
         finally:
-            await subscription.unsubscribe()
-            await self.flush()
+            await self.stop_listening()
 
     def _connect_command(self) -> bytes:
         self._auth_configured = self._has_login

@@ -26,7 +26,7 @@ from callout.doctor.delivery import deliver
 from callout.doctor.findings import Check, Finding, Severity, unknown
 from callout.doctor.logins import NOBODY, Door, Login, stand_before
 from callout.doctor.request import Request
-from callout.doctor.requests import XKEY_HEADER, Asked, read_request
+from callout.doctor.requests import Asked, read_request
 from callout.doctor.system import fetch_listeners, fetch_placement
 from callout.doctor.users import AUTH_SUBJECT
 from workers.nkeys import Kind
@@ -165,7 +165,7 @@ async def _overhear(service: Connection | None) -> AsyncIterator[list[Heard] | N
 def _read_all(heard: list[Heard], sealing: SealingKey | None, token: str) -> Iterator[Asked]:
     """Read what was heard; kept is what is about our own login, or cannot be opened and so may be."""
     for one in heard:
-        asked = read_request(one.payload, one.headers.get(XKEY_HEADER, ""), sealing, token, one.at)
+        asked = read_request(one.payload, one.xkey, sealing, token, one.at)
         if asked.ours or not asked.readable:
             yield asked
 

@@ -22,7 +22,7 @@ from callout.doctor.connections import (
 )
 from callout.doctor.logins import Door, Login
 from tests.callout.doctor.on_server import count_connections, enter, enter_as_listener, enter_as_system, find_door
-from tests.greeting_server import GreetingServer, say
+from tests.greeting_server import INFO, GreetingServer, say
 from tests.interop.environments import Environment
 from tests.interop.server_configs import LISTENER, PASSWORD
 from tests.waiting import PATIENCE_SECONDS, until
@@ -224,3 +224,31 @@ def test_a_broken_client_is_closed(in_server_mode: Environment) -> None:
         return client
 
     assert run(go()).is_closed
+
+
+class LateServer(GreetingServer):
+    """One that has something to say to a subscription, and says it when it is asked next."""
+
+    def answer(self, line: bytes) -> bytes:
+        """Say it before the answer to a ping, so it is on its way when the listening ends."""
+        if line.startswith(b"SUB "):
+            self.late = b"MSG orders %b 5\r\nhello\r\n" % line.split()[-1]
+        said, self.late = (self.late, b"") if line.startswith(b"PING") and self.is_over else (b"", self.late)
+        return said + super().answer(line)
+
+    late = b""
+    is_over = False
+
+
+def test_what_is_on_its_way_when_the_listening_ends_is_heard() -> None:
+    """The server may have told the client of its refusal before we have read the request."""
+
+    async def go() -> list[bytes]:
+        async with LateServer(say(INFO)) as server:
+            door = Door((f"nats://127.0.0.1:{server.port}",), None)
+            async with logged_in(door, Login(user="u", password="p")) as client:
+                async with client.overhear("orders") as heard:
+                    server.is_over = True
+                return [one.payload for one in heard]
+
+    assert [b"hello"] == run(go())
