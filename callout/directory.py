@@ -170,7 +170,7 @@ class Directory:
             side=finding.side,
             subject=finding.subject,
             reason=finding.reason,
-            remedy=finding.reason.remedy,
+            remedy=finding.remedy,
         )
 
 

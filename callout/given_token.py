@@ -1,7 +1,8 @@
 """A token that is given to a command, in a file or on standard input.
 
 Rules kept here:
-- Blanks around it are left out, and told of: a service that is sent them takes the token for none.
+- Blanks around it are left out, and told of: a service that is sent them takes the token for none. Of one line
+  end on standard input nothing is told: commands end their output so, and no client takes its token from a pipe.
 - It is bounded; one that is too long is seen to be. The file may be a pipe (`--token <(kubectl create token …)`).
 """
 
@@ -43,7 +44,7 @@ def read_given_token(place: str) -> GivenToken:
         OSError: the file cannot be read.
     """
     if place == STANDARD_INPUT:
-        content = sys.stdin.buffer.read(MAX_TOKEN_BYTES)
+        content = sys.stdin.buffer.read(MAX_TOKEN_BYTES).removesuffix(b"\n")
     else:
         with Path(place).open("rb") as file:
             content = file.read(MAX_TOKEN_BYTES)

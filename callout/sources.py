@@ -47,12 +47,11 @@ def make_client(settings: Settings) -> KubeClient | None:
 
 def make_source(settings: Settings, client: KubeClient | None, sink: Sink, log: Log) -> Source:
     """Make the source of ServiceAccounts."""
+    namespace = settings.k8s_namespace or ""
     if client is None:
         assert settings.serviceaccounts_path is not None
-        return FolderSource(settings.serviceaccounts_path, settings.sa_annotation_prefix, sink, log)
-    return ServiceAccountWatch(
-        client, sink, settings.sa_annotation_prefix, namespace=settings.k8s_namespace or "", log=log
-    )
+        return FolderSource(settings.serviceaccounts_path, settings.sa_annotation_prefix, sink, log, namespace)
+    return ServiceAccountWatch(client, sink, settings.sa_annotation_prefix, namespace=namespace, log=log)
 
 
 def make_key_source(settings: Settings, client: KubeClient | None, publish: Publish, log: Log) -> KeySource:

@@ -28,7 +28,7 @@ from callout.file_following import FileFollower
 from callout.http.metrics import MetricsPage
 from callout.http.server import HttpServer
 from callout.keys.reader import FoundKeys
-from callout.keys.rules import explain_api_audiences, find_api_audiences
+from callout.keys.rules import find_api_audiences, warn_of_api_audiences, warn_of_refused_issuer
 from callout.policy.decision import Rules
 from callout.pool.ending import explain_end
 from callout.pool.lifecycle import Lifecycle
@@ -74,7 +74,7 @@ class Supervisor:
         self._was_ready = False
         self._begun = False
         self._api_audiences: tuple[str, ...] = ()
-        self._own_issuer = ""
+        self._refused_issuer = ""
         self._files = FileFollower(settings, self._renew_workers, self._use_rules, log)
         self._worker_settings = make_worker_settings(settings, workspace)
         self._ends = find_ends(settings)
@@ -154,18 +154,15 @@ class Supervisor:
         """Say once that tokens are taken which are meant for the API server; its issuer is not known before."""
         found = find_api_audiences(self._settings.jwt_audience, keys.issuers, keys.own.audiences)
         if found and found != self._api_audiences:
-            problem = f"JWT_AUDIENCE: {explain_api_audiences(found)}; give a name that is for NATS alone, such as nats"
-            self._log.warning("setting", problem=problem)
+            self._log.warning("setting", problem=warn_of_api_audiences(found))
         self._api_audiences = found
 
     def _warn_of_issuers(self, keys: FoundKeys) -> None:
         """Say once that this cluster's tokens are refused: it signs ours as it does those of clients."""
-        issuer = keys.own.issuer
-        if issuer and issuer not in keys.issuers and issuer != self._own_issuer:
-            what = f"JWT_ISSUER: this cluster's tokens are of {issuer}, so they are refused; taken are those of"
-            problem = f"{what} {', '.join(keys.issuers)}; name it there"
-            self._log.warning("setting", problem=problem)
-        self._own_issuer = issuer
+        refused = "" if keys.own.issuer in keys.issuers else keys.own.issuer
+        if refused and refused != self._refused_issuer:
+            self._log.warning("setting", problem=warn_of_refused_issuer(refused, keys.issuers))
+        self._refused_issuer = refused
 
     def _take_note_of_list(self) -> None:
         self._announce(changed=self._readiness.note(Need.SERVICEACCOUNTS, is_met=True))

@@ -71,14 +71,7 @@ class Workspace:
     @property
     def warnings(self) -> list[str]:
         """What is not as it should be with the folder, a line each."""
-        try:
-            kind = maybe_find_type(_MOUNTS.read_text(errors="replace"), self.root.resolve())
-        except OSError:  # nobody can tell
-            return []
-        if kind is None or kind in IN_MEMORY:
-            return []
-        remedy = "give a folder of a tmpfs: under /dev/shm, or in Kubernetes an emptyDir with medium: Memory"
-        return [f"SNAPSHOT_DIR: {self.root} is on a disk ({kind}), so logins may have to wait for it; {remedy}"]
+        return warn_of_disk(self.root)
 
     @property
     def snapshot(self) -> Path:
@@ -106,6 +99,18 @@ class Workspace:
         if self._ours:
             shutil.rmtree(self.root, ignore_errors=True)
         os.close(self._lock)
+
+
+def warn_of_disk(folder: Path) -> list[str]:
+    """Say that a folder, which need not be there yet, is or will be on a disk; nothing of one in memory."""
+    try:
+        kind = maybe_find_type(_MOUNTS.read_text(errors="replace"), folder.resolve())
+    except OSError:  # nobody can tell
+        return []
+    if kind is None or kind in IN_MEMORY:
+        return []
+    remedy = "give a folder of a tmpfs: under /dev/shm, or in Kubernetes an emptyDir with medium: Memory"
+    return [f"SNAPSHOT_DIR: {folder} is on a disk ({kind}), so logins may have to wait for it; {remedy}"]
 
 
 def _make_unless_there(folder: Path) -> None:

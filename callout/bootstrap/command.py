@@ -20,7 +20,7 @@ from callout.bootstrap.loading import load
 from callout.bootstrap.nsc_commands import list_commands
 from callout.bootstrap.nsc_store import read_store
 from callout.bootstrap.record import Deployment, Record, begin
-from callout.bootstrap.rotation import retire, rotate
+from callout.bootstrap.rotation import check_patience, retire, rotate
 from callout.bootstrap.text import (
     say_made,
     say_measuring,
@@ -45,9 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--rotate", metavar="ACCOUNT", help="give this account a new signing key; the old one stays valid"
     )
-    what.add_argument("--retire", metavar="ACCOUNT", help="take its old signing key away from it")
+    what.add_argument(
+        "--retire", metavar="ACCOUNT", help="take its old signing key away from it, an hour after --rotate or later"
+    )
     what.add_argument(
         "--from-nsc", metavar="DIR", help="read this nsc store and say which nsc commands get it the same"
+    )
+    parser.add_argument(
+        "--now", action="store_true", help="with --retire: sooner, which ends the logins that the old key signed"
     )
     defaults = Choices()
     for option in OPTIONS:
@@ -62,6 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     given = _read_options(args)
+    if args.now and args.retire is None:
+        raise _wrong("--now goes with --retire alone; leave it out")
     if args.from_nsc is not None:
         if args.folder is not None:
             raise _wrong("--from-nsc writes nothing; leave FOLDER out")
@@ -88,7 +95,9 @@ def _keep(folder: Path, args: argparse.Namespace, given: Mapping[str, object]) -
         return _check(folder, found)
     if (folder / places.MEASURING).exists():  # it holds all accounts as they are, and nats-server may go on reading it
         raise _wrong(say_measuring(folder))
-    return _retire(folder, found, args.retire) if args.rotate is None else _rotate(folder, found, args.rotate)
+    if args.rotate is not None:
+        return _rotate(folder, found, args.rotate)
+    return _retire(folder, found, args.retire, is_urgent=args.now)
 
 
 def _make(folder: Path, choices: Choices) -> int:
@@ -120,8 +129,9 @@ def _rotate(folder: Path, found: Deployment, name: str) -> int:
     return _say(say_rotated(record, name, folder, edited))
 
 
-def _retire(folder: Path, found: Deployment, name: str) -> int:
-    record, old = _attempt(lambda: retire(found.record, name, int(time.time())))
+def _retire(folder: Path, found: Deployment, name: str, *, is_urgent: bool) -> int:
+    now = int(time.time())
+    record, old = _attempt(lambda: retire(found.record, name, now))
     seeds = {
         places.ENVIRONMENT: Secret(places.seed_of(name, old.number)),
         places.SECRETS: Secret(found.material.signing[old.public].encode_seed()),
@@ -129,6 +139,8 @@ def _retire(folder: Path, found: Deployment, name: str) -> int:
     for holder in disk.find_holders(folder, seeds):
         is_new_beside = (folder / (holder + places.NEW)).exists()
         raise _wrong(say_still_signing(found.record, name, folder / holder, is_new_beside=is_new_beside))
+    if not is_urgent:
+        _attempt(lambda: check_patience(found.record, name, now))
     edited = _change(folder, found, record, found.material.signing)
     return _say(say_retired(record, name, old, folder, edited))
 

@@ -36,7 +36,7 @@ def render_nats_values(deployment: Deployment, accounts: Mapping[str, str]) -> s
         merge["resolver"] = resolver
     box = {"contexts": {"sys": {"creds": {"secretName": places.SYS_SECRET, "key": "sys.creds"}}}}
     head = f"""\
-# Made by 'callout bootstrap', for the official chart (1.x), after kubectl apply -f {places.SECRETS}:
+# Made by 'callout bootstrap', for the official chart (1.x), after kubectl create --filename {places.SECRETS}:
 #   helm upgrade --install nats nats/nats --namespace {choices.namespace} -f {places.NATS_VALUES}
 # Three servers are 'config.cluster: {{enabled: true, replicas: 3}}'. Units and variables that you add to config.merge
 # stand in << >>, such as 'max_payload: << 2MB >>'.

@@ -7,13 +7,20 @@ Rules kept here:
 - Pure: the new key and the moment are arguments; errors are `ValueError`, each a line that says what to do.
 - A key has a number and a file of its own. A service that runs reads the old file until it is told of the new one.
 - One replacement at a time for each account: a third key would leave it unclear which is meant.
+- What the clients' account has signed ends with its key, and nats-server does not wait: so the key stays for as long as
+  logins by it may last, but for those who ask for that end. A record does not know NATS_USER_TTL; its default counts.
 - An account's JWT gets a later time of issue: nats-server drops one that is not newer than its own.
 """
+
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
 from callout.bootstrap.record import Member, Record, SigningKey
 from callout.secret import quote
+
+LOGIN_S: Final = 3_600  # for which a login lasts unless NATS_USER_TTL is set
 
 
 def rotate(record: Record, name: str, public: str, now: int) -> Record:
@@ -32,6 +39,26 @@ def retire(record: Record, name: str, now: int) -> tuple[Record, SigningKey]:
         raise ValueError(f"{name} has no old signing key; --rotate {name} makes a new one beside it")
     old, *rest = member.signing
     return _replace(record, member, tuple(rest), now), old
+
+
+def check_patience(record: Record, name: str, now: int) -> None:
+    """Check that logins by the old signing key of an account have had the time to end.
+
+    Args:
+        record: with both keys; since the new one came nothing else has changed in the account.
+        name: of the account.
+        now: Unix seconds.
+
+    Raises:
+        ValueError: they have not; one line that says when they will have.
+    """
+    ends_at = record.account(name).issued_at + LOGIN_S
+    if name == record.choices.client_account and now < ends_at:
+        moment = datetime.fromtimestamp(ends_at, UTC)
+        raise ValueError(
+            f"logins by the old signing key of {name} may last until {moment:%Y-%m-%d %H:%M:%SZ}, an hour after the "
+            "new one came (later with a longer NATS_USER_TTL): wait for that; or add --now, and nats-server ends them"
+        )
 
 
 def _find(record: Record, name: str) -> Member:

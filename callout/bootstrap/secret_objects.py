@@ -6,6 +6,7 @@ Rules kept here:
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from callout.bootstrap import places
 from callout.bootstrap.record import ADMINISTRATOR, NACK, SERVICE, Deployment
@@ -13,6 +14,12 @@ from callout.bootstrap.yaml_text import render_yaml
 from callout.nats_jwt import render_creds
 from callout.secret import Secret
 from workers.nkeys import KeyPair
+
+_HEAD: Final = """\
+# Made by 'callout bootstrap'. Secret: never commit it. kubectl create --filename it, in namespaces that exist: that
+# leaves a deployment that has such Secrets its own. kubectl apply after --rotate alone, from the same folder: it
+# replaces keys.
+"""
 
 
 def render_secrets(deployment: Deployment) -> Secret:
@@ -36,8 +43,7 @@ def render_secrets(deployment: Deployment) -> Secret:
     ]
     if NACK in creds:
         objects.append(_secret(places.NACK_SECRET, choices.nack_namespace, {"nack.creds": creds[NACK].reveal()}))
-    head = "# Made by 'callout bootstrap'. Secret: never commit it. kubectl apply -f it, in namespaces that exist.\n"
-    return Secret(head + "---\n".join(render_yaml(one) for one in objects))
+    return Secret(_HEAD + "---\n".join(render_yaml(one) for one in objects))
 
 
 def _signer(deployment: Deployment, account: str) -> KeyPair:

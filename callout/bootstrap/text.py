@@ -24,7 +24,7 @@ _TREE = (
     ("seeds/", "SECRET  signing keys"),
     ("offline/", "SECRET  the keys behind all others; move this folder off the machine"),
     ("jwt/", "JWTs of the operator and of the accounts"),
-    ("kubernetes/", "SECRET  secrets.yaml, for kubectl apply"),
+    ("kubernetes/", "SECRET  secrets.yaml, for kubectl create"),
     ("helm/", "values for the charts of NATS, of this service, of NACK"),
     ("README.txt", "this list, and the commands for Kubernetes"),
     ("bootstrap.json", "what was chosen; 'callout bootstrap' reads it back"),
@@ -129,7 +129,8 @@ def render_readme(record: Record) -> str:
         f"NACK: {choices.nack.value}. {_explain(record)}",
         "",
         "In Kubernetes, from this folder, in namespaces that exist:",
-        f"  kubectl apply -f {places.SECRETS}",
+        f"  kubectl create --filename {places.SECRETS} --dry-run=server &&",
+        f"  kubectl create --filename {places.SECRETS}",
         f"  helm upgrade --install nats nats/nats --namespace {choices.namespace} -f {places.NATS_VALUES}",
         f"  helm upgrade --install {DISTRIBUTION} CHECKOUT/k8s/chart --namespace {choices.namespace} \\",
         f"    -f {places.CALLOUT_VALUES} -f {_CEILING} --set image.repository=IMAGE",
@@ -141,6 +142,8 @@ def render_readme(record: Record) -> str:
     lines += [
         f"CHECKOUT is a checkout of {DISTRIBUTION}, IMAGE where you have pushed its image. The last values file",
         "has the ceiling, which bounds what annotations can grant: take one that is yours.",
+        "If a Secret is there already, a deployment has been set up before: keep its Secrets, and the folder that they",
+        "were made from. kubectl apply is for a rotation alone, from that folder: it replaces keys.",
     ]
     return "\n".join([*lines, ""])
 

@@ -75,11 +75,9 @@ def _show(value: object, setting: Setting) -> str:
             return redact(value) if setting.form is NATS_ADDRESSES else HIDDEN
         case bool():
             return str(value).lower()
-        case float():
-            return f"{value:g}"
         case tuple():
             return ",".join(value)
-    return str(value)
+    return setting.form.show(value)
 
 
 def _cell(text: str) -> str:

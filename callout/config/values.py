@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -55,10 +56,12 @@ class Form(msgspec.Struct, frozen=True):
         gives: what is right, completing "give …".
         parse: text to value; raises `ValueError` with what is wrong, completing "the value …", unless the
             message is empty, which stands for "is not that".
+        show: value to text, as `parse` reads it.
     """
 
     gives: str
     parse: Callable[[str], object]
+    show: Callable[[Any], str] = str
 
 
 def parse_boolean(text: str) -> bool:
@@ -77,6 +80,14 @@ def parse_duration(text: str) -> float:
         raise ValueError
     total = sum((Decimal(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text)), Decimal(0))
     return float(-total if text.startswith("-") else total)
+
+
+def show_duration(seconds: float) -> str:
+    """Write a duration as the documentation does, such as `1h30m` or `1.5s`."""
+    minutes, rest = divmod(Decimal(repr(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{amount.normalize():f}{unit}" for amount, unit in parts if amount) or "0s"
 
 
 def parse_list(text: str) -> tuple[str, ...]:
@@ -167,7 +178,7 @@ def number(least: float, most: float) -> Form:
         _check_bounds(value, least, most)
         return value
 
-    return Form(f"a number from {least:g} to {most:g}", parse)
+    return Form(f"a number from {least:g} to {most:g}", parse, "{:g}".format)
 
 
 def duration(least: str, most: str) -> Form:
@@ -179,7 +190,8 @@ def duration(least: str, most: str) -> Form:
         _check_bounds(value, *bounds)
         return value
 
-    return Form(f"a duration from {least} to {most}, such as 90s, 15m or 1h30m; a plain number is seconds", parse)
+    gives = f"a duration from {least} to {most}, such as 90s, 15m or 1h30m; a plain number is seconds"
+    return Form(gives, parse, show_duration)
 
 
 def one_of(choices: Mapping[str, object], gives: str) -> Form:

@@ -122,7 +122,8 @@ class Demo:
                     self._introduce(plan, server, service, tokens)
                     self.code = await self._show_table(plan, server, service, tokens)
                     if not self._once:
-                        self._invite(folder, server, service, settings, tokens)
+                        evidence = self._list_evidence(plan, service, folder)
+                        self._invite(folder, server, service, settings, tokens, evidence)
                         await self._follow(server, service)
         return self.code
 
@@ -171,11 +172,20 @@ class Demo:
         _print("", *summarize(rows, self._paint), "")
         return 0 if all(row.ok for row in rows) else EXIT_FAILED
 
-    def _invite(self, folder: Path, server: Server, service: Service, settings: dict[str, str], tokens: Tokens) -> None:
+    def _list_evidence(self, plan: Plan, service: Service, folder: Path) -> list[str]:
+        accounts = ["--accounts", str(folder / CONFIG)] if self._mode is Mode.OPERATOR else []
+        return [*plan.evidence, *accounts, "--metrics-url", f"{service.url}/metrics"]
+
+    def _invite(
+        self,
+        folder: Path,
+        server: Server,
+        service: Service,
+        settings: dict[str, str],
+        tokens: Tokens,
+        evidence: list[str],
+    ) -> None:
         dropped = [who_of(line) for line in service.said if line["event"] == "subject dropped from permissions"]
-        evidence = ["--metrics-url", f"{service.url}/metrics"]
-        if self._mode is Mode.OPERATOR:
-            evidence += ["--accounts", str(folder / CONFIG)]
         commands = hand_out(folder, server.url, tokens, settings, [*dropped, CHECKOUT][0], evidence)
         pages = [f"{service.url}/{page}" for page in ("readyz", "health", "metrics")]
         _print(*invite(commands, pages, self._serviceaccounts, self._paint), "")

@@ -39,6 +39,13 @@ SERVICE_USER: Final = "callout"
 # All that the service needs: to hear requests, and to answer them.
 SERVICE_PUBLISHES: Final = ("$SYS._INBOX.>",)
 SERVICE_SUBSCRIBES: Final = ("$SYS.REQ.USER.AUTH",)
+SYSTEM_USER: Final = "sys"
+# All that `callout doctor --sys-creds` needs: to ask the server, and to hear its answers.
+SYSTEM_PUBLISHES: Final = (
+    "$SYS.REQ.SERVER.PING",
+    *(f"$SYS.REQ.SERVER.PING.{page}" for page in ("CONNZ", "STATSZ", "SUBSZ")),
+)
+SYSTEM_SUBSCRIBES: Final = ("_INBOX.>",)
 _SEED_SIZE: Final = 32  # bytes (RFC 8032)
 _LOOPBACK: Final = "127.0.0.1"
 _JETSTREAM: Final = {"max_memory_store": 64 << 20, "max_file_store": 256 << 20}  # bytes: enough to try it
@@ -53,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True):
         login: what stands before the host in NATS_URL.
         accounts: the accounts' names, by what the server calls them.
         client_account: the name of the one that clients are placed in.
+        evidence: options of `callout doctor`, with files that an administrator would have.
     """
 
     config: str
@@ -60,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True):
     login: Secret
     accounts: dict[str, str]
     client_account: str
+    evidence: tuple[str, ...] = ()
 
 
 def make_plan(mode: Mode, folder: Path, now: int, *, sealed: bool) -> Plan:
@@ -80,14 +89,15 @@ def make_plan(mode: Mode, folder: Path, now: int, *, sealed: bool) -> Plan:
 
 def _plan_server_mode(folder: Path, curve: KeyPair | None) -> Plan:
     issuer = draw_key(Kind.ACCOUNT)
-    password = secrets.token_urlsafe()
+    password, system_password = secrets.token_urlsafe(), secrets.token_urlsafe()
     permissions = {"publish": list(SERVICE_PUBLISHES), "subscribe": list(SERVICE_SUBSCRIBES)}
-    callout = {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER]}
+    system_permissions = {"publish": list(SYSTEM_PUBLISHES), "subscribe": list(SYSTEM_SUBSCRIBES)}
+    callout = {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER, SYSTEM_USER]}
     members = {
         "accounts": {
             "AUTH": {"users": [{"user": SERVICE_USER, "password": password, "permissions": permissions}]},
             "APP": {"jetstream": "enabled"},
-            "SYS": {},
+            "SYS": {"users": [{"user": SYSTEM_USER, "password": system_password, "permissions": system_permissions}]},
         },
         "system_account": "SYS",
         "authorization": {"auth_callout": callout | ({"xkey": curve.public} if curve else {})},
@@ -102,12 +112,13 @@ def _plan_server_mode(folder: Path, curve: KeyPair | None) -> Plan:
         Secret(f"{SERVICE_USER}:{password}@"),
         {name: name for name in ("AUTH", "APP", "SYS")},
         "APP",
+        ("--sys-creds", write_private(folder / "sys", Secret(f"{SYSTEM_USER}:{system_password}\n"))),
     )
 
 
 def _plan_operator_mode(folder: Path, curve: KeyPair | None, now: int) -> Plan:
     operator, signing = draw_key(Kind.OPERATOR), draw_key(Kind.ACCOUNT)
-    service, sentinel = draw_key(Kind.USER), draw_key(Kind.USER)
+    service, sentinel, system = (draw_key(Kind.USER) for _ in range(3))
     keys = {name: draw_key(Kind.ACCOUNT) for name in ("SYS", "AUTH_SERVICE", "AUTH_ACCOUNT", "NACK")}
     callout, clients = keys["AUTH_SERVICE"], keys["AUTH_ACCOUNT"]
     authorization = Authorization((service.public,), (clients.public,), curve.public if curve else "")
@@ -120,6 +131,10 @@ def _plan_operator_mode(folder: Path, curve: KeyPair | None, now: int) -> Plan:
     rights = User(pub=Permissions(allow=SERVICE_PUBLISHES), sub=Permissions(allow=SERVICE_SUBSCRIBES))
     service_jwt = issue_user(callout, service.public, rights, name=SERVICE_USER, issued_at=now)
     creds = render_creds(service_jwt, Secret(service.encode_seed()))
+    asking = User(pub=Permissions(allow=SYSTEM_PUBLISHES), sub=Permissions(allow=SYSTEM_SUBSCRIBES))
+    system_jwt = issue_user(keys["SYS"], system.public, asking, name=SYSTEM_USER, issued_at=now)
+    system_creds = render_creds(system_jwt, Secret(system.encode_seed()))
+    sentinel_jwt = issue_user(callout, sentinel.public, SENTINEL, name="sentinel", issued_at=now)
     members = {
         "operator": issue_operator(operator, name="demo", system_account=keys["SYS"].public, issued_at=now),
         "system_account": keys["SYS"].public,
@@ -128,7 +143,7 @@ def _plan_operator_mode(folder: Path, curve: KeyPair | None, now: int) -> Plan:
             keys[name].public: issue_account(operator, keys[name].public, account, name=name, issued_at=now)
             for name, account in accounts.items()
         },
-        "default_sentinel": issue_user(callout, sentinel.public, SENTINEL, name="sentinel", issued_at=now),
+        "default_sentinel": sentinel_jwt,
     }
     return Plan(
         render_config(members, folder),
@@ -142,6 +157,10 @@ def _plan_operator_mode(folder: Path, curve: KeyPair | None, now: int) -> Plan:
         Secret(""),
         {key.public: name for name, key in keys.items()},
         "AUTH_ACCOUNT",
+        (
+            *("--sys-creds", write_private(folder / "sys.creds", system_creds)),
+            *("--sentinel", write_private(folder / "sentinel.jwt", Secret(sentinel_jwt))),
+        ),
     )
 
 

@@ -4,7 +4,8 @@ Which evidence there is (tried on nats-server 2.10 to 2.15):
 - The requests themselves, overheard as the service's own user: that the server asks, in whose name, and how sealed.
 - The time that a refusal takes: a denial comes at once, silence takes the server's two seconds.
 - The service's own counters (`--metrics-url`): that this service decided, and what. Whoever else answers moves none;
-  other clients do, so who got in is evidence only if nobody was refused.
+  other clients do. So what cannot be about this login counts for nothing, and where more than one was counted it is
+  said that they may be others'; the request's id, if that was overheard, finds this one in the service's log.
 - Who is subscribed in the callout's account, by the system account (`--sys-creds`): a second responder that gives the
   same answers can be seen in no other way, since nobody but the server can hear answers.
 
@@ -23,16 +24,26 @@ from callout.doctor.requests import Asked
 from callout.doctor.system import MAX_NAMED, Listener
 from callout.doctor.users import RELOAD
 from workers.metrics import ALLOWED
-from workers.reasons import Reason
+from workers.reasons import DROP_REASONS, Reason
 from workers.server import MAX_WAIT_S, QUEUE_GROUP
 from workers.user_jwt import Mode
 
 SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the rest
 _LOG: Final = "grep -i 'auth callout' nats.log  # the server's own log says why"
-_LATEST: Final = "kubectl logs --selector app.kubernetes.io/name=nats-k8s-oidc-callout --tail=-1 --since=1m"
+_LATEST: Final = (
+    "kubectl logs --namespace <its namespace> --selector app.kubernetes.io/name=nats-k8s-oidc-callout "
+    "--tail=-1 --since=1m"
+)
 _START: Final = (
     "callout serve  # or: kubectl rollout restart deployment/nats-k8s-oidc-callout; its /readyz says what is missing"
 )
+_ELSEWHERE: Final = "compare NATS_URL with the clients' address"
+
+# Of the reasons, those for which a login of ours can be denied, and those for which a token that is none can be refused
+# instead of as TOKEN_MALFORMED: before anybody looks at it, that is. A leafnode is always somebody else.
+_DENIALS: Final = frozenset(Reason) - DROP_REASONS - {Reason.REQUEST_LEAFNODE}
+_BEFORE_TOKENS: Final = frozenset(one for one in Reason if one.startswith("request_")) - {Reason.REQUEST_LEAFNODE}
+_OF_JUNK: Final = _BEFORE_TOKENS | {Reason.INTERNAL_ERROR}
 
 Counted = Mapping[str, float]
 """By how much the service's counter of requests rose, by reason; `workers.metrics.ALLOWED` stands for those let in."""
@@ -91,21 +102,29 @@ def _judge_junk_outcome(attempt: Attempt, *, unanswered: bool) -> Finding:
         what = f"a token that is none is refused{' by nobody answering' if unanswered else ''}; by whom is not known"
         what += f": --metrics-url {attempt.uncounted}" if attempt.uncounted else ""
         return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
-    refused = sorted(reason for reason, number in counted.items() if number and reason != ALLOWED)
+    refused = _find_reasons(counted, _OF_JUNK if unanswered else _OF_JUNK - DROP_REASONS)
     if not expected and refused:
-        reasons = ", ".join(refused)
-        return wrong(check, f"this service refuses a token that is none, but says {reasons}", _explain(reasons))
+        what = f"this service refuses a token that is none, but says {', '.join(refused)}"
+        return wrong(check, what, f"callout config  # {refused[0].remedy}")
     if not expected:
-        what = "a token that is none is refused, and this service has not been asked: it has refused nobody"
-        return wrong(check, what, _START if unanswered else f"{_START}; and compare NATS_URL with the clients' address")
+        what = "a token that is none is refused, and this service has not been asked: it has refused no such"
+        if any(counted.values()):
+            return wrong(check, what, f"callout config  # {_ELSEWHERE}")
+        return wrong(check, what, _START if unanswered else f"{_START}; and {_ELSEWHERE}")
     if expected > 1:
         return ok(check, f"a token that is none is refused by this service, which had {expected:g} such just now")
     return ok(check, "a token that is none is refused by this service: its metrics count just this one")
 
 
-def _explain(reasons: str) -> str:
-    known = next((reason for reason in Reason if reason.value in reasons), None)
-    return f"callout config  # {known.remedy}" if known else _LOG
+def _find_reasons(counted: Counted, among: frozenset[Reason]) -> list[Reason]:
+    return [reason for reason in Reason if reason in among and counted.get(reason)]
+
+
+def _find_denial(attempt: Attempt, remedy: str) -> str:
+    """Say how the service's own line about a login is found; dropped requests have none."""
+    ids = sorted({one.request_id for one in attempt.asked or () if one.request_id})
+    pattern = " ".join(f"-e {one}" for one in ids) if len(ids) > 1 else "".join(ids) or "'login denied'"
+    return f"{_LATEST} | grep {pattern}  # which shows none if LOG_LEVEL is above info; {remedy}"
 
 
 def _mend_unasked(mode: Mode) -> str:
@@ -198,26 +217,41 @@ def judge_login(
         return ok(check, f"the client is let in{where}")
     if token.severity is Severity.WRONG:
         return wrong(check, "the client is refused, since its token is refused, see token above", token.mend)
+    if attempt.seconds >= MAX_WAIT_S:
+        return _judge_silence(attempt)
     counted = attempt.counted or {}
-    refused = [reason for reason in Reason if counted.get(reason.value)]
+    refused = _find_reasons(counted, _DENIALS)
     reasons = ", ".join(refused)
+    perhaps = "; or these were other clients'" if sum(counted.values()) > 1 else ""
     if refused and counted.get(ALLOWED):
         what = f"the client is refused, and the running service has refused some just now ({reasons}) while other"
-        return wrong(check, f"{what} clients logged in", f"{_LATEST}  # which is this one's? {refused[0].remedy}")
-    if counted.get(ALLOWED) and signed_rightly:
+        return wrong(check, f"{what} clients logged in", _find_denial(attempt, refused[0].remedy))
+    if counted.get(ALLOWED) and signed_rightly and not perhaps:
         what = "the service lets the client in, and the server refuses the answer"
         mend = f"export NATS_ACCOUNT=<name of an account in nats.conf>  # if it is one already: {_LOG}"
         return wrong(check, f"{what}: most likely it has no account {account}", mend)
     if counted.get(ALLOWED):
         what = "the service lets the client in, and the server refuses the answer: signing key, account or its name"
-        return wrong(check, what, _LOG)
+        return wrong(check, f"{what}{perhaps}", _LOG)
     if refused:
-        what = f"the running service refuses the token ({reasons}), with these settings it would be let in"
-        return wrong(check, what, f"kubectl rollout restart deployment/nats-k8s-oidc-callout  # {refused[0].remedy}")
-    if attempt.seconds >= MAX_WAIT_S:
-        return wrong(check, f"the client is refused after {attempt.seconds:.1f} s: nobody answered in time", _START)
+        what = f"the running service refuses the token ({reasons}), with these settings it would be let in{perhaps}"
+        mend = f"kubectl rollout restart deployment/nats-k8s-oidc-callout  # {refused[0].remedy}"
+        return wrong(check, what, _find_denial(attempt, refused[0].remedy) if perhaps else mend)
     what = "the client is refused, though its token is good: the answer was refused, or somebody else gave it"
     return wrong(check, what, _LOG)
+
+
+def _judge_silence(attempt: Attempt) -> Finding:
+    what = f"the client is refused after {attempt.seconds:.1f} s: nobody answered in time"
+    counted = attempt.counted or {}
+    dropped = _find_reasons(counted, DROP_REASONS)
+    if dropped:
+        what += f", and the service has dropped some ({', '.join(dropped)})"
+        return wrong(Check.LOGIN, what, f"callout config  # {dropped[0].remedy}")
+    if any(counted.values()):
+        what += ", while the service has decided on some"
+        return wrong(Check.LOGIN, what, _find_denial(attempt, f"if it was not asked: {_ELSEWHERE}"))
+    return wrong(Check.LOGIN, what, _START)
 
 
 def judge_round_trip(seconds: Sequence[float]) -> Finding:

@@ -106,6 +106,8 @@ def find_serviceaccount(settings: Settings, namespace: str, name: str) -> Servic
     """
     client = make_client(settings)
     try:
+        if settings.k8s_namespace and settings.k8s_namespace != namespace:
+            return None  # the service does not look there
         if client is None:
             assert settings.serviceaccounts_path is not None
             accounts, problems = read_folder(settings.serviceaccounts_path, settings.sa_annotation_prefix)
@@ -113,8 +115,6 @@ def find_serviceaccount(settings: Settings, namespace: str, name: str) -> Servic
             if found is None and problems:  # it may stand in what could not be read
                 raise ClusterError(problems[0])
             return found
-        if settings.k8s_namespace and settings.k8s_namespace != namespace:
-            return None  # the service does not look there
         return client.get_serviceaccount(namespace, name, settings.sa_annotation_prefix)
     except (KubeError, OSError, ValueError) as error:
         raise ClusterError(str(error)) from None

@@ -35,7 +35,7 @@ from workers.user_jwt import Mode
 from workers.xkeys import SealingKey
 
 LOGINS: Final = 3  # with a good token: the first may be slower than the others, and the slowest counts
-COUNT_SECONDS: Final = 2.0  # a denial is counted at once, what was dropped within half a second
+COUNT_SECONDS: Final = 2.0  # a denial is counted before it is sent, what was dropped within half a second
 COUNT_POLL_SECONDS: Final = 0.1  # reading the page costs the service some milliseconds
 
 
@@ -145,7 +145,8 @@ async def _attempt(
         else:
             seconds = client.seconds
     asked = None if heard is None else tuple(_read_all(heard, sealing, token))
-    count = before if before.counted is None else await _count_since(stage, before.counted)
+    silent = seconds >= MAX_WAIT_S
+    count = before if before.counted is None else await _count_since(stage, before.counted, silent=silent)
     is_bearers = stage.bearer is not None and token == stage.bearer.token
     if client is not None and not is_bearers:
         await client.close()
@@ -185,15 +186,15 @@ async def _count(stage: Stage) -> Count:
         return Count(problem=str(error))
 
 
-async def _count_since(stage: Stage, before: Counted) -> Count:
-    """Return by how much the counters rose, as soon as they do."""
+async def _count_since(stage: Stage, before: Counted, *, silent: bool) -> Count:
+    """Return by how much the counters rose: as soon as they do, or after silence when what was dropped is counted."""
     deadline = time.monotonic() + COUNT_SECONDS
     while True:
         after = await _count(stage)
         if after.counted is None:
             return after
         rise = {reason: number - before.get(reason, 0) for reason, number in after.counted.items()}
-        if any(rise.values()) or time.monotonic() >= deadline:
+        if (any(rise.values()) and not silent) or time.monotonic() >= deadline:
             return Count(rise)
         await asyncio.sleep(COUNT_POLL_SECONDS)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from workers.authorize import ID_LENGTH
 from workers.jose import decode_segment, split
 from workers.nkeys import Kind, looks_public
 from workers.xkeys import MAGIC, SealingKey
@@ -28,6 +29,7 @@ class Asked(msgspec.Struct, frozen=True):
         issuer: the public key that it is addressed to.
         issued_at: Unix seconds of the server's clock, cut off to whole ones.
         at: Unix seconds of ours, when it came.
+        request_id: what the service's log calls it; empty if it is not ours.
     """
 
     sealed: bool
@@ -36,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True):
     ours: bool = False
     issuer: str = ""
     issued_at: int = 0
+    request_id: str = ""
 
 
 class _Options(msgspec.Struct):
@@ -44,6 +47,7 @@ class _Options(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     connect_opts: _Options = msgspec.field(default_factory=_Options)
+    user_nkey: str = ""
 
 
 class _Claims(msgspec.Struct):
@@ -78,4 +82,6 @@ def read_request(payload: bytes, sender: str, key: SealingKey | None, token: str
     if claims.nats.connect_opts.auth_token != token:
         return Asked(sealed, readable=True, at=at)
     issuer = claims.sub if looks_public(claims.sub, Kind.ACCOUNT) else ""
-    return Asked(sealed, readable=True, at=at, ours=True, issuer=issuer, issued_at=claims.iat)
+    client = claims.nats.user_nkey if looks_public(claims.nats.user_nkey, Kind.USER) else ""
+    request_id = client[:ID_LENGTH]
+    return Asked(sealed, readable=True, at=at, ours=True, issuer=issuer, issued_at=claims.iat, request_id=request_id)

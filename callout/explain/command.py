@@ -23,7 +23,6 @@ from callout.explain.verification import Trust
 from callout.files import reason_of
 from callout.given_token import GivenToken, read_given_token
 from callout.keys.reader import KeySetError
-from callout.kube.client import KubeClient
 from callout.kube.errors import KubeError
 from callout.manifests.folder import read_folder
 from callout.policy.decision import Rules
@@ -45,6 +44,7 @@ _FOR_PERMISSIONS: Final = frozenset(
 )
 _FOR_TOKENS: Final = _FOR_PERMISSIONS | {"JWKS_URL", "JWKS_PATH", "JWT_ISSUER", "JWT_AUDIENCE"}
 _IF_SET: Final = "NATS_ACCOUNT"
+_ALL: Final = ""  # what all annotations begin with
 
 # Similarity as difflib counts it, from 0 to 1: a letter or two off. Two of one namespace have much in common anyway.
 LIKELY: Final = 0.8
@@ -119,12 +119,16 @@ class _Cluster:
         return Trust(found.keyset, TokenRules(frozenset(found.issuers), frozenset(self._settings.jwt_audience)))
 
     def find(self, namespace: str, name: str) -> ServiceAccount | None:
-        """Get the ServiceAccount; None if the service would not know of it."""
+        """Get the ServiceAccount with all annotations; None if the service would not know of it."""
         settings = self._settings
+        served = settings.k8s_namespace or namespace
+        if namespace != served:
+            self._notes.append(f"K8S_NAMESPACE is {served}, so the service knows no ServiceAccount of {namespace}.")
+            return None
         if self._client is not None:
-            return _ask(self._client, settings, namespace, name)
+            return self._client.get_serviceaccount(namespace, name, _ALL)
         assert settings.serviceaccounts_path is not None
-        accounts, problems = read_folder(settings.serviceaccounts_path, settings.sa_annotation_prefix)
+        accounts, problems = read_folder(settings.serviceaccounts_path, _ALL, served)
         if problems and not accounts:
             raise CommandError(*problems)
         self._notes += problems
@@ -158,12 +162,6 @@ def _explain_token(given: GivenToken, cluster: _Cluster) -> Explanation:
 def _explain_serviceaccount(who: tuple[str, str], cluster: _Cluster) -> Explanation:
     found = cluster.find(*who)
     return explain_serviceaccount("/".join(who), found, cluster.describe())
-
-
-def _ask(client: KubeClient, settings: Settings, namespace: str, name: str) -> ServiceAccount | None:
-    if settings.k8s_namespace and namespace != settings.k8s_namespace:
-        return None  # the service does not look there
-    return client.get_serviceaccount(namespace, name, settings.sa_annotation_prefix)
 
 
 def _split_identity(text: str) -> tuple[str, str]:

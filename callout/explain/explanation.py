@@ -12,11 +12,12 @@ import msgspec
 
 from callout.explain.verification import Step, Trust, lay_out, maybe_refuse, show
 from callout.manifests.manifest import derive_uid
-from callout.policy.annotations import ABOUT_SEMICOLONS, SEMICOLON, suggest
+from callout.policy.annotations import ABOUT_SEMICOLONS, SEMICOLON, find_namesakes, suggest
 from callout.policy.decision import Rules, decide, make_inbox_prefix
 from callout.policy.subjects import widen_for_subscriber
-from callout.policy.verdict import DropReason, Granted, Side, Source
-from callout.serviceaccounts import ServiceAccount
+from callout.policy.verdict import MAX_QUOTED, DropReason, Granted, Side, Source
+from callout.printable import make_printable
+from callout.serviceaccounts import ServiceAccount, select_annotations
 from workers.authorize import LoginTerms
 from workers.reasons import Reason
 from workers.sa_token import Identity, Refusal
@@ -32,9 +33,9 @@ class Why(msgspec.Struct, frozen=True):
     remedy: str
 
     @classmethod
-    def of(cls, reason: Reason | DropReason) -> "Why":
-        """Take the words that belong to the reason."""
-        return cls(reason.value, reason.meaning, reason.remedy)
+    def of(cls, reason: Reason | DropReason, remedy: str = "") -> "Why":
+        """Take the words that belong to the reason; another remedy if there is a better one."""
+        return cls(reason.value, reason.meaning, remedy or reason.remedy)
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class Permissions(msgspec.Struct, frozen=True):
         answers: messages that may be sent in reply to a request; -1 for any number.
         answer_seconds: for how long.
         not_granted: entries of annotations that were dropped.
-        unknown_annotations: annotations with our prefix that mean nothing.
+        unknown_annotations: annotations that mean nothing, with our prefix or called as ours under another.
         unreported: how many more findings there are.
         annotation_remedies: what to write instead, for each of `unknown_annotations`.
     """
@@ -147,7 +148,7 @@ class Situation(msgspec.Struct, frozen=True):
 
 
 def explain_serviceaccount(who: str, found: ServiceAccount | None, situation: Situation) -> Explanation:
-    """Explain what clients of a ServiceAccount get; `found` is None if there is none of that name."""
+    """Explain what clients of a ServiceAccount get; `found`, with all annotations, is None if there is none."""
     if found is None:
         refusal = Why.of(Reason.SERVICEACCOUNT_UNKNOWN)
         notes, caveat = situation.notes, situation.caveat
@@ -172,7 +173,8 @@ def explain_token(
     Args:
         token: what was verified.
         outcome: what `workers.sa_token.TokenVerifier` said of it.
-        found: the ServiceAccount of the token as it is now; None if there is none, or if the token was refused.
+        found: the ServiceAccount of the token as it is now, with all annotations; None if there is none, or if the
+            token was refused.
         trust: what the verifier was given.
         situation: what else counts.
     """
@@ -222,7 +224,11 @@ def _explain_refusal(reason: Reason, outcome: Identity | Refusal, found: Service
 
 
 def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
-    verdict = decide(found, rules)
+    prefix = rules.annotation_prefix
+    selected = select_annotations(found.annotations, prefix)
+    verdict = decide(msgspec.structs.replace(found, annotations=selected), rules)
+    namesakes = (make_printable(one, MAX_QUOTED) for one in find_namesakes(found.annotations, prefix))
+    unknown = (*verdict.unknown_annotations, *namesakes)
     publish, subscribe = (
         tuple(_describe_grant(one, side, rules) for one in granted)
         for side, granted in ((Side.PUB, verdict.pub), (Side.SUB, verdict.sub))
@@ -235,10 +241,10 @@ def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
         never_publish=verdict.denied_pub,
         answers=rules.response.max if rules.response else 0,
         answer_seconds=rules.response.ttl_ns / _NS_IN_S if rules.response else 0,
-        not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason)) for one in verdict.dropped),
-        unknown_annotations=verdict.unknown_annotations,
+        not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason, one.remedy)) for one in verdict.dropped),
+        unknown_annotations=unknown,
         unreported=verdict.unreported,
-        annotation_remedies=tuple(suggest(one, rules.annotation_prefix) for one in verdict.unknown_annotations),
+        annotation_remedies=tuple(suggest(one, prefix) for one in unknown),
     )
 
 

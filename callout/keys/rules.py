@@ -113,5 +113,16 @@ def explain_api_audiences(found: tuple[str, ...]) -> str:
     return f"{', '.join(found)} is for the API server, so the token that each pod has by default logs in to NATS"
 
 
+def warn_of_api_audiences(found: tuple[str, ...]) -> str:
+    """Write the warning, for those who set JWT_AUDIENCE."""
+    return f"JWT_AUDIENCE: {explain_api_audiences(found)}; give a name that is for NATS alone, such as nats"
+
+
+def warn_of_refused_issuer(refused: str, issuers: tuple[str, ...]) -> str:
+    """Write the warning that this cluster's own tokens are refused, for those who set JWT_ISSUER."""
+    what = f"JWT_ISSUER: this cluster's tokens are of {refused}, so they are refused; taken are those of"
+    return f"{what} {', '.join(issuers)}; name it there if clients of this cluster are to log in"
+
+
 class _ProviderConfiguration(msgspec.Struct, frozen=True):
     issuer: str

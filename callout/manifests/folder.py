@@ -6,6 +6,7 @@ Rules kept here:
 - A look costs a `stat` per file as long as nothing changed. Links are followed, so the swap of `..data` by which the
   kubelet changes a mounted ConfigMap shows as other inodes; its own hidden files are not read.
 - Of two ServiceAccounts of one name the first counts, in the order of the files' names.
+- Where one namespace is asked for, the others are passed over, as by an API server.
 - No threads and no clock: the caller polls, and delivers the result as a full list.
 """
 
@@ -62,11 +63,13 @@ class Folder:
     Args:
         path: the file or the folder.
         prefix: what the annotations begin with that are kept.
+        namespace: whose ServiceAccounts count; empty for those of all.
     """
 
-    def __init__(self, path: Path, prefix: str) -> None:
+    def __init__(self, path: Path, prefix: str, namespace: str = "") -> None:
         self._path = path
         self._prefix = prefix
+        self._namespace = namespace
         self._survey: _Survey | None = None
         self._kept: dict[str, _Kept] = {}
 
@@ -87,7 +90,7 @@ class Folder:
         before = self._kept.get(name)
         if before is not None and before.signature == signature:
             return before
-        manifest = _read(path, self._prefix)
+        manifest = _select(_read(path, self._prefix), self._namespace)
         if not manifest.is_whole and before is not None:
             manifest = _retain(manifest, before.manifest)
         return _Kept(signature, manifest)
@@ -109,9 +112,9 @@ class Folder:
         return FolderState(tuple(service_accounts), lines, survey.is_readable)
 
 
-def read_folder(path: Path, prefix: str) -> tuple[list[ServiceAccount], list[str]]:
+def read_folder(path: Path, prefix: str, namespace: str = "") -> tuple[list[ServiceAccount], list[str]]:
     """Read a file or a folder once: its ServiceAccounts, and lines about what is wrong with it."""
-    state = Folder(path, prefix).poll()
+    state = Folder(path, prefix, namespace).poll()
     return (list(state.service_accounts), list(state.problems)) if state else ([], [])
 
 
@@ -160,6 +163,14 @@ def _read(path: Path, prefix: str) -> Manifest:
         # An editor that writes a file anew empties it first; for a moment that is all there is to see.
         return Manifest(problems=("is empty; to mean nothing, remove it or leave a comment in it",), is_whole=False)
     return read_manifest(text, prefix)
+
+
+def _select(manifest: Manifest, namespace: str) -> Manifest:
+    """Leave the ServiceAccounts of other namespaces out, if one is asked for."""
+    if not namespace:
+        return manifest
+    kept = tuple(found for found in manifest.service_accounts if found.namespace == namespace)
+    return msgspec.structs.replace(manifest, service_accounts=kept)
 
 
 def _retain(now: Manifest, before: Manifest) -> Manifest:

@@ -26,6 +26,7 @@ class FolderSource:
         prefix: which annotations are kept.
         sink: where to deliver.
         log: where problems with the files are reported.
+        namespace: whose ServiceAccounts are delivered; empty for those of all.
 
     Attributes:
         connected: whether what the sink holds is what the files say.
@@ -35,10 +36,11 @@ class FolderSource:
     garbage = 0  # what cannot be read is named in the log, file by file, and may be read the next time
     skipped = 0
 
-    def __init__(self, path: Path, prefix: str, sink: Sink, log: Log) -> None:
+    def __init__(self, path: Path, prefix: str, sink: Sink, log: Log, namespace: str = "") -> None:
         """Read nothing yet."""
         self._path = path
-        self._folder = Folder(path, prefix)
+        self._namespace = namespace
+        self._folder = Folder(path, prefix, namespace)
         self._sink = sink
         self._log = log
         self._state: FolderState | None = None
@@ -72,10 +74,11 @@ class FolderSource:
         if not state.is_readable:
             return
         if not state.service_accounts:
+            remedy = "put manifests there, *.yaml or *.yml, each document with kind: ServiceAccount"
             self._log.warning(
                 "nobody can log in: there is no ServiceAccount in SERVICEACCOUNTS_PATH",
                 path=str(self._path),
-                remedy="put manifests there, *.yaml or *.yml, each document with kind: ServiceAccount",
+                remedy=f"{remedy}, of K8S_NAMESPACE {self._namespace}" if self._namespace else remedy,
             )
         self._state, self._delivered = state, False
 

@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from callout.policy.annotations import NAMES, SEMICOLON, name_annotations
+from callout.policy.annotations import NAMES, SEMICOLON, looks_like_several, name_annotations
 from callout.policy.ceiling import Ceiling, write_out
 from callout.policy.subjects import (
     ANY,
@@ -184,7 +184,8 @@ def _grant_annotated(
         if reason is None:
             granted[entry] = Source.ANNOTATION
         else:
-            dropped.append(Dropped(side, _quote(entry), reason))
+            is_several = reason is DropReason.INVALID and looks_like_several(entry)
+            dropped.append(Dropped(side, _quote(entry), reason, is_several))
     if unconsidered := ",".join(entries):
         dropped.append(Dropped(side, _quote(unconsidered), DropReason.TOO_MANY))
     if unread:

@@ -103,6 +103,10 @@ class DropReason(Explained):
     )
 
 
+SEVERAL: Final = "Separate subjects with commas, not with ; or blanks; a subject itself holds no blanks."
+"""The remedy for an invalid entry that looks like several subjects."""
+
+
 class Granted(msgspec.Struct, frozen=True):
     """A subject that is permitted, and where it comes from."""
 
@@ -111,11 +115,20 @@ class Granted(msgspec.Struct, frozen=True):
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """An entry that was dropped; its text is for reports: at most MAX_QUOTED characters, and printable."""
+    """An entry that was dropped; its text is for reports: at most MAX_QUOTED characters, and printable.
+
+    `is_several` tells of an invalid one whether it looks like several subjects that no comma separates.
+    """
 
     side: Side
     subject: str
     reason: DropReason
+    is_several: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """What can be done about it."""
+        return SEVERAL if self.is_several else self.reason.remedy
 
 
 class Verdict(msgspec.Struct, frozen=True):

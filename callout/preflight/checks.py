@@ -5,6 +5,7 @@ import msgspec
 from callout.config.file_checks import check_own_files
 from callout.config.loading import ConfigError
 from callout.config.table import Settings
+from callout.preflight.foresight import foresee
 from callout.preflight.inputs import check_inputs
 from callout.preflight.modes import warn_of_modes
 
@@ -16,11 +17,13 @@ class Report(msgspec.Struct, frozen=True):
         facts: what the files hold.
         warnings: what is probably not meant.
         notes: what valid settings mean that is easily overlooked.
+        foreseen: what the service will warn of itself, as far as it can be known without its network.
     """
 
     facts: tuple[str, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    foreseen: tuple[str, ...] = ()
 
 
 def check(settings: Settings) -> Report:
@@ -34,7 +37,7 @@ def check(settings: Settings) -> Report:
     problems = [*check_own_files(settings), *inputs.problems]
     if problems:
         raise ConfigError(*problems, warnings=warnings)
-    return Report(inputs.facts, warnings, _note(settings))
+    return Report(inputs.facts, warnings, _note(settings), tuple(foresee(settings)))
 
 
 def _note(settings: Settings) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         settings, warnings = load(os.environ)
         _print_values(show(settings))
         report = check(settings)
-        warnings += report.warnings
+        warnings += [*report.warnings, *report.foreseen]
         notes = [*report.facts, *report.notes]
     except ConfigError as error:
         if error.values:

@@ -76,7 +76,8 @@ def _check_serviceaccounts(settings: Settings) -> Findings:
     path = settings.serviceaccounts_path
     if path is None:
         return Findings()
-    state = Folder(path, settings.sa_annotation_prefix).poll()
+    namespace = settings.k8s_namespace or ""
+    state = Folder(path, settings.sa_annotation_prefix, namespace).poll()
     assert state is not None  # the first look always gives a picture
     if not state.is_readable:
         reason = state.problems[0].removeprefix(f"{path}: ")
@@ -84,9 +85,11 @@ def _check_serviceaccounts(settings: Settings) -> Findings:
     problems = tuple(f"SERVICEACCOUNTS_PATH: {problem}" for problem in state.problems)
     if problems and not state.service_accounts:
         return Findings(problems=problems)
-    facts = (f"SERVICEACCOUNTS_PATH: {_count(len(state.service_accounts), 'ServiceAccount')} in {path}",)
+    of = f" of K8S_NAMESPACE {namespace}" if namespace else ""
+    facts = (f"SERVICEACCOUNTS_PATH: {_count(len(state.service_accounts), 'ServiceAccount')}{of} in {path}",)
     if not state.service_accounts:
-        problems = (f"SERVICEACCOUNTS_PATH: {path} holds no ServiceAccount in any *.yaml or *.yml: nobody can log in",)
+        what = f"{path} holds no ServiceAccount{of} in any *.yaml or *.yml"
+        problems = (f"SERVICEACCOUNTS_PATH: {what}: nobody can log in",)
     return Findings(facts, problems)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from callout.directory import MAX_LOGGED, SWEEP_STEP, Directory
 from callout.policy.ceiling import Ceiling
 from callout.policy.decision import Rules
-from callout.policy.verdict import DropReason, Side
+from callout.policy.verdict import SEVERAL, DropReason, Side
 from callout.serviceaccounts import Change, Removed, ServiceAccount
 from tests.snapshots import look_up
 from workers.logs import Log
@@ -194,6 +194,12 @@ def test_an_unknown_annotation_is_reported(bench: Bench) -> None:
     bench.directory.apply([account("a", **{"nats.io/allowed-pub-subject": "x"})])
     assert ("unknown annotation", "nats.io/allowed-pub-subject") in bench.events()
     assert "was nats.io/allowed-pub-subjects meant?" in bench.remedies()
+
+
+def test_subjects_without_commas_are_reported_with_what_to_write(bench: Bench) -> None:
+    """A semicolon and a blank are no separators."""
+    bench.directory.apply([account("a", pub="events.a; events.b")])
+    assert [SEVERAL] == bench.remedies()
 
 
 def test_a_semicolon_in_a_subject_is_reported_once(bench: Bench) -> None:

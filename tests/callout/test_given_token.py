@@ -25,12 +25,32 @@ from callout.given_token import ABOUT_BLANKS, MAX_TOKEN_BYTES, GivenToken, read_
 def test_blanks_around_it_are_left_out_and_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, expected: GivenToken
 ) -> None:
-    """Those within are its own; in a file as on standard input."""
+    """Those within are its own; in a file as on standard input, where a command's output ends in a line end."""
     (tmp_path / "token").write_bytes(content)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content + b"\n")))
     for place in (str(tmp_path / "token"), "-"):
         given = read_given_token(place)
         assert (expected.token, expected.remark) == (given.token, given.remark)
+
+
+@pytest.mark.parametrize(
+    ("content", "remark"),
+    [
+        (b"a.b.c", ""),
+        (b"a.b.c\n", ""),
+        (b"a.b.c\r\n", ABOUT_BLANKS),
+        (b"a.b.c\n\n", ABOUT_BLANKS),
+        (b"\na.b.c", ABOUT_BLANKS),
+        (b"a.b.c \n", ABOUT_BLANKS),
+    ],
+)
+def test_one_line_end_on_standard_input_is_the_commands(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, remark: str
+) -> None:
+    """`kubectl create token` ends its output so, and no client would send that."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    given = read_given_token("-")
+    assert ("a.b.c", remark) == (given.token, given.remark)
 
 
 def test_a_pipe_will_do(tmp_path: Path) -> None:

@@ -98,8 +98,22 @@ def test_an_issuer_that_is_not_the_clusters_is_named(tmp_path: Path) -> None:
         service.supervisor._snapshot.close()
     assert line["problem"] == (
         "JWT_ISSUER: this cluster's tokens are of https://other.example, so they are refused; taken are those of "
-        "https://issuer.example; name it there"
+        "https://issuer.example; name it there if clients of this cluster are to log in"
     )
+
+
+@pytest.mark.parametrize(("issuers", "expected"), [("ours other", 1), ("other", 1), ("other ours other", 2)])
+def test_an_issuer_that_is_taken_no_longer_is_warned_of(tmp_path: Path, issuers: str, expected: int) -> None:
+    """That is when every client of this cluster is refused; once for each time that it begins."""
+    with idle_service(tmp_path) as service:
+        own = OwnToken("https://ours.example")
+        for name in issuers.split():
+            found = msgspec.structs.replace(find_keys(), issuers=(f"https://{name}.example",), own=own)
+            service.supervisor._trust(found)
+        sets = "key set in force"
+        until_sync(lambda: len(service.lines(sets)) == len(issuers.split()), PATIENCE_SECONDS, "the log is written")
+        service.supervisor._snapshot.close()
+    assert expected == len(service.lines("setting"))
 
 
 def test_a_change_of_readiness_is_one_line(service: IdleService) -> None:

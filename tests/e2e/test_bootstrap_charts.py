@@ -75,12 +75,13 @@ def test_the_secrets_are_taken(cluster: Cluster, tmp_path: Path) -> None:
     bootstrap(folder, "--namespace", nats, "--nack-namespace", nack, "--xkey")
     for namespace in (nats, nack):
         cluster.kubectl("create", "namespace", namespace)
-    for change in ("--rotate", "--retire"):
-        cluster.kubectl("apply", "-f", str(folder / "kubernetes/secrets.yaml"))
+    steps = {"create": ("--rotate", "AUTH_ACCOUNT"), "apply": ("--retire", "AUTH_ACCOUNT", "--now")}
+    for verb, change in steps.items():
+        cluster.kubectl(verb, "--filename", str(folder / "kubernetes/secrets.yaml"))
         for secret in read_secrets(folder):
             metadata = secret["metadata"]
             for key, text in secret["stringData"].items():
                 words = ("get", "secret", metadata["name"], "--namespace", metadata["namespace"])
                 template = '{{index .data "' + key + '" | base64decode}}'
                 assert text == cluster.kubectl(*words, "--output", f"go-template={template}")
-        bootstrap(folder, change, "AUTH_ACCOUNT")
+        bootstrap(folder, *change)

@@ -1,7 +1,14 @@
 """The pages that a reader follows with a cluster at hand, each carried out from its first command to its last."""
 
 import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +16,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.nack import StandIn, install_crds
 from tests.e2e.walkthrough import Walkthrough
 from tests.pages import PAGES, ROOT, blocks
+from tests.waiting import until_sync
 
 ELSEWHERE = ("clients.md",)
 """Its blocks need no cluster, and are run one by one: tests/e2e/clients."""
@@ -19,6 +27,119 @@ WALKED = [
 ]
 STARTING = [page for page in WALKED if "callout serve) &" in page.read_text()]
 """Those on which the service is started."""
+SERVER_MODE, OPERATOR_MODE = (
+    re.compile(r"signing\.key|from-file url|server-mode/"),
+    re.compile("nats-setup"),
+)
+"""What is in blocks of one mode alone, on a page that is for both."""
+WITHOUT_CLUSTER, WITH_CLUSTER = re.compile(r"\$\{DEMO:"), re.compile(r"kubectl [a-z]")
+"""What is in blocks of who has none, and of who has one, on the page that is for both."""
+OTHERS = {
+    "kubernetes.md": {"-server-mode": OPERATOR_MODE, "-operator-mode": SERVER_MODE},
+    "server-mode.md": {"": WITHOUT_CLUSTER},
+}
+"""The pages that are for several readers, and what is in the blocks that one of them leaves out."""
+ROADS = {
+    f"{page.name}{mode}": (page, other) for page in WALKED for mode, other in OTHERS.get(page.name, {"": None}).items()
+}
+"""Pages, and the blocks that are left out because the reader has taken the other mode, or has a cluster."""
+WITH_SECRETS = [
+    name
+    for name, (page, _) in ROADS.items()
+    if re.search(r"^kubectl create (secret generic nack|--filename nats-setup)", page.read_text(), re.MULTILINE)
+]
+MAKING = re.compile(r"create namespace \$|signing\.key|bootstrap nats-setup --(xkey|nack)|secrets\.yaml")
+"""What is in the blocks that make namespaces, keys and Secrets."""
+NACK_OBJECTS = ("streams,consumers,keyvalues", "--all-namespaces")
+MENDING = "--from-file system --dry-run"
+"""What is in the block for a Secret of before."""
+PROGRAMS = ("callout", "nats-server", "nats", "curl", "jq", "openssl", "kubectl", "helm")
+"""What pages need that not every machine has."""
+HERE = {"callout", "nats-server"}
+"""Those of the virtual environment that the tests run in."""
+LOOKING = re.compile(r"^type (.*) > /dev/null$", re.MULTILINE)
+CHECKING = [page for page in WALKED if LOOKING.search(page.read_text())]
+"""Those that begin with a look at what is installed."""
+INVITATION = "Ctrl-C ends the demo."
+DEADLINE_S = 60
+
+
+def has_cluster(commands: str) -> bool:
+    """Whether a reader who has one runs a block."""
+    return WITHOUT_CLUSTER.search(commands) is None
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a demo that stays up."""
+    temporary, output = tmp_path / "temporary", tmp_path / "output"
+    temporary.mkdir()
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callout", "demo"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(temporary), "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until_sync(lambda: INVITATION in output.read_text(), DEADLINE_S, "the demo stays up")
+        [folder] = temporary.iterdir()
+        yield folder
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+@pytest.mark.parametrize("page", CHECKING, ids=lambda page: page.name)
+def test_what_a_page_runs_is_looked_for(page: Path) -> None:
+    """All of it and nothing else, whoever follows the page."""
+    commands = "\n".join(block.commands for block in blocks(page.read_text()) if block.run == "run: e2e")
+    used = {
+        name
+        for name in PROGRAMS
+        if re.search(rf"(?:^|[\"|&;({{]|\b(?:do|exec|then|until)\b) *{name} (?!\S* > /dev)", commands, re.MULTILINE)
+    }
+    looked_for = LOOKING.search(commands)
+    assert looked_for is not None
+    assert used == set(looked_for[1].split())
+
+
+@pytest.mark.parametrize("page", CHECKING, ids=lambda page: page.name)
+def test_programs_that_are_missing_are_named(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, before anything is made."""
+    installed, folder = tmp_path / "installed", tmp_path / "reader"
+    installed.mkdir()
+    folder.mkdir()
+    for name in ("bash", "setpriv"):
+        (installed / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(installed))
+    with Walkthrough(page, installed, folder, tmp_path / "none") as walk, pytest.raises(AssertionError, match="failed"):
+        walk.run()
+    looked_for = LOOKING.search(page.read_text())
+    assert looked_for is not None
+    missing = re.findall(r"type: (\S+): not found", (folder / "page.log").read_text())
+    assert sorted(set(looked_for[1].split()) - HERE) == sorted(missing)
+    assert {"page.sh", "page.log"} == {path.name for path in folder.iterdir()}
+
+
+def test_server_mode_can_be_followed_without_a_cluster(tools: Path, demo: Path, tmp_path: Path) -> None:
+    """The demo issues the token, and knows the ServiceAccounts: the service runs, lets the client in, all is well."""
+    [page] = (page for page in WALKED if page.name == "server-mode.md")
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    with Walkthrough(
+        page,
+        tools,
+        folder,
+        tmp_path / "none",
+        lambda commands: WITH_CLUSTER.search(commands) is None,
+        {"DEMO": str(demo)},
+    ) as walk:
+        said = walk.run()
+    assert "orders/checkout" in said
+    assert "Nothing wrong was found" in said
 
 
 @pytest.mark.parametrize("page", STARTING, ids=lambda page: page.name)
@@ -26,25 +147,151 @@ def test_a_service_that_does_not_start_is_not_waited_for(page: Path, tools: Path
     """One line says why, and the next command that it has ended."""
     kubeconfig = tmp_path / "broken"
     kubeconfig.write_text("{")
-    with Walkthrough(page, tools, tmp_path, kubeconfig) as walk, pytest.raises(AssertionError, match="failed with 1:"):
+    with (
+        Walkthrough(page, tools, tmp_path, kubeconfig, has_cluster) as walk,
+        pytest.raises(AssertionError, match="failed with 1:"),
+    ):
         walk.run()
     assert 1 == (tmp_path / "page.log").read_text().count(f"callout: KUBECONFIG: the kubeconfig {kubeconfig} ")
 
 
-@pytest.mark.parametrize("page", WALKED, ids=lambda page: page.name)
-def test_a_page_can_be_followed(page: Path, tools: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["account.nk", "sys", "nats.conf", "callout.env"])
+def test_a_file_that_is_there_stays(name: str, tools: Path, tmp_path: Path) -> None:
+    """Server mode in a folder that is not empty: it stops, and makes nothing beside it."""
+    [page] = (page for page in WALKED if page.name == "server-mode.md")
+    (tmp_path / name).write_text("mine")
+    with (
+        Walkthrough(page, tools, tmp_path, tmp_path / "none", has_cluster) as walk,
+        pytest.raises(AssertionError, match=name),
+    ):
+        walk.run()
+    assert "mine" == (tmp_path / name).read_text()
+    assert {name, "page.sh", "page.log"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_chart_of_another_clone_is_not_taken(tools: Path, tmp_path: Path) -> None:
+    """Operator mode in a folder that has a k8s: it stops, and says which one it is."""
+    [page] = (page for page in WALKED if page.name == "operator-mode.md")
+    other = tmp_path / "another/k8s"
+    other.mkdir(parents=True)
+    (tmp_path / "k8s").symlink_to(other)
+    with (
+        Walkthrough(page, tools, tmp_path, tmp_path / "none", lambda one: "ln -s" in one) as walk,
+        pytest.raises(AssertionError, match=f"another clone: {other}\n$"),
+    ):
+        walk.run()
+
+
+@pytest.mark.parametrize(("page", "other"), ROADS.values(), ids=ROADS)
+def test_a_page_can_be_followed(page: Path, other: re.Pattern[str] | None, tools: Path, tmp_path: Path) -> None:
     """Each command works as it stands, on a cluster that nobody else has used."""
     folder = tmp_path / "reader"
     folder.mkdir()
     (tmp_path / "cluster").mkdir()
     with contextlib.ExitStack() as running:
         cluster = running.enter_context(Cluster(tools, tmp_path / "cluster"))
-        walk = running.enter_context(Walkthrough(page, tools, folder, cluster.kubectl.kubeconfig))
+        walk = running.enter_context(
+            Walkthrough(
+                page,
+                tools,
+                folder,
+                cluster.kubectl.kubeconfig,
+                lambda commands: other is None or not other.search(commands),
+            )
+        )
         if page.name == "kubernetes.md":
             (folder / "k8s").symlink_to(ROOT / "k8s")
+        if page.name == "upgrade.md":
+            make_secret_of_before(cluster)
         if page.name == "nack.md":
             install_crds(cluster)
             address = f"nats://127.0.0.1:{walk.ports['4222']}"
             creds = folder / "nats-setup/creds/nack.creds"
             running.enter_context(StandIn(cluster, tools, tmp_path, address, creds))
         walk.run()
+
+
+@pytest.mark.parametrize("road", WITH_SECRETS)
+def test_a_page_makes_no_secret_beside_others(road: str, tools: Path, tmp_path: Path) -> None:
+    """Followed again in an empty folder, it stops before it makes or replaces any, as long as one is there."""
+    page, other = ROADS[road]
+
+    def is_taken(commands: str) -> bool:
+        return MAKING.search(commands) is not None and (other is None or not other.search(commands))
+
+    def follow(name: str) -> None:
+        folder = tmp_path / name
+        folder.mkdir()
+        with Walkthrough(page, tools, folder, cluster.kubectl.kubeconfig, is_taken) as walk:
+            walk.run()
+
+    (tmp_path / "cluster").mkdir()
+    with Cluster(tools, tmp_path / "cluster") as cluster:
+        follow("first")
+        made = read_secrets(cluster)
+        assert 3 == len(made)
+        while made:
+            with pytest.raises(AssertionError, match="AlreadyExists"):
+                follow(f"beside-{len(made)}")
+            assert made == read_secrets(cluster)
+            last = made.pop()["metadata"]
+            cluster.kubectl("delete", "secret", last["name"], "--namespace", last["namespace"])
+
+
+def test_a_password_that_is_there_is_kept(tools: Path, tmp_path: Path) -> None:
+    """A Secret of before gets one, and keeps it, whatever folder the page is followed in."""
+    [page] = (page for page in WALKED if page.name == "upgrade.md")
+
+    def follow(name: str) -> list[str]:
+        folder = tmp_path / name
+        folder.mkdir()
+        with Walkthrough(page, tools, folder, cluster.kubectl.kubeconfig, lambda one: MENDING in one) as walk:
+            walk.run()
+        return sorted(path.name for path in folder.iterdir() if path.suffix == "" and path.is_file())
+
+    (tmp_path / "cluster").mkdir()
+    with Cluster(tools, tmp_path / "cluster") as cluster:
+        make_secret_of_before(cluster)
+        assert ["sys", "system"] == follow("first")
+        [made] = read_secrets(cluster)
+        assert {"password", "system"} == set(made["data"])
+        assert [] == follow("second")
+        assert [made] == read_secrets(cluster)
+
+
+def test_a_stream_of_others_stays(tools: Path, tmp_path: Path) -> None:
+    """NACK's objects are made only where none of their names is taken, and what is there is not changed."""
+    [page] = (page for page in WALKED if page.name == "nack.md")
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (tmp_path / "cluster").mkdir()
+    with Cluster(tools, tmp_path / "cluster") as cluster:
+        install_crds(cluster)
+        cluster.kubectl.apply(
+            {
+                "apiVersion": "jetstream.nats.io/v1beta2",
+                "kind": "Stream",
+                "metadata": {"name": "events", "namespace": "default"},
+                "spec": {"name": "events", "subjects": ["events.>"]},
+            }
+        )
+        before = cluster.kubectl.read(*NACK_OBJECTS)["items"]
+        kubeconfig = cluster.kubectl.kubeconfig
+        with (
+            Walkthrough(page, tools, folder, kubeconfig, lambda one: "kind: KeyValue" in one) as walk,
+            pytest.raises(AssertionError, match="AlreadyExists"),
+        ):
+            walk.run()
+        assert before == cluster.kubectl.read(*NACK_OBJECTS)["items"]
+
+
+def make_secret_of_before(cluster: Cluster) -> None:
+    """What step 2 of the page on the chart made when the servers' account had no user."""
+    cluster.kubectl("create", "namespace", "nats-system")
+    cluster.kubectl("create", "secret", "generic", "nats-server", "-n", "nats-system", "--from-literal=password=p")
+
+
+def read_secrets(cluster: Cluster) -> list[dict[str, Any]]:
+    """All Secrets, ordered by namespace and name."""
+    items: list[dict[str, Any]] = cluster.kubectl.read("secrets", "--all-namespaces")["items"]
+    return items

@@ -12,8 +12,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Self
 
 from tests.e2e.server_process import HeldPort
@@ -35,13 +36,23 @@ class Walkthrough:
         tools: the folder with the programs that a reader has installed.
         folder: an existing, empty folder to do it in; HOME lies there too.
         kubeconfig: of an administrator of the cluster.
+        is_taken: tells of a block's commands whether this reader runs them.
+        more: variables that the reader has set besides.
 
     Attributes:
         ports: a free port for each that the page names.
     """
 
-    def __init__(self, page: Path, tools: Path, folder: Path, kubeconfig: Path) -> None:
-        self._page, self._folder = page, folder
+    def __init__(
+        self,
+        page: Path,
+        tools: Path,
+        folder: Path,
+        kubeconfig: Path,
+        is_taken: Callable[[str], bool] = lambda _: True,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._page, self._folder, self._is_taken = page, folder, is_taken
         self._held = [HeldPort() for _ in PORTS]
         self.ports = {port: held.number for port, held in zip(PORTS, self._held, strict=True)}
         search = os.pathsep.join([str(Path(sys.prefix) / "bin"), str(tools), os.environ.get("PATH", os.defpath)])
@@ -51,6 +62,7 @@ class Walkthrough:
             "KUBECONFIG": str(kubeconfig),
             "CHECKOUT": str(ROOT),
             "LANG": "C.UTF-8",
+            **more,
         }
 
     def __enter__(self) -> Self:
@@ -67,7 +79,7 @@ class Walkthrough:
             AssertionError: a command failed; with the line of its block and the last words.
         """
         script, output = self._folder / "page.sh", self._folder / "page.log"
-        script.write_text(_write_script(self._page.read_text(), self.ports))
+        script.write_text(_write_script(self._page.read_text(), self.ports, self._is_taken))
         with output.open("wb") as log:
             shell = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "bash", "-euo", "pipefail", script],
@@ -89,9 +101,11 @@ class Walkthrough:
         return said
 
 
-def _write_script(text: str, ports: Mapping[str, int]) -> str:
+def _write_script(text: str, ports: Mapping[str, int], is_taken: Callable[[str], bool]) -> str:
     """Join the blocks, each announced by its line, with other ports."""
     script = "".join(
-        f"echo '--- line {block.line}'\n{block.commands}" for block in blocks(text) if block.run == "run: e2e"
+        f"echo '--- line {block.line}'\n{block.commands}"
+        for block in blocks(text)
+        if block.run == "run: e2e" and is_taken(block.commands)
     )
     return re.sub(rf"\b({'|'.join(ports)})\b", lambda match: str(ports[match[1]]), script)

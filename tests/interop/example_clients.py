@@ -6,7 +6,9 @@ answer that is printed shows that the example is logged in, subscribed, and list
 
 import asyncio
 import contextlib
+import json
 import os
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -14,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
 
 from k8s.examples.clients.python.client import PodConnection
+from tests.authority import Authority
 from tests.greeting_server import INFO, GreetingServer, say
 from tests.interop.cast import ALIKE, NEIGHBOUR, Account
 from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.deployment import Deployment, serve
 from tests.interop.environments import BINARIES, Environment, Setting
+from tests.interop.nats_process import NatsProcess
+from tests.interop.server_configs import render_listeners
 from tests.minting import Issuer
 from tests.nats_minting import creds
 from tests.pages import ROOT
@@ -31,6 +37,7 @@ from tests.service import Service
 from tests.waiting import until
 
 EXAMPLES = ROOT / "k8s/examples/clients"
+TLS_VALUES = ROOT / "k8s/examples/tls/1-nats.yaml"
 POD = next(account for account in ALIKE if "." in account.name)
 """Its name holds a dot, which its inbox must not."""
 SETTINGS = (
@@ -197,13 +204,50 @@ def refuse_a_strange_token(folder: Path, command: Sequence[str]) -> None:
 
 
 async def insist_on_tls(folder: Path, command: Sequence[str]) -> None:
-    """With `tls://` an example says nothing to a server without TLS, and comes again."""
-    replace(folder / "token", ChangingCluster(folder).token(POD.namespace, POD.name))
+    """With `tls://` an example says nothing in the clear to a server without TLS, and comes again."""
+    token = ChangingCluster(folder).token(POD.namespace, POD.name)
+    replace(folder / "token", token)
     async with GreetingServer(say(INFO)) as server:
         variables = {"NATS_URL": f"tls://127.0.0.1:{server.port}", "NATS_TOKEN_FILE": str(folder / "token")}
         with Service(variables, command=command):
             await until(lambda: server.connections > 1, STEP_SECONDS, "the example has come again")
-        assert b"" == server.heard
+        assert [] == [word for word in (b"CONNECT", token.encode()) if word in server.heard]
+
+
+async def speak_tls(folder: Path, command: Sequence[str]) -> None:
+    """With `tls://` an example is served by a nats-server with what k8s/examples/tls says of TLS."""
+    token = ChangingCluster(folder).token(POD.namespace, POD.name)
+    replace(folder / "token", token)
+    authority = Authority(folder, "nats")
+    files = dict.fromkeys(("cert_file", "key_file"), str(authority.chain_file))
+    tls = files | yaml.safe_load(TLS_VALUES.read_text())["config"]["nats"]["tls"]["merge"]
+    more = json.dumps({"tls": tls, "authorization": {"token": token}})
+    log = folder / "nats.log"
+    server = NatsProcess(
+        BINARIES[0].path, folder, lambda ports: f"{render_listeners(ports, folder, log)}\n{more[1:-1]}\n"
+    )
+    server.start()
+    try:
+        url = f"tls://localhost:{server.ports.client}"
+        variables = {
+            "NATS_URL": url,
+            "NATS_TOKEN_FILE": str(folder / "token"),
+            **dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), str(authority.ca_file)),
+        }
+        counter = Client()
+        await counter.connect(url, token=token, tls=ssl.create_default_context(cafile=authority.ca_file))
+        await _answer_questions(counter)
+        with Service(variables, command=command) as program:
+
+            async def order() -> bool:
+                await counter.publish("orders.created", b"hello")
+                return any(line.endswith("order hello: in stock") for line in list(program.plain_lines))
+
+            await until(order, STEP_SECONDS, f"an answer in {program.plain_lines}", ORDER_SECONDS)
+        await counter.close()
+    finally:
+        server.stop()
+        server.release()
 
 
 async def _answer_questions(client: Client) -> None:

@@ -101,7 +101,7 @@ async def test_a_signing_key_is_replaced_without_a_refused_login(
         assert old != new
         async with serve(server, cluster, new):
             assert await server.lets_in(token())
-            bootstrap(folder, "--retire", account)
+            bootstrap(folder, "--retire", account, "--now")
             assert 1 == len(set(seeds_of(old).values()) - seeds_in(folder))
             assert await server.lets_in(token())
             await tell()
@@ -125,7 +125,7 @@ async def test_an_edited_environment_is_carried_through_a_rotation(tmp_path: Pat
         async with serve(server, cluster, read_env(folder)):
             assert await server.lets_in(cluster.token("orders", "checkout"))
         environment.write_text((folder / "callout.env.new").read_text() + "NATS_WORKERS=1\n")
-        bootstrap(folder, "--retire", "AUTH_ACCOUNT")
+        bootstrap(folder, "--retire", "AUTH_ACCOUNT", "--now")
         server.reload()
         variables = read_env(folder)
         assert "1" == variables["NATS_WORKERS"]

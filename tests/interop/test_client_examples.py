@@ -20,9 +20,11 @@ from tests.interop.example_clients import (
     EXAMPLES,
     SETTINGS,
     STEP_SECONDS,
+    insist_on_tls,
     outlive_changes,
     outlive_expiries,
     refuse_a_strange_token,
+    speak_tls,
     start_environment,
 )
 from tests.pages import ROOT
@@ -55,6 +57,16 @@ async def test_the_python_example_outlives_changes(environment: Environment, tmp
 def test_the_python_example_refuses_a_strange_token(tmp_path: Path) -> None:
     """A line says what is wrong, and nothing of what was found."""
     refuse_a_strange_token(tmp_path, PYTHON)
+
+
+async def test_the_python_example_insists_on_tls(tmp_path: Path) -> None:
+    """A server that offers none does not see the token."""
+    await insist_on_tls(tmp_path, PYTHON)
+
+
+async def test_the_python_example_speaks_tls(tmp_path: Path) -> None:
+    """It gets into a server that is set up as k8s/examples/tls says."""
+    await speak_tls(tmp_path, PYTHON)
 
 
 async def rest(_: Client) -> None:

@@ -174,8 +174,8 @@ async def test_it_ends_before_its_time(tmp_path: Path, cluster: ChangingCluster,
             if by == "revocation":
                 revoke_users(load(folder), folder, issued_at)
             else:
-                for option in ("--rotate", "--retire"):
-                    bootstrap(folder, option, "AUTH_ACCOUNT")
+                for options in (("--rotate", "AUTH_ACCOUNT"), ("--retire", "AUTH_ACCOUNT", "--now")):
+                    bootstrap(folder, *options)
             await server.push("AUTH_ACCOUNT")
             if by == "revocation":
                 await intruder.listen()  # until the server hangs up; now and then it does so without a word

@@ -157,3 +157,27 @@ def test_nothing_stays_of_an_attempt_that_is_under_way_at_the_end(tmp_path: Path
             await asyncio.wait({connecting})
 
     uvloop.run(scenario())
+
+
+def test_no_attempt_begins_when_the_end_comes_while_the_last_one_is_ended() -> None:
+    """Nor does anything stay of it. That nats-py cancels it is not relied on, and here nobody does."""
+
+    async def scenario() -> None:
+        server = Listener()
+        async with server.keep_silent(None):
+            client = CalloutClient()
+            connecting = asyncio.create_task(client.connect(f"ws://localhost:{server.port}/", **QUICK))
+            await until(lambda: server.open, PATIENCE_SECONDS, "an attempt")
+            connecting.cancel()
+            await asyncio.wait({connecting})
+            (address,) = client._server_pool
+            await client._connect_to_server(address)
+            attempt = asyncio.create_task(client._connect_to_server(address))
+            await asyncio.sleep(0)  # it first ends the last one
+            before = address.last_attempt
+            await client.close()
+            await asyncio.wait({attempt})
+            assert (before, True) == (address.last_attempt, attempt.cancelled())
+            assert not client._transport
+
+    uvloop.run(scenario())

@@ -100,9 +100,21 @@ def test_a_key_is_rotated_and_retired(run: Run, folder: Path) -> None:
     assert WRONG_USAGE == run(folder, "--rotate", "AUTH_ACCOUNT")[0]
     (folder / "nats.conf.new").rename(folder / "nats.conf")
     assert "--retire AUTH_ACCOUNT ends that" in run(folder)[1]
-    assert 0 == run(folder, "--retire", "AUTH_ACCOUNT")[0]
+    assert 0 == run(folder, "--retire", "AUTH_ACCOUNT", "--now")[0]
     assert (0, f"{folder} is as it was made; nothing was changed.\n", "") == run(folder)
     assert not (folder / "seeds/AUTH_ACCOUNT-signing-1.nk").exists()
+
+
+def test_a_key_whose_logins_may_last_is_retired_only_when_asked_for_so(run: Run, folder: Path) -> None:
+    """nats-server would end them; nothing is changed until then, or until it is meant."""
+    run(folder)
+    run(folder, "--rotate", "AUTH_ACCOUNT")
+    before = picture(folder)
+    code, out, err = run(folder, "--retire", "AUTH_ACCOUNT")
+    assert (WRONG_USAGE, "", 1) == (code, out, err.count("\n"))
+    assert err.startswith("callout: logins by the old signing key of AUTH_ACCOUNT may last until ")
+    assert before == picture(folder)
+    assert 0 == run(folder, "--retire", "AUTH_ACCOUNT", "--now")[0]
 
 
 def test_no_key_is_replaced_while_something_is_measured(run: Run, folder: Path) -> None:
@@ -137,7 +149,7 @@ def test_a_key_that_is_still_signed_with_is_not_retired(run: Run, folder: Path, 
     assert f"first take {Path(name).name}.new, with your edits" in err
     assert first == picture(folder)
     (folder / f"{name}.new").rename(folder / name)
-    assert 0 == run(folder, "--retire", "AUTH_ACCOUNT")[0]
+    assert 0 == run(folder, "--retire", "AUTH_ACCOUNT", "--now")[0]
 
 
 def test_a_new_file_that_is_gone_is_not_referred_to(run: Run, folder: Path) -> None:
@@ -169,6 +181,8 @@ def test_a_new_file_that_is_gone_is_not_referred_to(run: Run, folder: Path) -> N
         ("--namespace", "Nats"),
         ("--rotate", "AUTH_ACCOUNT"),
         ("--retire", "AUTH_ACCOUNT"),
+        ("--now",),
+        ("--rotate", "AUTH_ACCOUNT", "--now"),
         ("--from-nsc", "missing"),
     ],
 )

@@ -1,10 +1,13 @@
 """Replacing a signing key in two steps."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callout.bootstrap.rotation import retire, rotate
+from callout.bootstrap.rotation import LOGIN_S, check_patience, retire, rotate
+from callout.config.table import TABLE
 from tests.callout.bootstrap.sample import NOW, deploy
 from workers.nkeys import KeyPair, Kind
 
@@ -50,6 +53,32 @@ def test_the_only_key_is_not_retired() -> None:
     """It would leave the account without one."""
     with pytest.raises(ValueError, match="--rotate AUTH_ACCOUNT makes a new one"):
         retire(RECORD, "AUTH_ACCOUNT", NOW)
+
+
+@pytest.mark.parametrize(("after", "is_refused"), [(0, True), (LOGIN_S - 1, True), (LOGIN_S, False)])
+def test_logins_by_the_old_key_have_time_to_end(after: int, is_refused: bool) -> None:
+    """The line says when that is, and what does not wait."""
+    came = NOW + 100
+    both = rotate(RECORD, "AUTH_ACCOUNT", FRESH, came)
+    with (
+        pytest.raises(ValueError, match=r"until 2023-11-14 23:15:00Z, .*; or add --now")
+        if is_refused
+        else nullcontext()
+    ):
+        check_patience(both, "AUTH_ACCOUNT", came + after)
+
+
+@pytest.mark.parametrize("name", ["SYS", "AUTH_SERVICE", "NACK"])
+def test_no_login_hangs_on_the_keys_of_other_accounts(name: str) -> None:
+    """The service's signs what nats-server reads once."""
+    check_patience(rotate(RECORD, name, FRESH, NOW), name, NOW)
+
+
+def test_a_login_lasts_as_long_as_its_setting_says() -> None:
+    """Its default, that is."""
+    (ttl,) = (setting for setting in TABLE if setting.name == "NATS_USER_TTL")
+    assert ttl.default is not None
+    assert LOGIN_S == ttl.form.parse(ttl.default)
 
 
 @pytest.mark.parametrize("name", ["nats", "", "auth_account", "x\ny"])

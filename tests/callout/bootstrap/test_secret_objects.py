@@ -43,6 +43,13 @@ def test_files_from_secrets_are_read(tmp_path: Path) -> None:
     assert record.xkey == read_seed(tmp_path / "xkey.key", Kind.CURVE).public
 
 
+def test_the_head_does_not_write_over_what_is_there() -> None:
+    """Where a deployment runs that would be its keys; after a rotation alone they are to be replaced."""
+    head, *_ = render_secrets(deploy()).reveal().partition("apiVersion")
+    assert "kubectl create --filename it" in head
+    assert "kubectl apply after --rotate alone" in head
+
+
 def test_credentials_can_be_read_by_people() -> None:
     """They are blocks, not one line with escapes."""
     assert "  user.creds: |\n    -----BEGIN NATS USER JWT-----\n" in render_secrets(deploy()).reveal()

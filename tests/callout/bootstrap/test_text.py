@@ -109,6 +109,14 @@ def test_the_readme_installs_what_the_guide_does() -> None:
     assert "-f helm/callout.yaml -f CHECKOUT/k8s/examples/operator-mode/2-callout.yaml " in text
 
 
+def test_the_readme_does_not_write_over_the_secrets_of_another_folder() -> None:
+    """Their names are always the same: who applies them where a deployment runs takes its keys from it."""
+    text = render_readme(deploy().record)
+    create = "kubectl create --filename kubernetes/secrets.yaml"
+    assert f"  {create} --dry-run=server &&\n  {create}\n" in text
+    assert "kubectl apply -f" not in text
+
+
 @pytest.mark.parametrize("resolver", list(Resolver))
 def test_an_address_is_quoted(resolver: Resolver) -> None:
     """Brackets are a pattern to a shell."""

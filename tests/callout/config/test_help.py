@@ -38,6 +38,13 @@ def test_what_is_shown_can_be_set(environ: dict[str, str]) -> None:
     assert loaded == read(show(loaded) | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
 
 
+def test_a_default_is_shown_as_it_is_documented() -> None:
+    """A reader finds 1h in the table, and so 1h here."""
+    shown = show(load({name: value for name, value in POD.items() if name != "NATS_URL"})[0])
+    documented = {setting.name: setting.default for setting in TABLE if setting.default is not None}
+    assert documented == {name: shown[name] for name in documented}
+
+
 def test_the_settings_are_shown_without_secrets() -> None:
     """Neither the token nor the password is seen, wherever settings are printed."""
     loaded, _ = load(POD | {"NATS_URL": "nats://user:hunter2@nats:4222", "NATS_TOKEN": "s3cr3t"})

@@ -22,6 +22,7 @@ from callout.config.values import (
     number,
     one_of,
     parse_duration,
+    show_duration,
     whole_number,
 )
 from callout.secret import Secret
@@ -61,6 +62,22 @@ def test_any_other_word_is_no_boolean(text: str) -> None:
     if text.lower() not in known:
         with pytest.raises(ValueError, match=r"^$"):
             BOOLEAN.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(3600.0, "1h"), (120.0, "2m"), (10.0, "10s"), (5400.0, "1h30m"), (86400.0, "24h"), (1.5, "1.5s"), (0.0, "0s")],
+)
+def test_a_duration_is_shown_as_it_is_documented(seconds: float, text: str) -> None:
+    """In the largest units that it has."""
+    assert text == show_duration(seconds)
+
+
+@MODERATE
+@given(st.floats(0, 86_400))
+def test_a_duration_that_is_shown_can_be_set(seconds: float) -> None:
+    """It is the same one then, to the last bit."""
+    assert seconds == parse_duration(show_duration(seconds))
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
     ] == done.stdout.splitlines()[:2]
     assert done.stdout.splitlines()[2].startswith("billing/legacy-import would be let in")
     assert re.search(r"^(All well|Nothing wrong was found)", done.stdout, re.MULTILINE)
+    assert ["issuer"] == re.findall(r"^\?      (\w+)", done.stdout, re.MULTILINE)  # which an API server alone tells
 
     (named,) = re.findall(r"^  tail (.*)$", text, re.MULTILINE)
     assert ["service.log", "nats.log"] == [Path(path).name for path in named.split() if Path(path).is_file()]

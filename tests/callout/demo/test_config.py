@@ -57,7 +57,7 @@ def test_in_server_mode_the_key_is_the_issuer(tmp_path: Path) -> None:
     plan = make_plan(Mode.SERVER, tmp_path, NOW, sealed=False)
     config = parse(plan.config)
     signing = read_seed(tmp_path / "signing.nk", Kind.ACCOUNT)
-    assert {"auth_callout": {"issuer": signing.public, "account": "AUTH", "auth_users": ["callout"]}} == config[
+    assert {"auth_callout": {"issuer": signing.public, "account": "AUTH", "auth_users": ["callout", "sys"]}} == config[
         "authorization"
     ]
     accounts = config["accounts"]
@@ -66,6 +66,28 @@ def test_in_server_mode_the_key_is_the_issuer(tmp_path: Path) -> None:
     assert {"publish": ["$SYS._INBOX.>"], "subscribe": ["$SYS.REQ.USER.AUTH"]} == user["permissions"]
     assert f"callout:{user['password']}@" == plan.login.reveal()
     assert plan.client_account in accounts
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_doctor_gets_a_user_who_may_ask_the_server_and_no_more(tmp_path: Path, mode: Mode) -> None:
+    """In the system account, by a file that nobody else may read; in operator mode the sentinel beside it."""
+    plan = make_plan(mode, tmp_path, NOW, sealed=False)
+    files = dict(zip(plan.evidence[::2], map(Path, plan.evidence[1::2]), strict=True))
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in files.values()}
+    publishes = [f"$SYS.REQ.SERVER.PING{page}" for page in ("", ".CONNZ", ".STATSZ", ".SUBSZ")]
+    config = parse(plan.config)
+    if mode is Mode.SERVER:
+        accounts = config["accounts"]
+        assert isinstance(accounts, dict)
+        (user,) = accounts["SYS"]["users"]
+        assert f"sys:{user['password']}" == files["--sys-creds"].read_text().strip()
+        assert {"publish": publishes, "subscribe": ["_INBOX.>"]} == user["permissions"]
+    else:
+        login = read_user_credentials(files["--sys-creds"])
+        rights = decode_nats_jwt(login.jwt.reveal())["nats"]
+        assert config["system_account"] == login.account
+        assert (publishes, ["_INBOX.>"]) == (rights["pub"]["allow"], rights["sub"]["allow"])
+        assert config["default_sentinel"] == files["--sentinel"].read_text()
 
 
 def test_in_operator_mode_the_service_holds_signing_keys_and_a_login(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from workers.reasons import Reason
 from workers.server import QUEUE_GROUP
 from workers.user_jwt import Mode
 
-OURS = Asked(sealed=False, readable=True, at=1.0, ours=True, issuer="A-ours", issued_at=1)
+OURS = Asked(sealed=False, readable=True, at=1.0, ours=True, issuer="A-ours", issued_at=1, request_id="UABC")
 FOREIGN = Asked(sealed=True, readable=False, at=1.0)
 SEALED = Asked(sealed=True, readable=True, at=1.0, ours=True, issuer="A-ours", issued_at=1)
 
@@ -48,6 +48,7 @@ BAD = wrong(Check.TOKEN, "bad", "mend the token")
         (attempt(0.01, let_in=False, asked=(OURS,), counted={"allowed": 1}), "ok", "wrong"),
         (attempt(0.01, let_in=False, asked=(OURS,), counted={"request_not_sealed": 1}), "ok", "wrong"),
         (attempt(2.0, let_in=False, asked=(OURS,), counted={}), "wrong", "wrong"),
+        (attempt(2.0, let_in=False, asked=(OURS,), counted={"request_unreadable": 1}), "wrong", "wrong"),
         (attempt(0.01, let_in=False, asked=(), counted=None), "wrong", "unknown"),
         (attempt(0.01, let_in=True, asked=(OURS,), counted=None), "ok", "wrong"),
         (attempt(0.01, let_in=True, asked=(), counted=None), "wrong", "wrong"),
@@ -154,7 +155,31 @@ def test_a_count_of_nothing_is_no_evidence_for_us() -> None:
 def test_nor_is_a_count_of_those_who_got_in_meanwhile() -> None:
     """They are other clients': whoever refused this token, a service that has refused nothing was not asked."""
     *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted={"allowed": 3}), Mode.SERVER)
-    assert junk.what == "a token that is none is refused, and this service has not been asked: it has refused nobody"
+    assert junk.what == "a token that is none is refused, and this service has not been asked: it has refused no such"
+
+
+@pytest.mark.parametrize("reason", ["token_expired", "serviceaccount_unknown", "request_leafnode"])
+def test_nor_is_what_a_junk_token_is_never_refused_for(reason: str) -> None:
+    """Those are other clients' refusals; the service runs, so it is not to be started."""
+    *_, junk = judge_junk(attempt(2.0, let_in=False, asked=(OURS,), counted={reason: 3}), Mode.SERVER)
+    assert junk.what.endswith("this service has not been asked: it has refused no such")
+    assert "callout serve" not in junk.mend
+
+
+def test_what_is_dropped_was_not_answered_at_once() -> None:
+    """That refusal came from somewhere else."""
+    counted: Counted = {"request_expired": 3}
+    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
+    assert junk.what.endswith("this service has not been asked: it has refused no such")
+
+
+@pytest.mark.parametrize("reason", [Reason.REQUEST_UNREADABLE, Reason.REQUEST_SUBJECT, Reason.INTERNAL_ERROR])
+def test_what_a_junk_token_may_be_refused_for_too_is_told(reason: Reason) -> None:
+    """Other clients' refusals beside it are left out."""
+    counted: Counted = {reason: 1, "token_expired": 3, "allowed": 5}
+    *_, junk = judge_junk(attempt(2.0, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
+    assert f"this service refuses a token that is none, but says {reason}" == junk.what
+    assert reason.remedy in junk.mend
 
 
 @pytest.mark.parametrize("signed_rightly", [True, False])
@@ -166,6 +191,54 @@ def test_others_that_log_in_meanwhile_do_not_hide_a_refusal(signed_rightly: bool
     assert finding.what.startswith(f"{said}serviceaccount_unknown) while other clients logged in")
     assert "NATS_ACCOUNT" not in finding.mend
     assert Reason.TOKEN_AUDIENCE.remedy in finding.mend
+
+
+@pytest.mark.parametrize("signed_rightly", [True, False])
+@pytest.mark.parametrize("counted", [{"allowed": 5}, {"allowed": 1}, {"token_audience": 1}, {"request_leafnode": 2}])
+def test_silence_is_no_answer_whatever_others_were_told(counted: Counted, signed_rightly: bool) -> None:
+    """Who waits for two seconds was answered by nobody; the service runs, so it is not to be started."""
+    finding = judge_login(attempt(2.0, let_in=False, counted=counted), "APP", "", GOOD, signed_rightly=signed_rightly)
+    assert finding.what.startswith("the client is refused after 2.0 s: nobody answered in time")
+    assert "NATS_ACCOUNT" not in finding.mend
+    assert "callout serve" not in finding.mend
+
+
+def test_what_is_dropped_is_why_nobody_answers() -> None:
+    """Those are the reasons that the service gives no answer for, and they explain no refusal that came at once."""
+    counted: Counted = {"request_unreadable": 1, "token_audience": 2}
+    silent, answered = (
+        judge_login(attempt(seconds, let_in=False, counted=counted), "APP", "", GOOD) for seconds in (2.0, 0.1)
+    )
+    assert silent.what.endswith("nobody answered in time, and the service has dropped some (request_unreadable)")
+    assert Reason.REQUEST_UNREADABLE.remedy in silent.mend
+    assert "request_unreadable" not in answered.what
+
+
+@pytest.mark.parametrize("signed_rightly", [True, False])
+def test_of_several_that_were_let_in_none_need_be_this_one(signed_rightly: bool) -> None:
+    """Then somebody else may have refused this one, and no setting is called wrong."""
+    tried = attempt(0.1, let_in=False, counted={"allowed": 5})
+    finding = judge_login(tried, "APP", "", GOOD, signed_rightly=signed_rightly)
+    assert finding.what.endswith("; or these were other clients'")
+    assert "export" not in finding.mend
+
+
+def test_of_several_that_were_refused_none_need_be_this_one() -> None:
+    """So the service is not to be restarted for it: its log says whose they were."""
+    finding = judge_login(attempt(0.01, let_in=False, counted={"token_expired": 3}), "APP", "", GOOD)
+    assert finding.what.startswith("the running service refuses the token (token_expired)")
+    assert finding.what.endswith("; or these were other clients'")
+    assert finding.mend.startswith("kubectl logs --namespace <its namespace> --selector ")
+    assert "LOG_LEVEL" in finding.mend
+    assert Reason.TOKEN_EXPIRED.remedy in finding.mend
+
+
+def test_a_login_that_was_overheard_is_found_in_the_log_by_its_id() -> None:
+    """The service's line of a denial has the id; without one all denials are shown."""
+    heard = Attempt(let_in=False, seconds=0.01, asked=(OURS, FOREIGN), counted={"token_expired": 3})
+    unheard = attempt(0.01, let_in=False, counted={"token_expired": 3})
+    for tried, words in ((heard, "| grep UABC  #"), (unheard, "| grep 'login denied'  #")):
+        assert words in judge_login(tried, "APP", "", GOOD).mend
 
 
 def test_a_name_becomes_no_part_of_a_command() -> None:

@@ -105,6 +105,8 @@ def test_a_serviceaccount_that_may_stand_in_what_could_not_be_read(tmp_path: Pat
     assert found is not None
     assert "checkout" == found.name
     assert find_serviceaccount(by_files, "orders", "other") is None
+    narrowed = msgspec.structs.replace(by_files, k8s_namespace="ordres")
+    assert find_serviceaccount(narrowed, "orders", "checkout") is None
     (folder / "bad.yaml").write_text("{")
     assert found == find_serviceaccount(by_files, "orders", "checkout")
     with pytest.raises(ClusterError, match=r"bad\.yaml"):

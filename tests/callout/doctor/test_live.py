@@ -12,9 +12,11 @@ from callout.doctor.live import LOGINS, Outcome, Stage, try_live
 from callout.doctor.request import Request
 from callout.serviceaccounts import ServiceAccount
 from tests.callout.doctor.on_server import count_connections, enter, enter_as_system, find_door, make_settings
+from tests.callout.doctor.site import Site
 from tests.interop.environments import Environment
 from tests.interop.reference_callout import ReferenceCallout
 from tests.waiting import PATIENCE_SECONDS, until
+from workers.metrics import ALLOWED
 
 TOKEN = "a-good-token"
 BEARER = Bearer(
@@ -65,6 +67,12 @@ def try_out(environment: Environment, *, answered: bool = True, **changes: Any) 
         return outcome, callout.requests
 
     return asyncio.run(asyncio.wait_for(run(), PATIENCE_SECONDS))
+
+
+def count(**requests: int) -> bytes:
+    """A page of metrics with these reasons; one is no reason, but stands for those let in."""
+    names = {reason: "" if reason == ALLOWED else reason for reason in requests}
+    return "".join(f'nats_auth_requests_total{{reason="{names[one]}"}} {requests[one]}\n' for one in requests).encode()
 
 
 def by_check(outcome: Outcome) -> dict[Check, Finding]:
@@ -131,6 +139,17 @@ def test_a_token_that_is_refused(in_server_mode: Environment) -> None:
     found = by_check(outcome)
     assert Severity.WRONG == found[Check.LOGIN].severity
     assert {Severity.UNKNOWN} == {found[check].severity for check in (Check.PERMISSIONS, Check.STREAM)}
+
+
+def test_what_was_dropped_is_waited_for(in_server_mode: Environment, site: Site) -> None:
+    """The service counts that later than it answers others, whose logins go on meanwhile."""
+    site.first = [count(allowed=1), count(allowed=2)]
+    site.body = count(allowed=3, request_unreadable=1)
+    outcome, _ = try_out(
+        in_server_mode, answered=False, bearer=None, request=Request(live=True, metrics_urls=(site.url,))
+    )
+    junk = by_check(outcome)[Check.JUNK_TOKEN]
+    assert "this service refuses a token that is none, but says request_unreadable" == junk.what
 
 
 def test_no_token_is_shown(in_server_mode: Environment) -> None:

@@ -2,6 +2,7 @@
 
 from callout.doctor.requests import read_request
 from tests.minting import CurveKey, NatsKey, PretendServer
+from workers.authorize import ID_LENGTH
 from workers.nkeys import decode_seed
 from workers.xkeys import SealingKey
 
@@ -16,11 +17,19 @@ def test_our_own_request() -> None:
     assert (True, True, False, ISSUER, 100) == (asked.ours, asked.readable, asked.sealed, asked.issuer, asked.issued_at)
 
 
+def test_the_id_of_our_own_request() -> None:
+    """It is the one in the service's log; what is no key is none, since it becomes part of a command."""
+    client = NatsKey.generate("user").public
+    for key, expected in ((client, client[:ID_LENGTH]), ("U; id", "")):
+        request = PretendServer(NatsKey.generate("server")).request(ISSUER, now=100, token="junk", user=key)
+        assert expected == read_request(request.payload, "", None, "junk", 101.0).request_id
+
+
 def test_of_anothers_request_nothing_is_kept() -> None:
     """Neither issuer nor time: only that it could be read."""
     request = PretendServer(NatsKey.generate("server")).request(ISSUER, now=100, token="another's")
     asked = read_request(request.payload, "", None, "junk", 101.0)
-    assert (False, True, "") == (asked.ours, asked.readable, asked.issuer)
+    assert (False, True, "", "") == (asked.ours, asked.readable, asked.issuer, asked.request_id)
 
 
 def test_a_sealed_request() -> None:

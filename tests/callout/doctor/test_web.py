@@ -2,10 +2,7 @@
 
 import json
 import re
-import threading
-from collections.abc import Iterator
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given, settings
@@ -13,50 +10,8 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from callout.doctor import web
+from tests.callout.doctor.site import PAGE, Site
 from workers.metrics import ALLOWED
-
-PAGE = b"""\
-# TYPE nats_auth_requests counter
-nats_auth_requests_total{result="allowed",reason=""} 3.0
-nats_auth_requests_total{result="denied",reason="token_malformed"} 2.0
-nats_auth_other_total{reason="token_malformed"} 9.0
-"""
-
-
-class Site:
-    """A server with one page, which keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.status, self.body, self.headers = 200, PAGE, dict[str, str]()
-        self.asked: list[dict[str, str]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked.append({name.lower(): value for name, value in self.headers.items()})
-                self.send_response_only(outer.status)
-                for name, value in {"Content-Length": str(len(outer.body)), **outer.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(outer.body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """One that runs."""
-    made = Site()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
 
 
 def test_requests_are_counted_by_reason(site: Site) -> None:

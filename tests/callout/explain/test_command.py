@@ -213,6 +213,30 @@ def test_only_the_namespace_that_is_served_is_asked_for(run: Run, api: FakeKubeA
     assert [0, 1] == codes
 
 
+def test_a_misspelt_prefix_is_asked_about(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
+    """Wherever the ServiceAccount comes from."""
+    wrong = "nat.io/allowed-pub-subjects"
+    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT.replace("nats.io/allowed-pub-subjects", wrong))
+    with api.cluster() as cluster:
+        cluster.put("orders", "checkout", uid="u-1", annotations={wrong: "events.>"})
+    settings = {"K8S_IN_CLUSTER": "false", "KUBECONFIG": str(api.write_kubeconfig(tmp_path / "config"))}
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    for changes in ({}, settings | unset):
+        code, out, _ = run("--serviceaccount", "orders/checkout", **changes)
+        assert 0 == code
+        assert f"  {wrong}; was nats.io/allowed-pub-subjects meant?" in out.splitlines()
+        assert "events.>" not in out
+
+
+def test_only_the_namespace_that_is_served_is_read_from_files(run: Run) -> None:
+    """As from the API server; the setting that leaves the ServiceAccount out is named."""
+    assert 0 == run("--serviceaccount", "orders/checkout", K8S_NAMESPACE="orders")[0]
+    code, out, _ = run("--serviceaccount", "orders/checkout", K8S_NAMESPACE="ordres")
+    assert 1 == code
+    assert "  serviceaccount_unknown" in out.splitlines()
+    assert "  K8S_NAMESPACE is ordres, so the service knows no ServiceAccount of orders." in out.splitlines()
+
+
 def test_what_cannot_be_reached_is_said_in_one_line(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
     """Exit code 1: asking again later may help."""
     api.fail("get", Status(403))

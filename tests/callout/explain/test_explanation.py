@@ -19,7 +19,7 @@ from callout.explain.explanation import (
 from callout.explain.verification import Trust
 from callout.manifests.manifest import derive_uid
 from callout.policy.decision import Rules, decide
-from callout.policy.verdict import DropReason, Side
+from callout.policy.verdict import SEVERAL, DropReason, Side
 from callout.serviceaccounts import ServiceAccount
 from workers.authorize import LoginTerms
 from workers.keyset import EMPTY
@@ -77,6 +77,24 @@ def test_each_dropped_entry_is_told_with_reason_and_remedy() -> None:
         dropped.why,
     )
     assert ("nats.io/allowed-sub-subject",) == permissions.unknown_annotations
+    assert ("was nats.io/allowed-sub-subjects meant?",) == permissions.annotation_remedies
+
+
+def test_subjects_without_commas_are_told_what_separates_them() -> None:
+    """In place of what goes for every invalid subject."""
+    found = account(allowed_pub_subjects="a.b; c.d")
+    permissions = explain_serviceaccount("orders/check.out", found, SITUATION).permissions
+    assert permissions is not None
+    assert [SEVERAL] == [one.why.remedy for one in permissions.not_granted]
+
+
+def test_a_name_of_ours_under_another_prefix_is_asked_about() -> None:
+    """It is most likely misspelt, and else another system's; the others' annotations are nobody's business."""
+    others = {"nat.io/allowed-sub-subjects": "a", "example.com/owner": "b"}
+    found = msgspec.structs.replace(account(allowed_pub_subjects="c"), annotations=others)
+    permissions = explain_serviceaccount("orders/check.out", found, SITUATION).permissions
+    assert permissions is not None
+    assert ("nat.io/allowed-sub-subjects",) == permissions.unknown_annotations
     assert ("was nats.io/allowed-sub-subjects meant?",) == permissions.annotation_remedies
 
 

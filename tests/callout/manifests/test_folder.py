@@ -55,6 +55,19 @@ def test_the_path_may_be_a_file(tmp_path: Path) -> None:
     assert names(Folder(tmp_path / "accounts.txt", PREFIX).poll()) == ["a"]
 
 
+def test_one_namespace_may_be_asked_for(tmp_path: Path) -> None:
+    """The others are passed over, in what can be read and in what still counts of a file that broke."""
+    write(tmp_path / "a.yaml", describe("mine") + "---\n" + describe("other").replace("shop", "billing"))
+    shop, nowhere = Folder(tmp_path, PREFIX, "shop"), Folder(tmp_path, PREFIX, "shops")
+    assert (["mine"], []) == (names(shop.poll()), names(nowhere.poll()))
+    assert ["other"] == names(read_folder(tmp_path, PREFIX, "billing")[0])
+    write(tmp_path / "a.yaml", BROKEN)
+    state = shop.poll()
+    assert ["mine"] == names(state)
+    assert state is not None
+    assert "billing" not in "".join(state.problems)
+
+
 def test_a_look_without_a_change_says_nothing(tmp_path: Path) -> None:
     """The first look returns the picture, also of an empty folder; the next returns None until something changes."""
     folder = Folder(tmp_path, PREFIX)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from callout.manifests.source import FolderSource
 from callout.serviceaccounts import MAX_STEP, Change, ServiceAccount
@@ -74,10 +75,10 @@ class Sink:
 
 
 @asynccontextmanager
-async def following(path: Path, sink: Sink, fd: int = 2) -> AsyncIterator[FolderSource]:
+async def following(path: Path, sink: Sink, fd: int = 2, namespace: str = "") -> AsyncIterator[FolderSource]:
     """A source that runs within the block, and logs to `fd`."""
     log = Log("supervisor", "error" if fd == 2 else "info", fd)
-    source = FolderSource(path, "nats.io/", sink, log)
+    source = FolderSource(path, "nats.io/", sink, log, namespace)
     task = asyncio.create_task(source.run())
     try:
         yield source
@@ -213,15 +214,20 @@ def test_the_end_of_a_fault_is_said(tmp_path: Path) -> None:
     assert ["problem with a ServiceAccount file"] * 3 + ["ServiceAccount files are in order again"] == said
 
 
-def test_a_folder_without_serviceaccounts_is_believed_and_said_aloud(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("namespace", "end"), [("", "kind: ServiceAccount"), ("ordres", "kind: ServiceAccount, of K8S_NAMESPACE ordres")]
+)
+def test_a_folder_without_serviceaccounts_is_believed_and_said_aloud(tmp_path: Path, namespace: str, end: str) -> None:
     """The list is empty, so nobody can log in: the log says which setting to look at, once until something changes."""
     folder, log = tmp_path / "serviceaccounts", tmp_path / "log"
     folder.mkdir()
+    if namespace:
+        (folder / "a.yaml").write_text(MANIFEST.format("a"))
     fd = os.open(log, os.O_CREAT | os.O_WRONLY)
 
     async def scenario() -> None:
         sink = Sink()
-        async with following(folder, sink, fd) as source:
+        async with following(folder, sink, fd, namespace) as source:
             await until(lambda: sink.touched > 1, DEADLINE_S, "the empty list is confirmed")
             assert [[]] == sink.lists
             assert source.connected
@@ -231,3 +237,4 @@ def test_a_folder_without_serviceaccounts_is_believed_and_said_aloud(tmp_path: P
     (line,) = (msgspec.json.decode(line) for line in log.read_bytes().splitlines())
     assert "nobody can log in: there is no ServiceAccount in SERVICEACCOUNTS_PATH" == line["event"]
     assert (str(folder), "warning") == (line["path"], line["level"])
+    assert line["remedy"].endswith(end)

@@ -14,6 +14,7 @@ from callout.policy.subjects import MAX_SUBJECT_LENGTH, overlaps
 from callout.policy.verdict import (
     MAX_ANNOTATION_LENGTH,
     MAX_QUOTED,
+    SEVERAL,
     Dropped,
     DropReason,
     Granted,
@@ -86,6 +87,16 @@ def test_what_is_malformed_or_reserved_is_dropped(side: str, entry: str, reason:
 def test_what_only_looks_reserved_is_granted(entry: str) -> None:
     """Reserved is the first word, in its spelling."""
     assert annotated(ask(pub=entry)) == {Side.PUB: [entry], Side.SUB: []}
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [("a; b", SEVERAL), ("a b", SEVERAL), ("a\nb", SEVERAL), ("a..b", DropReason.INVALID.remedy)],
+)
+def test_subjects_without_commas_have_a_remedy_of_their_own(entry: str, expected: str) -> None:
+    """It is what their writer has to know; of others it is not said."""
+    (dropped,) = ask(pub=f"c,{entry}").dropped
+    assert (DropReason.INVALID, expected) == (dropped.reason, dropped.remedy)
 
 
 def test_the_text_of_what_was_dropped_is_fit_for_a_report() -> None:

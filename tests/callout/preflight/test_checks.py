@@ -67,6 +67,12 @@ def test_what_response_permissions_mean_is_noted(valid: Settings, answers: int, 
     assert all(note.startswith(f"NATS_RESPONSE_MAX is {answers}: ") for note in report.notes)
 
 
+def test_what_is_foreseen_is_no_warning_of_the_start(valid: Settings) -> None:
+    """The service says it itself, when the key set is in."""
+    report = check(msgspec.structs.replace(valid, jwt_audience=("kubernetes.default.svc",)))
+    assert ((), 1) == (report.warnings, len(report.foreseen))
+
+
 def test_what_may_not_be_read_or_written_is_refused() -> None:
     """Permissions are looked at, not only names."""
     with tempfile.TemporaryDirectory() as folder:

@@ -112,6 +112,13 @@ def test_a_service_that_does_not_say_who_it_is_is_warned_of(environ: dict[str, s
     assert warned == done.stderr.startswith("callout: warning: NATS_URL: names no user")
 
 
+def test_what_the_service_will_warn_of_is_told(environ: dict[str, str]) -> None:
+    """Valid all the same; here nobody looks at a log."""
+    done = run(environ | {"JWT_AUDIENCE": "https://kubernetes.default.svc"})
+    assert (0, 1) == (done.returncode, len(done.stderr.splitlines()))
+    assert done.stderr.startswith("callout: warning: JWT_AUDIENCE: https://kubernetes.default.svc is for the API ")
+
+
 def test_wrong_files_are_called_not_valid(environ: dict[str, str]) -> None:
     """The settings are shown all the same: they are what was understood."""
     done = run(environ | {"JWKS_PATH": "/nowhere"})

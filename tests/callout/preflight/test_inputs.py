@@ -128,6 +128,18 @@ def test_manifests_that_are_all_broken_are_a_problem(valid: Settings, tmp_path: 
     assert line.startswith("SERVICEACCOUNTS_PATH: a.yaml: document 1 (line 1): broken YAML")
 
 
+def test_only_the_namespace_that_is_served_counts(valid: Settings, tmp_path: Path) -> None:
+    """A misspelt K8S_NAMESPACE leaves nobody, and is named."""
+    path = write(tmp_path / "accounts.yaml", ACCOUNT)
+    good, misspelt = (look(valid, serviceaccounts_path=path, k8s_namespace=name) for name in ("orders", "ordres"))
+    assert ((f"SERVICEACCOUNTS_PATH: 1 ServiceAccount of K8S_NAMESPACE orders in {path}",), ()) == (
+        good.facts,
+        good.warnings,
+    )
+    (warning,) = misspelt.warnings
+    assert f"{path} holds no ServiceAccount of K8S_NAMESPACE ordres in any *.yaml or *.yml" in warning
+
+
 def test_a_broken_manifest_beside_a_good_one_is_warned_of(valid: Settings, tmp_path: Path) -> None:
     """It must not keep the others from being served."""
     (tmp_path / "accounts").mkdir()

@@ -1,6 +1,7 @@
 """What the chart renders is what the service needs: settings that it reads, files that are there, no more rights."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -393,3 +394,16 @@ def test_what_needs_an_operator_is_off_by_default(helm: Helm) -> None:
     """A cluster without its definitions would refuse the whole release."""
     groups = {one["apiVersion"].partition("/")[0] for one in read_objects(helm.render(variant("server-mode")))}
     assert {"apps", "policy", "rbac.authorization.k8s.io", "v1"} == groups
+
+
+def test_a_large_cluster_is_worked_out_with_what_the_chart_has(helm: Helm, tmp_path: Path) -> None:
+    """The values of docs/scaling.md go with any others, and lead to the memory that the page names."""
+    page = (CHART.parents[1] / "docs/scaling.md").read_text()
+    [block] = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(merge(yaml.safe_load(variant("server-mode").read_text()), yaml.safe_load(block))))
+    objects = read_objects(helm.render(values))
+    deployment = find(objects, "Deployment")
+    resources = container_of(objects)["resources"]
+    assert (3, "1") == (deployment["spec"]["replicas"], resources["requests"]["cpu"])
+    assert f"the chart's limit is {resources['limits']['memory'].removesuffix('Mi')} MiB" in page

@@ -20,6 +20,7 @@ from tests.interop.example_clients import (
     outlive_changes,
     outlive_expiries,
     refuse_a_strange_token,
+    speak_tls,
     start_environment,
 )
 from tests.missing import leave_out
@@ -96,6 +97,13 @@ def test_an_example_insists_on_tls(request: pytest.FixtureRequest, tmp_path: Pat
     asyncio.run(asyncio.wait_for(story, STORY_SECONDS))
 
 
+@pytest.mark.parametrize("language", ["go", "node"])
+def test_an_example_speaks_tls(request: pytest.FixtureRequest, tmp_path: Path, language: str) -> None:
+    """It gets into a server that is set up as k8s/examples/tls says."""
+    story = speak_tls(tmp_path, request.getfixturevalue(f"{language}_example"))
+    asyncio.run(asyncio.wait_for(story, STORY_SECONDS))
+
+
 def test_the_commands_of_the_page_work(tools: Path, environment: Environment, tmp_path: Path) -> None:
     """As they stand there, but for address, files and name: the order arrives, and requests are answered."""
     with_sentinel = environment.setting.mode == "operator-creds"
@@ -119,7 +127,7 @@ def test_the_commands_of_the_page_work(tools: Path, environment: Environment, tm
 def adapt(commands: str, environment: Environment, folder: Path) -> str:
     """Put what there is here in the place of what a reader would have."""
     here = {
-        "nats://nats.nats:4222": environment.url(),
+        "nats://nats.nats-system.svc.cluster.local:4222": environment.url(),
         "/var/run/secrets/nats/token": str(folder / f"{POD.name}.token"),
         "sentinel.creds": str(folder / "sentinel.creds"),
         "_INBOX_orders_checkout": POD.inbox,

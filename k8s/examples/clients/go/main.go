@@ -16,7 +16,7 @@ import (
 
 func main() {
 	file := getenv("NATS_TOKEN_FILE", "/var/run/secrets/nats/token")
-	nc, err := nats.Connect(getenv("NATS_URL", "nats://nats.nats:4222"), options(file)...)
+	nc, err := nats.Connect(getenv("NATS_URL", "nats://nats.nats-system.svc.cluster.local:4222"), options(file)...)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -33,7 +33,7 @@ if (process.env.NATS_SENTINEL_CREDS) {
 // The pause is drawn at random and grows with each refusal, so a fleet does not come back all at once.
 const pause = () => Math.random() * Math.min(30_000, 500 * 2 ** attempts);
 
-const servers = (process.env.NATS_URL ?? "nats://nats.nats:4222").split(",");
+const servers = (process.env.NATS_URL ?? "nats://nats.nats-system.svc.cluster.local:4222").split(",");
 const nc = await connect({
   servers,
   tls: servers.some((server) => server.startsWith("tls://")) ? {} : undefined, // `tls://` alone would not insist on it

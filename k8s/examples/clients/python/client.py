@@ -68,6 +68,7 @@ class PodConnection:
                     raise Error("nats: the login was not answered")
                 await self._set_up(client)
                 self._client, failures = client, 0
+                log.info("logged in; replies come to %s", self._options["inbox_prefix"])
                 while not client.is_closed:  # noqa: ASYNC110  # `closed_cb` is not called when closing fails
                     await asyncio.sleep(LOOK_S)
             except (Error, OSError) as error:
@@ -112,7 +113,9 @@ async def main() -> None:
         await client.subscribe("orders.created", cb=orders.put)
 
     token_file = Path(os.environ.get("NATS_TOKEN_FILE", "/var/run/secrets/nats/token"))
-    servers = os.environ.get("NATS_URL", "nats://nats.nats:4222").split(",")
+    servers = os.environ.get("NATS_URL", "nats://nats.nats-system.svc.cluster.local:4222").split(",")
+    if any(server.startswith("tls://") for server in servers):  # `tls://` alone would not insist on it
+        options["tls_handshake_first"] = True  # nats-server has to know: `handshake_first: auto`
     pod = PodConnection(servers, token_file, set_up, **options)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(pod.run())
