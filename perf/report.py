@@ -1,9 +1,9 @@
 """The report: Markdown with plots, made from the results of a run.
 
-`python -m perf.report FILE` writes it beside the results; `--publish` puts it into docs/performance.md, between its two
-marks, and the plots into docs/images/. What stands outside of the marks is left as it is. With `--soak FILE` what
-`python -m perf.soak --json` has printed takes the place of the short soak. How the results of each script are told,
-`perf.sections` says.
+`python -m perf.report FILE` writes it beside the results; `--publish` puts it into docs/performance.md, between its
+two marks, the plots into docs/images/ and the figures into docs/performance.json. What stands outside of the marks is
+left as it is. With `--soak FILE` what `python -m perf.soak --json` has printed takes the place of the short soak. How
+the results of each script are told, `perf.sections` says.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from perf.sections.section import Plot, Section, render
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs/performance.md"
 IMAGES: Final = "images"
+SIMULATE: Final = "simulate"
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 _BETWEEN: Final = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
@@ -40,7 +41,7 @@ _SECTIONS: Final[dict[str, Callable[[Report], Section]]] = {
     "overload": overload.describe,
     "scale": scale.describe,
     "soak": soak.describe,
-    "simulate": simulate.describe,
+    SIMULATE: simulate.describe,
 }
 
 
@@ -149,7 +150,9 @@ def write(results: Mapping[str, Any], path: Path) -> Path:
 
 
 def publish(results: Mapping[str, Any], page: Path) -> None:
-    """Put the report into a page, between its marks, and the plots into the folder beside it.
+    """Put the report into a page, between its marks, the plots into the folder beside it, and the figures into a file.
+
+    What was only reckoned is not among these: `perf.simulate` gives it at any time.
 
     Raises:
         ValueError: the page cannot be read, or has no marks.
@@ -164,7 +167,11 @@ def publish(results: Mapping[str, Any], page: Path) -> None:
         raise ValueError(f"{page} lacks the marks {BEGIN} and {END}")
     body = describe(results, IMAGES)
     _write_plots(body.plots, page.parent / IMAGES)
-    between = "\n".join([BEGIN, "", *body.lines, "", END])
+    figures = page.with_suffix(".json")
+    measured = {name: part for name, part in results.items() if name != SIMULATE}
+    write_whole(figures, msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
+    source = f"The figures, with many that are in no table: [{figures.name}]({figures.name})."
+    between = "\n".join([BEGIN, "", *body.lines, "", source, "", END])
     write_whole(page, _BETWEEN.sub(lambda _: between, text).encode())
 
 
@@ -194,7 +201,9 @@ def _describe(results: Mapping[str, Any], images: str) -> Body:
     sections = [_SECTIONS[name](report) for name, report in reports.items()]
     lines = [*_say_machine(results), *_say_when(reports, results["date"]), *_say_others(reports)]
     if goals := judge(reports):
-        lines += ["", "### Goals", "", *markdown_table(("what", "goal", "measured", "reached"), goals)]
+        # Of a tiny run not even whether a goal is reached says anything.
+        shown = [row[:-1] for row in goals] if results.get("tiny") else goals
+        lines += ["", "### Goals", "", *markdown_table(("what", "goal", "measured", "reached")[: len(shown[0])], shown)]
     for section in sections:
         lines += ["", *render(section, images)]
     return Body(lines, [plot for section in sections for plot in section.plots])

@@ -79,6 +79,7 @@ def check_soak(report: dict[str, Any]) -> None:
 def check_page(page: Path) -> None:
     """The report has all sections, every plot that it shows is there, and of a set-up started here all is known."""
     text = page.read_text()
+    assert "| what | goal | measured |\n" in text, "a tiny run judges nothing"
     plots = [line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert len(plots) >= 8
     assert [] == [plot for plot in plots if not (page.parent / plot).exists()]
@@ -99,6 +100,10 @@ def check_publishing(results: dict[str, Any], page: Path) -> None:
         assert text.endswith(f"{END}\n\n## Tried, and left out\n")
         assert "old" not in text
     assert (page.parent / "images/stages.svg").exists()
+    figures = json.loads(page.with_suffix(".json").read_text())
+    assert set(results) - {"simulate"} == set(figures)
+    assert results["load"] == figures["load"]
+    assert f"[{page.stem}.json]({page.stem}.json)" in text
     page.write_text("# Head\n")
     with pytest.raises(ValueError, match="lacks the marks"):
         publish(results, page)
