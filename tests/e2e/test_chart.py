@@ -140,7 +140,7 @@ def test_a_release_lives_and_goes(cluster: Cluster, namespace: str, helm: Helm, 
 
 def ask_in_dry_run(tools: Path, cluster: Cluster, namespace: str) -> dict[str, Any]:
     """The pod that the page on upgrades makes, as the API server would keep it, every field of it known."""
-    [commands] = (one.commands for one in blocks(UPGRADE.read_text()) if "kubectl create" in one.commands)
+    [commands] = (one.commands for one in blocks(UPGRADE.read_text()) if "kubectl create --filename" in one.commands)
     dry = commands.replace("kubectl create", "kubectl create --dry-run=server --validate=strict --output json")
     search = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(
