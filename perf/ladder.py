@@ -109,7 +109,7 @@ def _compare(case: Case, whole: float, bare: float) -> Report:
         "mode": case.mode,
         "whole": round(whole, 2),
         "bare": round(bare, 2),
-        "ratio": round(whole / bare, 3),
+        "ratio": whole / bare,
     }
 
 
