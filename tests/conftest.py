@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import re
+import signal
 
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]  # the plugin has no types
@@ -17,6 +18,11 @@ TEST_SECONDS = 300
 MAX_ID_LENGTH = 60
 _SETTING = re.compile(rf"(?P<shared>{SHARED}-)?(?:server|operator-[a-z-]+)-(?:plain|xkey)-\d+\.\d+")
 _KEY = re.compile(r"[A-Za-z2-7]{40}")
+
+
+def pytest_configure() -> None:
+    """Heed SIGHUP even below `nohup`, in what the tests start as well: some are about what it does."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,7 +17,7 @@ import msgspec
 
 from workers.frames import Message
 
-PARTS: Final = 16  # of what waits; the more there are, the less is too much that could still be served in turn
+PARTS: Final = 64  # of what waits; the more there are, the less is too much that could still be served in turn
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

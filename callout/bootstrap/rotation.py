@@ -42,7 +42,7 @@ def retire(record: Record, name: str, now: int) -> tuple[Record, SigningKey]:
 
 
 def check_patience(record: Record, name: str, now: int) -> None:
-    """Check that logins by the old signing key of an account have had the time to end.
+    """Check that logins by the old signing key of an account may have ended: surely they have not within an hour.
 
     Args:
         record: with both keys; since the new one came nothing else has changed in the account.
@@ -56,8 +56,9 @@ def check_patience(record: Record, name: str, now: int) -> None:
     if name == record.choices.client_account and now < ends_at:
         moment = datetime.fromtimestamp(ends_at, UTC)
         raise ValueError(
-            f"logins by the old signing key of {name} may last until {moment:%Y-%m-%d %H:%M:%SZ}, an hour after the "
-            "new one came (later with a longer NATS_USER_TTL): wait for that; or add --now, and nats-server ends them"
+            f"logins by the old signing key of {name} may last until {moment:%Y-%m-%d %H:%M:%SZ} or later: an hour, or "
+            "NATS_USER_TTL, from when the service began to sign with the new one; wait for that; or add --now, and "
+            "nats-server ends them"
         )
 
 

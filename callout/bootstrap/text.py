@@ -99,7 +99,7 @@ def say_retired(record: Record, name: str, old: SigningKey, folder: Path, edited
     """Say what ends the old key; of `edited` files the new version stands beside."""
     return [
         f"{name} no longer has the signing key {old.public}; its seed is deleted.",
-        "It verifies until every nats-server has learnt of that:",
+        "It verifies until every nats-server has learnt of that; logins that it has signed end then:",
         *_indent([*_take(edited, folder), *_push(record, name, folder)]),
     ]
 

@@ -249,8 +249,10 @@ def _judge_silence(attempt: Attempt) -> Finding:
         what += f", and the service has dropped some ({', '.join(dropped)})"
         return wrong(Check.LOGIN, what, f"callout config  # {dropped[0].remedy}")
     if any(counted.values()):
-        what += ", while the service has decided on some"
-        return wrong(Check.LOGIN, what, _find_denial(attempt, f"if it was not asked: {_ELSEWHERE}"))
+        refused = _find_reasons(counted, _DENIALS)
+        what += ", while the service has decided on some" + (f" ({', '.join(refused)})" if refused else "")
+        hint = f"{refused[0].remedy} " if refused else ""
+        return wrong(Check.LOGIN, what, _find_denial(attempt, f"{hint}If it was not asked: {_ELSEWHERE}"))
     return wrong(Check.LOGIN, what, _START)
 
 

@@ -39,7 +39,7 @@ def looks_like_several(entry: str) -> bool:
 
 def suggest(annotation: str, prefix: str) -> str:
     """Say what to write in the place of an annotation that means nothing."""
-    if _SLASH in annotation and _SLASH not in prefix:
+    if annotation.startswith(f"{prefix}{_SLASH}") and _SLASH not in prefix:
         return f"SA_ANNOTATION_PREFIX has no slash: was {prefix}{_SLASH} meant there?"
     known = name_annotations(prefix)
     _, _, name = annotation.removeprefix(prefix).rpartition(_SLASH)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -38,14 +39,16 @@ class Bench:
 
     def remedies(self) -> list[str]:
         """What was said to be done."""
-        lines = [msgspec.json.decode(line) for line in self._log_file.read_bytes().splitlines()]
-        return [line["remedy"] for line in lines if "remedy" in line]
+        return [line["remedy"] for line in self._read_log() if "remedy" in line]
 
     def events(self) -> list[tuple[str, str | int]]:
         """What was logged: event, and subject or annotation."""
-        self._log.close()
-        lines = [msgspec.json.decode(line) for line in self._log_file.read_bytes().splitlines()]
-        return [(line["event"], line.get("subject", line.get("annotation", line.get("count", "")))) for line in lines]
+        found = self._read_log()
+        return [(line["event"], line.get("subject", line.get("annotation", line.get("count", "")))) for line in found]
+
+    def _read_log(self) -> list[dict[str, Any]]:
+        self._log.close()  # it is written by a thread of its own
+        return [msgspec.json.decode(line) for line in self._log_file.read_bytes().splitlines()]
 
     def _count_list(self) -> None:
         self.listed += 1
