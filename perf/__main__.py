@@ -31,6 +31,7 @@ from perf.commandline.arguments import read_list
 from perf.commandline.command import Progress, add_attempts, collect
 from perf.commandline.drafts import cannot_write, save_elsewhere, write_whole
 from perf.commandline.ending import disregarding_signals, end_in_order
+from perf.commandline.failures import Failures
 from perf.commandline.printing import print_out, say
 from perf.figures.disturbance import say_attempts, say_disturbed
 from perf.figures.findings import BEGAN, Report
@@ -44,7 +45,7 @@ STORMS: Final = (
     "--at-once=100 --clients=10000 --workers=1,2 --retry=no --repeat=3",
     # As many for both: they are compared, and the first of them meet a cold set-up.
     "--at-once=400,4000 --clients=4000 --repeat=3",
-    "--protocol=ws,mqtt --at-once=100 --clients=1000 --retry=no",
+    "--protocol=ws,mqtt --at-once=100 --clients=4000 --retry=no --repeat=3",
 )
 
 Clock = Callable[[], datetime]
@@ -280,18 +281,14 @@ def _load(population: Population, progress: Progress, *, tiny: bool, attempts: i
 
 def _storm(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     found: Report = {"rows": []}
-    failures: list[str] = []
+    failures = Failures(progress)
     for bounds in ["--clients=10 --at-once=5 --workers=1"] if tiny else STORMS:
         options, _ = storm.parse([*bounds.split(), f"--attempts={attempts}"])
-        try:
+        with failures.going_on(f"storm: {bounds}"):
             part = collect(lambda on, options=options: storm.measure(population, options, on), progress)  # type: ignore[misc]  # the default binds it
-        except CommandError as error:
-            progress.say(f"storm: {bounds} cannot be measured")
-            failures += error.lines
-            continue
-        found = {**part, "rows": [*found["rows"], *part["rows"]]}
-    if failures:
-        raise PartlyMeasuredError(*dict.fromkeys(failures), found=found if found["rows"] else {})
+            found = {**part, "rows": [*found["rows"], *part["rows"]]}
+    if failures.lines:
+        raise PartlyMeasuredError(*dict.fromkeys(failures.lines), found=found if found["rows"] else {})
     return found
 
 

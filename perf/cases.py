@@ -145,7 +145,7 @@ def list_stages(batch: Batch) -> dict[str, Step]:
         record = view.look_up(*batch.identities[0])
     assert record is not None
     server_id, permissions, account = batch.accounts.server.public, record.permissions, record.account
-    user_jwts = [b"%b.%b" % (user.signing_input, user.signature) for user in batch.users]
+    user_jwts, answers = ([_put_together(one) for one in some] for some in (batch.users, batch.answers))
     ours, theirs = SealingKey(draw_key(Kind.CURVE)), SealingKey(draw_key(Kind.CURVE))
     sealed = [theirs.seal(message, ours.public) for message in batch.messages]
 
@@ -181,7 +181,7 @@ def list_stages(batch: Batch) -> dict[str, Step]:
             lambda made: respond_allow(signer, user_nkey=user, server_id=server_id, issued_at=NOW, user_jwt=made),
         ),
         "open a sealed request": _each(sealed, lambda message: ours.open(message, theirs.public)),
-        "seal an answer": _each(user_jwts, lambda made: ours.seal(made, theirs.public)),
+        "seal an answer": _each(answers, lambda answer: ours.seal(answer, theirs.public)),
     }
 
 
@@ -216,6 +216,10 @@ def _take_apart(token: bytes) -> Compact:
     compact = split(token)
     assert compact is not None
     return compact
+
+
+def _put_together(compact: Compact) -> bytes:
+    return b"%b.%b" % (compact.signing_input, compact.signature)
 
 
 def _bare_verifier(

@@ -19,7 +19,9 @@ from perf.cases import FIRST_SEEN, REMEMBERED
 from perf.figures.findings import Report
 from perf.figures.summary import MB, MIB
 from perf.generator.answers import IN_TIME_S
+from perf.overload import FACTORS, parse_factors
 from perf.storm import ONE_WORKER, TWO_WORKERS
+from workers.user_jwt import Mode
 
 AT_MOST: Final = "≤"
 AT_LEAST: Final = "≥"
@@ -48,13 +50,24 @@ class Goal(msgspec.Struct, frozen=True):
 
 
 GOALS: Final = (
-    Goal(
-        f"decision ÷ bare cryptography in process, RS256, {FIRST_SEEN}",
-        "CPU of a whole decision ÷ bare cryptography: RS256, server mode, first seen",
-        AT_MOST,
-        1.25,
+    *(
+        goal
+        for mode in Mode
+        for goal in (
+            Goal(
+                f"decision ÷ bare cryptography in process, RS256, {mode} mode, {FIRST_SEEN}",
+                f"CPU of a whole decision ÷ bare cryptography: RS256, {mode} mode, first seen",
+                AT_MOST,
+                1.25,
+            ),
+            Goal(
+                f"decision ÷ bare cryptography in process, RS256, {mode} mode, {REMEMBERED}",
+                "the same, token remembered",
+                AT_MOST,
+                1.30,
+            ),
+        )
     ),
-    Goal(f"decision ÷ bare cryptography in process, RS256, {REMEMBERED}", "the same, token remembered", AT_MOST, 1.30),
     Goal(
         f"worker ÷ in process, {FIRST_SEEN}",
         f"CPU of a worker for a request ÷ in process: one worker, {STEADY_WINDOW} in flight, first seen",
@@ -102,6 +115,13 @@ GOALS: Final = (
         AT_LEAST,
         0.9,
     ),
+    Goal(
+        "not in at the end, end to end with retry",
+        f"overload end to end, two workers, up to {max(parse_factors(FACTORS)):g} times capacity wanted, with"
+        " retry: clients that are not in at the end, at the factor with the most",
+        AT_MOST,
+        0,
+    ),
     Goal("100,000: ready after the list, s", "100,000 ServiceAccounts: seconds from the list to ready", AT_MOST, 3),
     Goal(
         "100,000: supervisor, MiB",
@@ -125,7 +145,7 @@ GOALS: Final = (
     Goal("1,000,000: snapshot ÷ that of 100,000", "1,000,000: snapshot ÷ that of 100,000", AT_MOST, 10.5),
     Goal(
         "1,000,000: p50 at one rate ÷ that of 100,000",
-        "1,000,000: median latency at rest ÷ that of 100,000 at the same rate",
+        "1,000,000: median latency at rest, at one rate, ÷ that of 100,000",
         AT_MOST,
         1.2,
     ),

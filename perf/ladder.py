@@ -23,6 +23,7 @@ from perf.figures.findings import Report
 from perf.figures.machine import describe_machine, say_python
 from perf.here.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.libraries import list_operations
+from perf.sections.ladder import find_ratio, show_ratio
 from perf.timing import Step, measure, repeat
 from workers.jose import decode_segment
 from workers.user_jwt import Mode
@@ -107,17 +108,17 @@ def _compare(case: Case, whole: float, bare: float) -> Report:
         "algorithm": case.algorithm,
         "token": case.token,
         "mode": case.mode,
-        "whole": round(whole, 2),
-        "bare": round(bare, 2),
-        "ratio": whole / bare,
+        "whole": whole,
+        "bare": bare,
     }
 
 
 def find_goals(report: Report) -> dict[str, float | None]:
     """Return the figures that have a goal."""
-    rows = [row for row in report["decisions"] if (row["algorithm"], row["mode"]) == ("RS256", Mode.SERVER)]
     return {
-        f"decision ÷ bare cryptography in process, RS256, {row['token']}": row["whole"] / row["bare"] for row in rows
+        f"decision ÷ bare cryptography in process, RS256, {row['mode']} mode, {row['token']}": find_ratio(row)
+        for row in report["decisions"]
+        if row["algorithm"] == "RS256"
     }
 
 
@@ -137,7 +138,7 @@ def render(report: Report) -> list[str]:
     ]
     lines += [
         f"{row['algorithm'] + ', ' + row['token'] + ', ' + row['mode']:<36}"
-        f"{row['whole']:>9.1f}{row['bare']:>9.1f}{row['ratio']:>8.2f}"
+        f"{row['whole']:>9.1f}{row['bare']:>9.1f}{show_ratio(row):>8}"
         for row in report["decisions"]
     ]
     lines += ["", "stage of a decision"]

@@ -8,7 +8,7 @@ import base64
 import importlib.util
 import json
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import jwt.algorithms
 import msgspec
@@ -24,6 +24,17 @@ from workers.jose import decode_segment, encode_segment
 Operation = Callable[[], object]
 MESSAGE_SIZE = 1200  # bytes: about what a request with a token, or an answer, comes to
 _RSA_BITS = 2048  # the API server's default
+USED: Final = {
+    "Ed25519 sign": "PyNaCl",
+    "Ed25519 verify": "PyNaCl",
+    "RSA-2048 verify (RS256)": "cryptography",
+    "P-256 verify (ES256)": "cryptography",
+    "base64url decode a request": "pybase64",
+    "base64url encode a request": "pybase64",
+    "JSON decode a request": "msgspec, the fields we need",
+    "JSON encode a request": "msgspec",
+}
+"""Which of them a worker uses, by operation."""
 
 
 class Ed25519(Protocol):

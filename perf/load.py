@@ -164,7 +164,7 @@ def measure_in_process(rounds: int) -> dict[str, Any]:
         batch = Batch(Issuer(ALGORITHM), accounts, population, reader, IN_PROCESS_BATCH)
         cases = list_cases(batch)
         times = iter(time_steps([step for case in cases for step in (case.whole, case.bare)], rounds))
-        found = {case.token: {"whole": round(next(times), 2), "bare": round(next(times), 2)} for case in cases}
+        found = {case.token: {"whole": next(times), "bare": next(times)} for case in cases}
         reader.close()
     return found
 

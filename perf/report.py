@@ -1,9 +1,9 @@
 """The report: Markdown with plots, made from the results of a run.
 
 `python -m perf.report FILE` writes it beside the results; `--publish` puts it into docs/performance.md, between its
-two marks, the plots into docs/images/ and the figures into docs/performance.json. What stands outside of the marks is
-left as it is. With `--soak FILE` what `python -m perf.soak --json` has printed takes the place of the short soak. How
-the results of each script are told, `perf.sections` says.
+two marks, the plots into docs/images/ and the figures into docs/performance-figures.json, beside which a report is not
+the page. What stands outside of the marks is left as it is. With `--soak FILE` what `python -m perf.soak --json` has
+printed takes the place of the short soak. How the results of each script are told, `perf.sections` says.
 """
 
 import argparse
@@ -167,7 +167,7 @@ def publish(results: Mapping[str, Any], page: Path) -> None:
         raise ValueError(f"{page} lacks the marks {BEGIN} and {END}")
     body = describe(results, IMAGES)
     _write_plots(body.plots, page.parent / IMAGES)
-    figures = page.with_suffix(".json")
+    figures = page.with_name(f"{page.stem}-figures.json")
     measured = {name: part for name, part in results.items() if name != SIMULATE}
     write_whole(figures, msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
     source = f"The figures, with many that are in no table: [{figures.name}]({figures.name})."

@@ -84,7 +84,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
         "--churn", type=bounded(1, 100_000), help="changes a second meanwhile, as far as it goes (1000; deployed 100)"
     )
     parser.add_argument("--seconds", type=bounded(0.1, 50, float), default=3.0, help="for each load (3)")
-    parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds at half load; the middle counts (1)")
+    parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds at one rate; the middle counts (1)")
     parser.add_argument("--workers", type=bounded(1, MAX_PROCESSES), help="of the service, if it is started here (2)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False, tokens=False)

@@ -28,6 +28,7 @@ import msgspec
 from callout.errors import CommandError
 from perf.commandline.arguments import bounded, numbers_to, read_list
 from perf.commandline.command import Progress, add_attempts, make_parser
+from perf.commandline.failures import Failures
 from perf.figures.findings import Report
 from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, Meter, find_shares
 from perf.figures.rounds import Tell, find_least_disturbed, pick_middle
@@ -128,18 +129,15 @@ async def measure_deployed(target: Target, options: argparse.Namespace, progress
     """
     progress.maybe_say(check_lifetime(target.tokens, _estimate(options)))
     rows: list[Report] = []
-    failures: list[str] = []
+    failures = Failures(progress)
     progress.keep(lambda: {"rows": rows} if rows else None)
     for protocol in options.protocol:
-        try:
+        with failures.going_on(f"storm: {protocol}"):
             await try_out(target, protocol)
             for at_once in options.at_once:
                 rows += await _measure_with_and_without(target, protocol, at_once, options, progress)
-        except CommandError as error:
-            progress.say(f"storm: {protocol} cannot be measured")
-            failures += error.lines
-    if failures:
-        raise CommandError(*failures)
+    if failures.lines:
+        raise CommandError(*failures.lines)
     return {"rows": rows}
 
 
@@ -278,7 +276,8 @@ def find_goals(report: Report) -> dict[str, float | None]:
     alike = many.get("clients") == few.get("clients")
     again = [row for row in rows if row["at_once"] == 4000 and row["tries_at_most"] > 1]
     counts = [row for row in again if row.get("workers") == 2] or again
-    left = max((max(row["refusals"]) for row in counts), default=max(many.get("refusals", []), default=None))
+    nobody = many.get("refusals") and not any(many["refusals"])  # was refused without retry: nobody had to come back
+    left = max((max(row["refusals"]) for row in counts), default=0 if nobody else None)
     return {
         f"service ÷ server CPU, 100 at once, {ONE_WORKER}": once.get((1, STEADY_AT_ONCE), {}).get(
             "service_cpu_by_server"

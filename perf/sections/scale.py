@@ -10,12 +10,13 @@ from typing import Final
 
 from perf.figures.findings import Report
 from perf.figures.processes import WORKERS
+from perf.figures.summary import ratio
 from perf.figures.tables import Column, at, tabulate_markdown
 from perf.plots import Axis, Point, draw_lines
 from perf.sections.repeats import find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
 
-_LOADS: Final = ("full", "half")
+_LOADS: Final = ("full", "one_rate")
 READINESS: Final = (
     Column("ServiceAccounts", at("serviceaccounts")),
     Column("ready s", at("seconds_to_ready")),
@@ -37,13 +38,14 @@ DECISIONS: Final = (
     Column("full load: decisions/s", at("full", "rate")),
     Column("full load: let in, p50 ms", at("full", "latency_ms", "p50")),
     Column("full load: let in, p99 ms", at("full", "latency_ms", "p99")),
-    Column("half load: wanted/s", at("half", "offered")),
-    Column("half load: sent/s", at("half", "sent"), detail=True),
-    Column("half load: generator late, p99 ms", at("half", "generator_behind_ms", "p99"), detail=True),
-    Column("half load: let in, p50 ms", at("half", "latency_ms", "p50")),
-    Column("half load: let in, p99 ms", at("half", "latency_ms", "p99")),
-    Column("half load: from when due, p99 ms", at("half", "latency_from_due_ms", "p99")),
-    Column("half load: worst round, p99 ms", lambda row: find_worst_p99(row["half"])),
+    Column("at one rate: wanted/s", at("one_rate", "offered")),
+    Column("at one rate: share of full load", lambda row: ratio(row["one_rate"]["offered"], row["full"]["rate"])),
+    Column("at one rate: sent/s", at("one_rate", "sent"), detail=True),
+    Column("at one rate: generator late, p99 ms", at("one_rate", "generator_behind_ms", "p99"), detail=True),
+    Column("at one rate: let in, p50 ms", at("one_rate", "latency_ms", "p50")),
+    Column("at one rate: let in, p99 ms", at("one_rate", "latency_ms", "p99")),
+    Column("at one rate: from when due, p99 ms", at("one_rate", "latency_from_due_ms", "p99")),
+    Column("at one rate: worst round, p99 ms", lambda row: find_worst_p99(row["one_rate"])),
     Column("not let in", lambda row: sum(row[load]["answered"] - row[load]["allowed"] for load in _LOADS)),
     Column("not answered", lambda row: sum(row[load]["unanswered"] for load in _LOADS)),
     Column("worker µs", at("full", "cpu_us_per_request", WORKERS)),
@@ -66,7 +68,7 @@ def list_decisions(rows: Sequence[Report]) -> list[Report]:
             "what": f"{row['serviceaccounts']:,}, {state}",
             "changes_a_second": 0 if key == "at_rest" else row.get("changes_a_second"),
             "full": row[key],
-            "half": row[f"{key}_half_load"],
+            "one_rate": row[f"{key}_half_load"],
         }
         for row in rows
         for state, key in _STATES.items()
@@ -78,8 +80,8 @@ def describe(report: Report) -> Section:
     rows = report["rows"]
     half = [row[f"{key}_half_load"] for row in rows for key in _STATES.values()]
     about = (
-        f"While changing: {report['churn']:,} changes of ServiceAccounts a second were wanted. Half load is the same"
-        f" rate for all. {say_rounds(half, 'It has')}"
+        f"While changing: {report['churn']:,} changes of ServiceAccounts a second were wanted. The one rate is half of"
+        f" what was decided at rest with the fewest of them. {say_rounds(half, 'It has')}"
     )
     return Section(
         "ServiceAccounts",
@@ -108,5 +110,5 @@ def _draw_latency(rows: list[Report]) -> str:
         for state, key in _STATES.items()
         for share in ("p50", "p99")
     }
-    title = "Time to the answer at half load, by ServiceAccounts"
+    title = "Time to the answer at one rate, by ServiceAccounts"
     return draw_lines(title, _ACROSS, Axis("ms", logarithmic=True), lines)

@@ -8,6 +8,8 @@ from perf.generator.answers import Answers
 from perf.overload import MAX_REQUESTS, by_goodput, count_rounds, describe, find_goals, split_factors
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 2.0}
+GOODPUT = "goodput at 3 times ÷ at 1 times capacity"
+LEFT = "not in at the end, end to end with retry"
 
 
 def test_a_refusal_is_no_goodput() -> None:
@@ -67,8 +69,25 @@ def make_step(factor: float, goodput: float, sent: float | None = 1.0) -> dict[s
 def test_what_was_not_sent_reaches_no_goal(once: float, thrice: float | None, expected: float | None) -> None:
     """Three times capacity is no such thing where the generator was held up; other steps are nobody's goal."""
     steps = [make_step(0.5, 7.0, 0.1), make_step(1.0, 4.0, once), make_step(3.0, 3.0, thrice)]
-    (found,) = find_goals({"straight": {"steps": steps}}).values()
-    assert expected == found
+    found = find_goals({"straight": {"steps": steps}, "end_to_end": {}})
+    assert {GOODPUT: expected, LEFT: None} == found
+
+
+@pytest.mark.parametrize(
+    ("crowds", "left"),
+    [
+        ([(0, 30), (0, 30)], 0),
+        ([(0, 30), (7, 30), (2, 30)], 7),
+        ([(9, 1), (2, 30)], 2),
+        ([(9, 1)], None),
+        ([], None),
+    ],
+)
+def test_who_is_left_at_any_factor_is_left(crowds: list[tuple[int, int]], left: int | None) -> None:
+    """The most at one of them, held up or not, of clients that come back; who may not is none of the goal's."""
+    steps = [{**make_step(8.0, 0.0, 0.5), "refused": refused, "tries_at_most": tries} for refused, tries in crowds]
+    found = find_goals({"straight": {"steps": []}, "end_to_end": {"steps": steps}})
+    assert {GOODPUT: None, LEFT: left} == found
 
 
 def test_rounds_are_of_what_has_a_goal() -> None:

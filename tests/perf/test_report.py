@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from perf import report
-from perf.report import main, write
+from perf.report import BEGIN, END, IMAGES, PAGE, describe, main, publish, write
 from tests.perf.sections.samples import SLOPES, SOAK_ROW, make_results
 
 HEADINGS = ["Goals", "What a decision costs", "Requests", "Storms", "Overload", "ServiceAccounts", "Soak", "A million"]
@@ -24,6 +24,32 @@ def test_it_begins_with_what_it_was_measured_on(tmp_path: Path) -> None:
     assert lines[2].endswith("took 0% to")
     results["machine"]["build"] = "GCC 12.2.0"
     assert "\nCPython 3.11.2 (GCC 12.2.0); nats-server," in write(results, tmp_path / "a.json").read_text()
+
+
+def test_the_published_page_is_that_of_its_figures() -> None:
+    """Every line that they come to stands in it, between the marks.
+
+    But for the times of the parts: one of these was only reckoned, and is not among the figures.
+    """
+    results = msgspec.json.decode((PAGE.parent / f"{PAGE.stem}-figures.json").read_bytes())
+    _, begun, rest = PAGE.read_text().partition(f"{BEGIN}\n")
+    between, ended, _ = rest.partition(f"{END}\n")
+    assert begun
+    assert ended
+    published = {*between.splitlines()}
+    lines = describe(results, IMAGES).lines
+    assert [] == [line for line in lines if line not in published and not line.startswith("Begun at ")]
+
+
+def test_figures_have_a_report_that_is_not_the_page(tmp_path: Path) -> None:
+    """What is published can be read again, and the page stays as it is."""
+    page = tmp_path / "performance.md"
+    page.write_text(f"# Head\n{BEGIN}\n{END}\n")
+    publish(make_results(), page)
+    published = page.read_text()
+    assert 0 == main([str(tmp_path / "performance-figures.json")])
+    assert published == page.read_text()
+    assert (tmp_path / "performance-figures.md").exists()
 
 
 def test_what_others_have_disturbed_is_named(tmp_path: Path) -> None:

@@ -100,10 +100,10 @@ def check_publishing(results: dict[str, Any], page: Path) -> None:
         assert text.endswith(f"{END}\n\n## Tried, and left out\n")
         assert "old" not in text
     assert (page.parent / "images/stages.svg").exists()
-    figures = json.loads(page.with_suffix(".json").read_text())
+    figures = json.loads((page.parent / "performance-figures.json").read_text())
     assert set(results) - {"simulate"} == set(figures)
     assert results["load"] == figures["load"]
-    assert f"[{page.stem}.json]({page.stem}.json)" in text
+    assert "[performance-figures.json](performance-figures.json)" in text
     page.write_text("# Head\n")
     with pytest.raises(ValueError, match="lacks the marks"):
         publish(results, page)

@@ -405,5 +405,5 @@ def test_a_large_cluster_is_worked_out_with_what_the_chart_has(helm: Helm, tmp_p
     objects = read_objects(helm.render(values))
     deployment = find(objects, "Deployment")
     resources = container_of(objects)["resources"]
-    assert (4, "1") == (deployment["spec"]["replicas"], resources["requests"]["cpu"])
+    assert (5, "1") == (deployment["spec"]["replicas"], resources["requests"]["cpu"])
     assert f"the chart's limit is {resources['limits']['memory'].removesuffix('Mi')} MiB" in page

@@ -115,7 +115,7 @@ def test_clients_come_carefully_to_a_deployed_cluster(tmp_path: Path) -> None:
     assert ([100], 500) == (there.at_once, there.clients)
     assert [400] == storm.parse([*place, "--at-once=400"])[0].at_once
     here, there = overload.parse([])[0], overload.parse(asking)[0]
-    assert (8, 3000) == (max(here.factors), here.clients)
+    assert (8, 10_000) == (max(here.factors), here.clients)
     assert (2, 500) == (max(there.factors), there.clients)
     assert [8] == overload.parse([*asking, "--factors=8"])[0].factors
 

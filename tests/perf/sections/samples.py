@@ -12,7 +12,7 @@ LOCAL_CPU = {"server": 2.0, "supervisor": 0.125, "workers": 0.5, **DEPLOYED_CPU}
 LATENCY = {"count": 9, "p50": 1.5, "p99": 2.5, "p999": 3.5, "longest": 4.5}
 LADDER: dict[str, Any] = {
     "decisions": [
-        {"algorithm": "RS256", "token": token, "mode": mode, "whole": 100.0, "bare": 80.0, "ratio": 1.25}
+        {"algorithm": "RS256", "token": token, "mode": mode, "whole": 100.0, "bare": 80.0}
         for token in ("first seen", "remembered")
         for mode in ("server", "operator")
     ],
@@ -24,8 +24,11 @@ LADDER: dict[str, Any] = {
         "look the ServiceAccount up": 5.0,
         "make and sign the user JWT": 6.0,
         "make and sign the response": 7.0,
+        "open a sealed request": 1.25,
+        "seal an answer": 0.5,
         "verify the token's signature, RS256": 8.0,
     },
+    "libraries": {"Ed25519 sign": {"PyNaCl": 20.0, "cryptography": 30.0}},
 }
 SOAK_ROW = {
     "hours": 0.01,

@@ -1,4 +1,4 @@
-"""The ladder's section: all decisions in a table, and those of one mode as bars of stages."""
+"""The ladder's section: all decisions in a table, those of one mode as bars of stages, xkey, and the libraries."""
 
 from perf.sections.ladder import describe, find_bar
 from tests.perf.sections.samples import LADDER, read_table
@@ -7,10 +7,26 @@ FIRST_SEEN, REMEMBERED = (row for row in LADDER["decisions"] if row["mode"] == "
 
 
 def test_every_decision_has_a_row() -> None:
-    """Named by algorithm, token and mode."""
+    """Named by algorithm, token and mode; the ratio has a digit more than its bound."""
     rows = read_table(describe(LADDER).lines, "decision, µs of CPU")
-    assert ["RS256, first seen, server mode", "100", "80", "1.25"] == list(rows[0].values())
+    assert ["RS256, first seen, server mode", "100", "80", "1.250"] == list(rows[0].values())
     assert len(LADDER["decisions"]) == len(rows)
+
+
+def test_what_xkey_costs_is_told() -> None:
+    """Of both ends, and together."""
+    assert "With an xkey a decision takes 1.75 µs more: 1.25 to open the request, and 0.5 to seal the answer." in (
+        describe(LADDER).lines
+    )
+
+
+def test_every_library_that_was_compared_has_a_row() -> None:
+    """By operation; the one that a worker uses is marked."""
+    rows = read_table(describe(LADDER).lines, "operation")
+    assert [
+        {"operation": "Ed25519 sign", "library": "PyNaCl", "µs of CPU": "20", "used": "yes"},
+        {"operation": "Ed25519 sign", "library": "cryptography", "µs of CPU": "30", "used": "no"},
+    ] == rows
 
 
 def test_a_bar_comes_to_the_whole() -> None:

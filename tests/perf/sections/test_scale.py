@@ -27,19 +27,20 @@ def test_decisions_are_told_at_rest_and_while_changing() -> None:
     common = {
         "full load: let in, p50 ms": "1.5",
         "full load: let in, p99 ms": "2.5",
-        "half load: wanted/s": "2,500",
-        "half load: let in, p50 ms": "1.5",
-        "half load: let in, p99 ms": "2.5",
-        "half load: from when due, p99 ms": "3.25",
-        "half load: worst round, p99 ms": "2.5",
+        "at one rate: wanted/s": "2,500",
+        "at one rate: let in, p50 ms": "1.5",
+        "at one rate: let in, p99 ms": "2.5",
+        "at one rate: from when due, p99 ms": "3.25",
+        "at one rate: worst round, p99 ms": "2.5",
         "not let in": "0",
         "not answered": "0",
         "worker µs": "0.5",
         "generator's share": "0.1",
         "others' share": "0.2",
     }
-    assert {"changes/s": "0", "full load: decisions/s": "6,000", **common} == rows[0]
-    assert {"changes/s": "1,000", "full load: decisions/s": "4,000", **common} == rows[1]
+    share = "at one rate: share of full load"
+    assert {"changes/s": "0", "full load: decisions/s": "6,000", share: "0.417", **common} == rows[0]
+    assert {"changes/s": "1,000", "full load: decisions/s": "4,000", share: "0.625", **common} == rows[1]
 
 
 def test_what_was_lost_at_either_load_is_counted() -> None:
@@ -59,8 +60,8 @@ def test_a_terminal_shows_the_same_tables() -> None:
     for columns, heads in ((READINESS, lines[0]), (DECISIONS, lines[3])):
         assert "  ".join(column.head for column in columns).split() == heads.split()
     assert {column.head for column in (*READINESS, *DECISIONS) if column.detail} == {
-        "half load: sent/s",
-        "half load: generator late, p99 ms",
+        "at one rate: sent/s",
+        "at one rate: generator late, p99 ms",
         "known after s",
         "from sending: p50 ms",
         "from sending: p99 ms",
@@ -78,9 +79,8 @@ def test_growth_takes_two_numbers_of_serviceaccounts(numbers: tuple[int, ...], g
 def test_the_rate_of_changes_that_was_wanted_is_told() -> None:
     """Beside the one that it came to; and which of several rounds counts, with what was lost in all of them."""
     last = describe(REPORT).lines[-1]
-    assert last.startswith(
-        "While changing: 1,000 changes of ServiceAccounts a second were wanted. Half load is the same"
-    )
+    assert last.startswith("While changing: 1,000 changes of ServiceAccounts a second were wanted. ")
+    assert "The one rate is half of what was decided at rest with the fewest of them." in last
     assert "It has one round. Requests that were refused or not answered, in all of these: 0." in last
     row = {**make_scale(1000), "at_rest_half_load": make_point("half load", None, rates=[1.0] * 3, lost=[0, 2, 3])}
     last = describe({"churn": 1, "rows": [row]}).lines[-1]
