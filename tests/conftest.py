@@ -21,7 +21,11 @@ _KEY = re.compile(r"[A-Za-z2-7]{40}")
 
 
 def pytest_configure() -> None:
-    """Heed SIGHUP even below `nohup`, in what the tests start as well: some are about what it does."""
+    """Heed signals that were ignored before us, in what the tests start as well: some are about what these do.
+
+    A shell that is no terminal's ignores SIGINT for what it starts in the background, and `nohup` SIGHUP.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
