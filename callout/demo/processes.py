@@ -13,10 +13,11 @@ import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from callout.children import send_signal
 from callout.errors import CommandError
 from callout.files import reason_of
 
@@ -114,12 +115,10 @@ def _follow(parent: int) -> Callable[[], None]:
 
 
 async def _end(process: Process, leave_seconds: float) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.terminate()
+    send_signal(process, signal.SIGTERM)
     try:
         async with asyncio.timeout(leave_seconds):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        send_signal(process, signal.SIGKILL)
         await process.wait()

@@ -9,7 +9,6 @@ the memory that these are kept in has run out.
 """
 
 import asyncio
-import contextlib
 import random
 import signal
 import sys
@@ -19,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from callout.children import send_signal
 from callout.errors import EXIT_FAILED
 from callout.files import reason_of
 from callout.pool.lifecycle import Drain, Kill, Lifecycle, Start
@@ -119,10 +119,10 @@ class WorkerPool:
                         self._log.error("a worker cannot be started", worker=worker, error=reason_of(error))
                         self._lifecycle.on_exit(worker, EXIT_FAILED, self._clock.now(), _draw())
                 case Drain(worker):
-                    _signal(self._processes[worker].process, signal.SIGTERM)
+                    send_signal(self._processes[worker].process, signal.SIGTERM)
                 case Kill(worker, why):
                     self._log.error("killing a worker", worker=worker, why=why)
-                    _signal(self._processes[worker].process, signal.SIGKILL)
+                    send_signal(self._processes[worker].process, signal.SIGKILL)
 
     async def _start(self, number: int) -> None:
         taken = {process.metrics_id for process in self._processes.values()}
@@ -184,13 +184,8 @@ class WorkerPool:
     async def _end_all(self) -> None:
         """Leave no process behind, however this ends."""
         for process in self._processes.values():
-            _signal(process.process, signal.SIGKILL)
+            send_signal(process.process, signal.SIGKILL)
         await asyncio.gather(*(process.waiting for process in list(self._processes.values())))
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself, and `_wait` is about to hear of it
-        process.send_signal(number)
 
 
 def _draw() -> float:
