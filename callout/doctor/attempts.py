@@ -49,6 +49,11 @@ Counted = Mapping[str, float]
 """By how much the service's counter of requests rose, by reason; `workers.metrics.ALLOWED` stands for those let in."""
 
 
+def find_rise(before: Mapping[str, float], after: Mapping[str, float]) -> Counted:
+    """Return by how much counters rose; what fell, with a replica that was started anew, tells of nothing."""
+    return {reason: max(number - before.get(reason, 0), 0) for reason, number in after.items()}
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """A login that was tried.
 

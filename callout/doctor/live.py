@@ -193,7 +193,7 @@ async def _count_since(stage: Stage, before: Counted, *, silent: bool) -> Count:
         after = await _count(stage)
         if after.counted is None:
             return after
-        rise = {reason: number - before.get(reason, 0) for reason, number in after.counted.items()}
+        rise = attempts.find_rise(before, after.counted)
         if (any(rise.values()) and not silent) or time.monotonic() >= deadline:
             return Count(rise)
         await asyncio.sleep(COUNT_POLL_SECONDS)

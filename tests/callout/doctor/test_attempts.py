@@ -7,6 +7,7 @@ import pytest
 from callout.doctor.attempts import (
     Attempt,
     Counted,
+    find_rise,
     judge_bare,
     judge_issuer,
     judge_junk,
@@ -150,6 +151,14 @@ def test_a_count_of_nothing_is_no_evidence_for_us() -> None:
     counted: Counted = {"token_malformed": 0, "allowed": 0}
     *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
     assert Severity.WRONG == junk.severity
+
+
+def test_a_counter_that_fell_counts_for_nothing() -> None:
+    """A replica that was started anew meanwhile counts from nothing; that takes away from no other reason."""
+    before = {Reason.TOKEN_EXPIRED: 7.0, Reason.TOKEN_MALFORMED: 1.0}
+    after = {Reason.TOKEN_EXPIRED: 0.0, Reason.TOKEN_MALFORMED: 2.0, Reason.TOKEN_ISSUER: 1.0}
+    expected = {Reason.TOKEN_EXPIRED: 0.0, Reason.TOKEN_MALFORMED: 1.0, Reason.TOKEN_ISSUER: 1.0}
+    assert expected == find_rise(before, after)
 
 
 def test_nor_is_a_count_of_those_who_got_in_meanwhile() -> None:
