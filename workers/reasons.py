@@ -196,3 +196,17 @@ DROP_REASONS: Final = frozenset(
         Reason.INTERNAL_ERROR,
     }
 )
+
+# Refusals that no client can bring about: nats-server writes that part of a request. Something is set up otherwise than
+# the server is, or somebody forges. (What is sealed for another key, or no request at all, is dropped.)
+SETUP_REASONS: Final = frozenset(
+    {
+        Reason.REQUEST_NOT_SEALED,
+        Reason.REQUEST_XKEY,
+        Reason.REQUEST_SIGNATURE,
+        Reason.REQUEST_ISSUER,
+        Reason.REQUEST_AUDIENCE,
+        Reason.REQUEST_SUBJECT,
+        Reason.REQUEST_VERSION,
+    }
+)

@@ -32,7 +32,7 @@ from workers.frames import Message
 from workers.keyset import parse_keyset
 from workers.logs import Log
 from workers.metrics import WorkerMetrics
-from workers.reasons import Reason
+from workers.reasons import SETUP_REASONS, Reason
 from workers.repeats import Repeats
 from workers.sa_token import TokenRules, TokenVerifier
 from workers.settings import WorkerSettings
@@ -116,6 +116,7 @@ class CalloutServer:
         self._subscribed = False
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._repeats = Repeats(REPEAT_S, MAX_ERROR_KINDS)
+        self._setup_repeats = Repeats(REPEAT_S, len(SETUP_REASONS))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain.
@@ -278,6 +279,9 @@ class CalloutServer:
                 verified=refusal.reason in _VERIFIED,
                 **_origin(outcome.request),
             )
+            # Every line above may be a client's doing, and is one of many; this is the operator's to mend.
+            if refusal.reason in SETUP_REASONS and self._setup_repeats.is_due(refusal.reason, time.monotonic()):
+                self._log.warning("requests refused", reason=refusal.reason, remedy=refusal.reason.remedy)
         else:
             self._dropped[Reason.INTERNAL_ERROR if outcome is None else outcome.reason] += 1
 
@@ -311,7 +315,7 @@ class CalloutServer:
         dropped, self._dropped = self._dropped, Counter()
         for reason, requests in dropped.items():
             self._metrics.count_refused(reason, requests)
-            self._log.warning("requests dropped", reason=reason, requests=requests)
+            self._log.warning("requests dropped", reason=reason, requests=requests, remedy=reason.remedy)
 
     async def _on_error(self, error: Exception) -> None:
         text = describe(error, self._client.tried_address)

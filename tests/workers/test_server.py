@@ -152,6 +152,22 @@ def test_no_line_is_longer_than_what_a_true_request_makes(tmp_path: Path, text: 
     assert max(len(value) for value in line.values() if isinstance(value, str)) <= MAX_NAME_LENGTH
 
 
+def test_what_no_client_can_bring_about_is_worth_a_warning_once_in_a_while(tmp_path: Path) -> None:
+    """With its remedy, beside the lines of each login; of what a client does there is none."""
+
+    def scenario(server: CalloutServer) -> None:
+        for payload in (make_request(aud="somebody"), make_request(aud="somebody"), make_request()):
+            server._on_message(Message(b"1", b"", "", payload))
+        while server._backlog:
+            server._take_turn()
+
+    _, lines = try_out(tmp_path, scenario)
+    events = ["login denied", "requests refused", "login denied", "login denied"]
+    assert events == [line["event"] for line in lines]
+    reason = Reason.REQUEST_AUDIENCE
+    assert ("warning", reason, reason.remedy) == tuple(lines[1][name] for name in ("level", "reason", "remedy"))
+
+
 def test_the_answers_of_a_turn_go_together_each_to_its_own_subject(tmp_path: Path) -> None:
     """In the order of the requests; who names no subject gets none."""
 
