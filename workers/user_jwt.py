@@ -7,8 +7,9 @@ Rules kept here:
 - An allow list is never empty: NATS reads that as "everything". An empty side becomes deny `>`.
 - Strings from outside are either checked to be plain (public keys) or quoted by the JSON encoder.
 - `issuer_account` stands only where the signing key is not the account's own key: the server refuses it in server mode.
-- Limits (`subs`, `data`, `payload`) stay absent. The server does without them in an answer, and takes them for 0 in a
-  user JWT that is shown to it as a login: -1 would make every answer of operator mode a whole login past the callout.
+- Limits (`subs`, `data`, `payload`) are -1, none: since 2.15.3 nats-server enforces those of an answer, and takes absent
+  ones for 0 ("maximum subscriptions exceeded"). By them an answer of operator mode is a whole login for who has asked
+  with a user key of his own, and with the token (SECURITY.md).
 - It is good for a client's connection, and not for a leafnode's: of one that shows it as its login nats-server 2.10
   enforces neither limits nor permissions on what it sends. Both are tried in tests/interop/test_user_jwts.py.
 """
@@ -22,6 +23,7 @@ from workers.jose import encode_segment
 from workers.nkeys import KeyPair
 
 _HEADER = encode_segment(b'{"typ":"JWT","alg":"ed25519-nkey"}') + b"."
+_LIMITS = b'"subs":-1,"data":-1,"payload":-1'
 _CONNECTIONS = b'"allowed_connection_types":["STANDARD","WEBSOCKET","MQTT","MQTT_WS","IN_PROCESS"]'
 _quote = msgspec.json.Encoder().encode
 
@@ -110,7 +112,7 @@ def issue_user(
         placement, issuer_account = b"", b"" if own_key else b',"issuer_account":%b' % _quote(account)
     return sign_nats_jwt(
         signer.user,
-        b'{"jti":"%b","iat":%d,"iss":"%b","sub":"%b",%b"exp":%d,%b"nats":{%b,%b,"type":"user","version":2%b}}'
+        b'{"jti":"%b","iat":%d,"iss":"%b","sub":"%b",%b"exp":%d,%b"nats":{%b,%b,%b,"type":"user","version":2%b}}'
         % (
             request_id.encode(),
             issued_at,
@@ -120,6 +122,7 @@ def issue_user(
             expires_at,
             b"" if name is None else b'"name":%b,' % _quote(name),
             permissions,
+            _LIMITS,
             _CONNECTIONS,
             issuer_account,
         ),

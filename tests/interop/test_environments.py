@@ -11,8 +11,9 @@ from tests.callout_minting import PretendServer, open_answer
 from tests.interop.clients import WorkloadClient, listen_disconnects, listen_refusals
 from tests.interop.environments import BINARIES, ENVIRONMENTS, Environment, Setting, Transport, Via
 from tests.interop.mqtt import ACCEPTED, NOT_AUTHORIZED, SUBSCRIBE_FAILED
-from tests.interop.reference_callout import ReferenceCallout, Request
+from tests.interop.reference_callout import LIMITS, ReferenceCallout, Request
 from tests.minting import CurveKey, NatsKey
+from tests.nats_minting import ABSENT
 from tests.waiting import PATIENCE_SECONDS, until
 
 TOKEN = "any text will do for a callout that verifies nothing"
@@ -53,6 +54,32 @@ async def test_permissions_are_enforced(environment: Environment) -> None:
         violation = "nats: permissions violation for {} to {}"
         expected = [violation.format("publish", '"news.1"'), violation.format("subscription", '"app.1"')]
         assert expected == [str(error) for error in client.errors]
+
+
+async def test_absent_limits_are_none_before_2_15_3_and_zero_since(environment: Environment) -> None:
+    """So an answer has to name them: with -1 all lines let the client do what it may."""
+
+    def answer(callout: ReferenceCallout, request: Request) -> bytes:
+        return callout.allow(request, sub=["news.>"], **dict.fromkeys(LIMITS, ABSENT))
+
+    async with ReferenceCallout(environment, answer) as callout:
+
+        def are_enforced() -> bool:
+            version: str = callout.requests[0]["nats"]["server_id"]["version"]
+            return tuple(map(int, version.split("."))) >= (2, 15, 3)
+
+        thrown_out = False
+        try:
+            async with await environment.connect(TOKEN) as client:
+                if are_enforced():
+                    await until(lambda: client.errors or client.is_closed, PATIENCE_SECONDS, "the client is thrown out")
+                else:
+                    await client.subscribe("news.1")
+                    await client.flush()
+                    assert [] == client.errors
+        except Error:  # it was thrown out before nats-py had taken it for connected
+            thrown_out = True
+        assert are_enforced() or not thrown_out
 
 
 async def test_a_denial_tells_the_operator_why_and_the_client_nothing(environment: Environment) -> None:
