@@ -12,7 +12,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,8 @@ import msgspec
 
 from tests.authority import Authority
 from tests.fake_cluster import FakeCluster, GoneError, error_line, status_object
+from tests.http_serving import serving
+from tests.kubeconfigs import write_kubeconfig
 
 CHUNK = b"x" * 65_536
 POLL_SECONDS = 0.02  # how soon a connection notices that the client or the server has gone
@@ -109,8 +111,8 @@ class FakeKubeApi:
         self._server = _Server(self)
         self.port = int(self._server.server_address[1])
         self.url = f"{'https' if authority else 'http'}://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": POLL_SECONDS})
-        self._thread.start()
+        self._at_work = ExitStack()
+        self._at_work.enter_context(serving(self._server))
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +122,8 @@ class FakeKubeApi:
 
     def close(self) -> None:
         """End all connections and all threads, and free the port."""
-        if not self.closed:
-            self.closed = True
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()  # joins the threads of the connections
+        self.closed = True
+        self._at_work.close()
 
     @contextmanager
     def cluster(self) -> Iterator[FakeCluster]:
@@ -152,16 +151,7 @@ class FakeKubeApi:
     def write_kubeconfig(self, path: Path, authority: Authority | None = None, **user: object) -> Path:
         """Write a kubeconfig that leads here; its user has these members, such as `token`."""
         trust = {"certificate-authority": str(authority.ca_file)} if authority else {}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "fake", "cluster": {"server": self.url, **trust}}],
-            "users": [{"name": "fake", "user": user}],
-            "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
-            "current-context": "fake",
-        }
-        path.write_text(json.dumps(document))
-        return path
+        return write_kubeconfig(path, {"server": self.url, **trust}, user)
 
     def mount(self, directory: Path, authority: Authority, token: str) -> dict[str, str]:
         """Write what a pod finds in its ServiceAccount's directory, and return what it finds in its environment."""
@@ -178,7 +168,7 @@ class FakeKubeApi:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that `server_close` joins them
+    daemon_threads = False  # so that the end of `serving` joins them
 
     def __init__(self, api: FakeKubeApi) -> None:
         self.api = api

@@ -2,15 +2,14 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import attempt
 from tests.conftest import find_group
 from tests.interop.environments import ENVIRONMENTS
-from tests.pages import ROOT
 
 A, B = "tests/interop/test_a.py::test_", "tests/interop/test_b.py::test_"
 
@@ -25,7 +24,7 @@ def number():
 
 @pytest.fixture
 def hurry(monkeypatch):
-    monkeypatch.setattr(ours, "TEST_SECONDS", 0.5)
+    monkeypatch.setattr(ours, "TEST_SECONDS", 0.5)  # in earnest five minutes
 
 @pytest.mark.parametrize("other", [5])
 async def test_that_holds(number, other):
@@ -46,7 +45,6 @@ import tests.conftest as ours
 words = ["-c", "/dev/null", "--rootdir", sys.argv[1], "-p", "no:cacheprovider", "-rA", "-q", sys.argv[1]]
 sys.exit(pytest.main(words, plugins=[ours]))
 """
-RUN_SECONDS = 60
 
 
 @pytest.mark.parametrize("setting", [str(setting) for setting in ENVIRONMENTS])
@@ -77,15 +75,7 @@ def test_all_others_run_anywhere() -> None:
 def test_a_coroutine_is_run_to_its_end_or_its_deadline(tmp_path: Path) -> None:
     """With fixtures and rows like any other test; what it does not hold fails, and so does what never comes."""
     (tmp_path / "test_coroutines.py").write_text(COROUTINES)
-    done = subprocess.run(
-        [sys.executable, "-c", SESSION, str(tmp_path)],
-        cwd=ROOT,
-        env={"PATH": os.defpath, "COLUMNS": "500"},
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
+    done = attempt([sys.executable, "-c", SESSION, str(tmp_path)], env={"PATH": os.defpath, "COLUMNS": "500"})
     assert (1, "") == (done.returncode, done.stderr)
     told = dict(re.findall(r"^(?:PASSED|FAILED) \S+::(\w+)\S*(?: - )?(.*)$", done.stdout, re.MULTILINE))
     assert {"test_that_holds": "", "test_that_fails": "assert 5 == 6", "test_that_hangs": "TimeoutError"} == told

@@ -1,14 +1,12 @@
 """The Makefile's switches mean what they say."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-MAKE_SECONDS = 60
-"""It does next to nothing here."""
+from tests.commands import Done, attempt
+from tests.pages import ROOT
 
 
 @pytest.mark.parametrize(
@@ -56,13 +54,6 @@ def test_a_python_that_will_not_do_is_one_line(tmp_path: Path, python: str) -> N
     assert (2, expected) == (done.returncode, done.stderr.splitlines()[0])
 
 
-def make(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, folder: Path) -> Done:
     """Run make."""
-    return subprocess.run(
-        ["make", "--no-print-directory", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=MAKE_SECONDS,
-        check=False,
-    )
+    return attempt(["make", "--no-print-directory", *arguments], cwd=folder)

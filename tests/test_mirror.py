@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.pages import ROOT
 
 ELSEWHERE = {
     "callout/__main__.py": "one line; tests/test_packaging.py runs it",

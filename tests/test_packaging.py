@@ -1,7 +1,6 @@
 """What is shipped: a wheel with the two packages and nothing else, which works wherever it is installed and run."""
 
 import os
-import subprocess
 import sys
 import sysconfig
 import venv
@@ -11,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.commands import Done, attempt
+from tests.pages import ROOT
+
 PACKAGES = ("callout", "workers")
 DISTRIBUTION = "nats-k8s-oidc-callout"
 VERSION = version(DISTRIBUTION)
 RECORDS = f"nats_k8s_oidc_callout-{VERSION}.dist-info"
-COMMAND_SECONDS = 60
-"""Each takes a second at most, unless the machine is very busy."""
 BAD_SETTINGS = 2
 INSTALL = ("install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index")
 
@@ -56,19 +55,10 @@ def decoys(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(*command: str, folder: Path) -> Done:
     """Run a command in a folder, with nothing on its input and nothing of ours in its environment."""
     environment = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COMMAND_SECONDS,
-    )
+    return attempt(command, cwd=folder, env=environment)
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:

@@ -4,7 +4,6 @@ How fast anything is stands in no test.
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +19,11 @@ from perf.here.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.ladder import climb, main, render
 from perf.libraries import USED, list_ed25519, list_operations
 from perf.timing import Step, measure, repeat
+from tests.commands import attempt
 from workers.jose import decode_segment
 from workers.snapshot import SnapshotReader
 from workers.user_jwt import Mode
 
-ROOT = Path(__file__).parents[1]
 BATCH = 4
 STAGES = [
     "take the request apart",
@@ -87,9 +86,9 @@ def check_report(report: dict[str, Any]) -> None:
 def test_the_command_prints_a_report_for_machines() -> None:
     """Run as the documentation says."""
     words = ("--json", "--quiet", "--rounds", "1", "--batch", "3", "--serviceaccounts", "9")
-    done = subprocess.run([sys.executable, "-m", "perf.ladder", *words], cwd=ROOT, capture_output=True, check=True)
+    done = attempt([sys.executable, "-m", "perf.ladder", *words])
+    assert (0, "") == (done.returncode, done.stderr)
     report = json.loads(done.stdout)
-    assert done.stderr == b""
     assert (1, 3, 9) == (report["rounds"], report["batch"], report["serviceaccounts"])
     check_report(report)
 
@@ -120,8 +119,7 @@ def test_the_table_holds_what_the_report_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--help", "--rounds=0", "--batch=-1", "--serviceaccounts=0", "--batch=10001"])
 def test_the_command_explains_itself(option: str) -> None:
     """Help on request, and one line of complaint for what cannot be measured."""
-    command = [sys.executable, "-m", "perf.ladder", option]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = attempt([sys.executable, "-m", "perf.ladder", option])
     if option == "--help":
         assert (0, "") == (done.returncode, done.stderr)
         assert "--rounds" in done.stdout

@@ -3,32 +3,23 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from callout import cli
 from callout.errors import CommandError
+from tests.commands import Running, start
+from tests.pages import ROOT
 from workers.dumps import CORE_BYTES
 
-ROOT = Path(__file__).parents[2]
 MAIN = "import sys; from callout.cli import main; sys.exit(main())"
 
 
-def start(*arguments: str, code: str = MAIN) -> subprocess.Popen[str]:
+def start_main(*arguments: str, code: str = MAIN) -> Running:
     """Start the command in a process of its own, in an empty environment."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        env={"PATH": os.defpath},
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start([sys.executable, "-c", code, *arguments], env={"PATH": os.defpath})
 
 
 class Fake:
@@ -68,7 +59,7 @@ def test_no_command_dumps_its_memory(arguments: tuple[str, ...]) -> None:
         "sys.modules['slow'] = module; cli.COMMANDS['slow'] = ('slow', '');"
         "cli.main(); print(resource.getrlimit(resource.RLIMIT_CORE))"
     )
-    out, err = start(*arguments, code=code).communicate(timeout=60)
+    out, err = start_main(*arguments, code=code).communicate(timeout=60)
     assert "" == err
     assert str((CORE_BYTES, CORE_BYTES)) == out.splitlines()[-1]
 
@@ -145,7 +136,7 @@ def test_the_help_imports_no_command() -> None:
     code = (
         "import sys; from callout.cli import main; main(['--help']); print(*sorted(m for m in sys.modules if '.' in m))"
     )
-    out, err = start(code=code).communicate(timeout=60)
+    out, err = start_main(code=code).communicate(timeout=60)
     loaded = out.splitlines()[-1].split()
     assert not err
     assert ["callout.cli", "callout.errors", "callout.printable", "workers.dumps"] == [
@@ -156,7 +147,7 @@ def test_the_help_imports_no_command() -> None:
 
 def test_a_reader_that_goes_away_ends_a_command_quietly() -> None:
     """`callout config --help | head -1` shows a line and no complaint."""
-    process = start("config", "--help", code="import sys; sys.stdin.read(0); " + MAIN)
+    process = start_main("config", "--help", code="import sys; sys.stdin.read(0); " + MAIN)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -176,7 +167,7 @@ def test_an_interrupted_process_ends_quietly() -> None:
         "module.run = lambda args: (print('running', flush=True), [time.sleep(0.01) for _ in itertools.count()]);"
         "sys.modules['slow'] = module; cli.COMMANDS['slow'] = ('slow', ''); sys.exit(cli.main(['slow']))"
     )
-    process = start(code=code)
+    process = start_main(code=code)
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
     process.send_signal(signal.SIGINT)

@@ -25,7 +25,11 @@ from callout.given_token import ABOUT_BLANKS, MAX_TOKEN_BYTES, GivenToken, read_
 def test_blanks_around_it_are_left_out_and_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, expected: GivenToken
 ) -> None:
-    """Those within are its own; in a file as on standard input, where a command's output ends in a line end."""
+    """Those within are its own; in a file as on standard input, where a command's output ends in a line end.
+
+    Here and below that is a stream such as Python opens, since pytest has taken the process's own; that this one is
+    read, tests/callout/explain/test_command.py shows.
+    """
     (tmp_path / "token").write_bytes(content)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content + b"\n")))
     for place in (str(tmp_path / "token"), "-"):

@@ -11,6 +11,7 @@ import pytest
 from callout.errors import CommandError
 from callout.mounts import IN_MEMORY, maybe_find_type
 from callout.workspace import PREFIX, Workspace
+from tests.commands import attempt
 
 AS_SOMEBODY = """
 import os, sys
@@ -93,7 +94,7 @@ def open_and_die(given: str) -> Path:
         "import os; from pathlib import Path; from callout.workspace import Workspace; "
         f"print(Workspace({given}).root, flush=True); os.kill(os.getpid(), 9)"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ended = attempt([sys.executable, "-c", code])
     return Path(ended.stdout.strip())
 
 
@@ -145,9 +146,7 @@ def test_a_folder_that_others_rule_is_refused(owner: int, mode: int, user: int, 
         folder.mkdir()
         os.chown(folder, owner, owner)
         folder.chmod(mode)
-        done = subprocess.run(
-            [sys.executable, "-c", AS_SOMEBODY, str(user), str(folder)], capture_output=True, text=True, check=False
-        )
+        done = attempt([sys.executable, "-c", AS_SOMEBODY, str(user), str(folder)])
     assert (0, "") == (done.returncode, done.stderr)
     assert reason in done.stdout
     assert ("SNAPSHOT_DIR" if reason else "taken\n") == done.stdout.partition(":")[0]

@@ -10,7 +10,6 @@ Rules kept here:
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from tests.commands import run
 from tests.image.base import link_tree, variables_of
 from tests.image.dockerfile import Stage, Step, expand, read_stages
 
@@ -139,17 +139,7 @@ class _Work:
         ours = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name == "HOME"}
         # The machine's cache keeps a test from fetching everything each time; the image is to have none.
         theirs = {name: value for name, value in self._variables.items() if name != "PIP_NO_CACHE_DIR"}
-        done = subprocess.run(
-            ["sh", "-euc", command],
-            cwd=self._folder,
-            env=ours | theirs | self._arguments,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=RUN_SECONDS,
-        )
-        assert 0 == done.returncode, f"{command}\n{done.stdout}{done.stderr}"
+        run(["sh", "-euc", command], cwd=self._folder, env=ours | theirs | self._arguments, timeout=RUN_SECONDS)
 
 
 def is_let_in(name: str, dockerignore: str) -> bool:

@@ -6,7 +6,6 @@ setpriv, and what an engine does with a read-only root is done in a mount namesp
 
 import asyncio
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from tests.commands import attempt
 from tests.image.mounted import mount
 from tests.image.stand_in import Image, as_user, python_of
 from tests.interop.attempts import denied_publishes
@@ -26,7 +26,6 @@ from tests.service import Service
 from tests.test_packaging import DISTRIBUTION, PACKAGES
 from tools.sbom import read_pins
 
-COMMAND_SECONDS: Final = 60
 # What the kubelet and the runtime do: a tmpfs for the snapshot, everything else read-only; $1 is the mount point.
 CONFINE: Final = """
 mount -t tmpfs -o mode=0777 tmpfs "$1"
@@ -40,7 +39,7 @@ NAMESPACE: Final = ("unshare", "--mount", "--", "sh", "-euc", CONFINE, "confine"
 
 def are_mounts_allowed() -> bool:
     """Tell whether this process may make a mount namespace of its own."""
-    return subprocess.run([*NAMESPACE[:2], "true"], check=False, capture_output=True).returncode == 0
+    return attempt([*NAMESPACE[:2], "true"]).returncode == 0
 
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
@@ -60,16 +59,7 @@ def decoys(folder: Path) -> Iterator[Path]:
 
 def run(image: Image, *command: str, folder: Path) -> tuple[int, str, str]:
     """Run a command of the image as its user; return exit code, output and errors."""
-    done = subprocess.run(
-        [*as_user(image), *command],
-        cwd=folder,
-        env=image.variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COMMAND_SECONDS,
-    )
+    done = attempt([*as_user(image), *command], cwd=folder, env=image.variables)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -141,10 +131,8 @@ def test_the_confinement_holds(image: Image) -> None:
     place.mkdir(exist_ok=True)
     folders = (tempfile.gettempdir(), "/dev/shm", str(image.root), str(place))
     command = 'for folder do (: > "$folder/probe") 2>/dev/null && echo "$folder" || true; done'
-    done = subprocess.run(
-        [*NAMESPACE, str(place), "sh", "-c", command, "probe", *folders], check=True, capture_output=True, text=True
-    )
-    assert [str(place)] == done.stdout.split()
+    done = attempt([*NAMESPACE, str(place), "sh", "-c", command, "probe", *folders])
+    assert (0, [str(place)]) == (done.returncode, done.stdout.split()), done.stderr
 
 
 def test_its_user_can_change_nothing_of_it(image: Image) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run
 from tests.pages import ROOT
 from tests.test_packaging import DISTRIBUTION, VERSION
 from tools.release import EPOCH, SUMS, ReleaseError, check_replaceable, check_versions, find_moment, main
@@ -56,7 +57,7 @@ def commit(tree: Path, message: str = "first") -> None:
     who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com", "-c", "commit.gpgSign=false")
     dated = os.environ | {"GIT_COMMITTER_DATE": f"{MOMENT} +0000"}
     for words in (("init", "--quiet"), ("add", "--all"), (*who, "commit", "--quiet", "-m", message)):
-        subprocess.run(["git", "-C", str(tree), *words], check=True, env=dated)
+        run(["git", "-C", str(tree), *words], env=dated)
 
 
 @pytest.fixture

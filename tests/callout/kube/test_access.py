@@ -17,6 +17,7 @@ from callout.kube.access import Access, load_in_cluster, load_kubeconfig
 from callout.kube.errors import ConfigurationError
 from tests.authority import Authority
 from tests.fake_kube_api import FakeKubeApi
+from tests.kubeconfigs import write_kubeconfig
 
 SECRET = "hunter2.is-a.secret"
 POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -29,14 +30,7 @@ def authorization(access: Access) -> str | None:
 
 def write(path: Path, *, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None) -> Path:
     """Write a kubeconfig, with these members of its cluster and its user."""
-    document = {
-        "clusters": [{"name": "c", "cluster": {"server": "https://api.example:6443/"} | (cluster or {})}],
-        "users": [{"name": "u", "user": user or {}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path.write_text(json.dumps(document))
-    return path
+    return write_kubeconfig(path, {"server": "https://api.example:6443/"} | (cluster or {}), user or {})
 
 
 def write_plugin(path: Path, script: str) -> dict[str, Any]:

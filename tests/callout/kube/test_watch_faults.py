@@ -230,7 +230,7 @@ async def test_no_connection_is_left_open(
     api: FakeKubeApi, client: KubeClient, lines: LogLines, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     """However many watches fail, as many descriptors are open afterwards as before, or one that is being opened."""
-    monkeypatch.setattr(reflector, "BACK_OFF_MAX_S", 0.01)
+    monkeypatch.setattr(reflector, "BACK_OFF_MAX_S", 0.01)  # the real pauses of so many failures last minutes
     async with running(api, client, lines) as bench:
         await bench.watching()
         before = count_descriptors()

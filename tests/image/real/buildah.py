@@ -5,12 +5,11 @@ what comes of it, not what a registry holds. `--isolation chroot` needs root and
 """
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from tests.commands import run
 from tests.image.base import copy_python
 
 SUITE: Final = "bookworm"
@@ -32,7 +31,7 @@ LIBRARIES: Final = (
 NEEDED: Final = ("buildah", "debootstrap")
 BASE: Final = "localhost/python:here"
 IMAGE: Final = "localhost/nats-k8s-oidc-callout:here"
-MINUTES: Final = 60
+BUILD_SECONDS: Final = 15 * 60
 # How this machine fetches packages: its certificates, and pip's settings, if it has any.
 _MACHINES_OWN: Final = ("etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
 
@@ -50,17 +49,18 @@ class Buildah:
 
     def __call__(self, *words: str) -> str:
         """Run it and return what it prints; `AssertionError` with its own words if it fails."""
-        return run(*self.words(*words))
+        return run(self.words(*words), timeout=BUILD_SECONDS)
 
     def make_base(self) -> None:
         """Make the base."""
         root = self._folder / "base"
-        run("debootstrap", "--variant=minbase", f"--include={','.join(LIBRARIES)}", SUITE, str(root))
+        debootstrap = ("debootstrap", "--variant=minbase", f"--include={','.join(LIBRARIES)}", SUITE, str(root))
+        run(debootstrap, timeout=BUILD_SECONDS)
         copy_python(root)
         for name in _MACHINES_OWN:
             if Path("/", name).exists():
                 shutil.copy(Path("/", name), root / name)
-        run("chroot", str(root), "ldconfig")
+        run(["chroot", str(root), "ldconfig"])
         container = self("from", "scratch").strip()
         self("copy", "--quiet", container, str(root), "/")
         self("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container)
@@ -77,18 +77,3 @@ class Buildah:
         """What the image says of itself (the `config` of the OCI's image specification)."""
         described: dict[str, Any] = json.loads(self("inspect", "--type", "image", IMAGE))["OCIv1"]["config"]
         return described
-
-
-def run(*command: str) -> str:
-    """Run a command and return its output; `AssertionError` with its own words if it fails."""
-    done = subprocess.run(
-        command,
-        env=os.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=15 * MINUTES,
-    )
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
-    return done.stdout

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from tests.commands import attempt
 from tests.pages import ROOT
 from tools.release import EPOCH, main
 
@@ -26,17 +27,7 @@ print(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read()))
 
 def run(*command: str, text: str = "", **variables: str) -> tuple[int, str]:
     """Run a program; return exit code and all that it says."""
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | variables,
-        input=text,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=10 * MINUTES,
-    )
+    done = attempt(command, env=os.environ | variables, stdin=text, stderr=subprocess.STDOUT, timeout=10 * MINUTES)
     return done.returncode, done.stdout
 
 
