@@ -53,18 +53,21 @@ class UserCredentials(msgspec.Struct, frozen=True):
         key: signs the server's nonce.
         account: the public key of the account that it belongs to.
         expires_at: Unix seconds; 0 for never.
+        is_bearer: whether the JWT alone lets in, without the key.
     """
 
     jwt: Secret
     key: KeyPair
     account: str
     expires_at: int
+    is_bearer: bool = False
 
 
 class _UserClaim(msgspec.Struct):
-    """The account of a user whose JWT is signed by a signing key (nats-io/jwt v2, `user_claims.go`)."""
+    """A user, of which is looked at (nats-io/jwt v2, `user_claims.go`): its account, if a signing key has signed it."""
 
     issuer_account: str = ""
+    bearer_token: bool = False
 
 
 class _Claims(msgspec.Struct):
@@ -82,7 +85,7 @@ def read_seed(path: Path, kind: Kind) -> KeyPair:
     Raises:
         CredentialError: there is none, or one of another kind.
     """
-    content = _read(path)
+    content = _read(path, f"the seed of {SEED_NAMES[kind]}")
     seeds = [body for label, body in _find_blocks(content) if label.endswith(b"SEED")]
     if len(seeds) > 1:
         raise CredentialError(f"{path} holds several seeds; it should hold one")
@@ -95,7 +98,7 @@ def read_user_credentials(path: Path) -> UserCredentials:
     Raises:
         CredentialError: it lacks the JWT or the seed, or they do not belong together.
     """
-    blocks = dict(_find_blocks(_read(path)))
+    blocks = dict(_find_blocks(_read(path, "a user's credentials")))
     for label in (_JWT_LABEL, _USER_SEED_LABEL):
         if label not in blocks:
             raise CredentialError(
@@ -110,16 +113,16 @@ def read_user_credentials(path: Path) -> UserCredentials:
     if not looks_public(account, Kind.ACCOUNT):
         raise CredentialError(f"{path} holds a JWT that no account has issued; generate the file again")
     jwt = Secret(blocks[_JWT_LABEL].decode("ascii"))
-    return UserCredentials(jwt=jwt, key=key, account=account, expires_at=claims.exp)
+    return UserCredentials(jwt=jwt, key=key, account=account, expires_at=claims.exp, is_bearer=claims.nats.bearer_token)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, needed: str) -> bytes:
     try:
         content = read_bounded(path, MAX_CREDENTIAL_BYTES)
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {reason_of(error)}") from None
     if not content.strip():
-        raise CredentialError(f"{path} is empty")
+        raise CredentialError(f"{path} is empty; it should hold {needed}")
     return content
 
 

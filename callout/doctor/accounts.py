@@ -16,6 +16,7 @@ import msgspec
 
 from callout.doctor.findings import Check, Finding, notice, ok, unknown, wrong
 from callout.doctor.nats_claims import AccountJwt
+from callout.doctor.users import OWN_CREDS
 
 ANY_ACCOUNT: Final = "*"
 """An entry of `allowed_accounts` that allows all of them (nats-io/jwt v2, `AnyAccount`)."""
@@ -32,6 +33,7 @@ class Seeds(msgspec.Struct, frozen=True):
         user: of NATS_USER_CREDS_FILE.
         callout: the account that this user belongs to.
         target: NATS_ACCOUNT.
+        foreign: why that user cannot be the service's own; empty if nothing tells so.
     """
 
     signing: str
@@ -40,6 +42,7 @@ class Seeds(msgspec.Struct, frozen=True):
     user: str
     callout: str
     target: str
+    foreign: str = ""
 
 
 def check_accounts(seeds: Seeds, accounts: Mapping[str, AccountJwt]) -> Iterator[Finding]:
@@ -144,6 +147,9 @@ def _check_allowed(seeds: Seeds, callout: AccountJwt) -> Finding:
 
 def _check_auth_users(seeds: Seeds, callout: AccountJwt) -> Finding:
     check = Check.AUTH_USERS
+    if seeds.foreign:
+        # One more user that nobody asks the callout about: with a sentinel's JWT everybody would come in by it.
+        return wrong(check, f"the user of NATS_USER_CREDS_FILE is not the service's own: {seeds.foreign}", OWN_CREDS)
     if seeds.user in callout.auth_users:
         return ok(check, f"the service's user is one of the auth_users of {_name(callout)}")
     known = "has no auth_users, so no callout at all" if not callout.is_callout else "does not name it in auth_users"

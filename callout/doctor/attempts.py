@@ -29,10 +29,18 @@ from workers.server import MAX_WAIT_S, QUEUE_GROUP
 from workers.user_jwt import Mode
 
 SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the rest
-_LOG: Final = "grep -i 'auth callout' nats.log  # the server's own log says why"
+_CAUSES: Final = "grep -iE 'auth callout|user jwt|authoriz|authentication error|readloop'"
+_LOG: Final = (
+    f"{_CAUSES} <log of nats-server>  # it says why; in Kubernetes: "
+    f"kubectl logs statefulset/nats --namespace nats-system --container nats | {_CAUSES}"
+)
 _LATEST: Final = (
     "kubectl logs --namespace <its namespace> --selector app.kubernetes.io/name=nats-k8s-oidc-callout "
     "--tail=-1 --since=1m"
+)
+_OTHER_REPLICAS: Final = (
+    "kubectl get pods --all-namespaces --selector app.kubernetes.io/name=nats-k8s-oidc-callout --output wide"
+    "  # give --metrics-url http://<pod>:8080/metrics for each of them; outside of Kubernetes, for each callout serve"
 )
 _START: Final = (
     "callout serve  # or: kubectl rollout restart deployment/nats-k8s-oidc-callout; its /readyz says what is missing"
@@ -63,6 +71,7 @@ class Attempt(msgspec.Struct, frozen=True):
         asked: the requests that were overheard meanwhile; None if nobody could listen.
         counted: what the service counted meanwhile; None if its metrics are not at hand.
         uncounted: why they are not, though their address was given; otherwise empty.
+        pages: what each of its pages counted meanwhile, by address.
     """
 
     let_in: bool
@@ -70,6 +79,7 @@ class Attempt(msgspec.Struct, frozen=True):
     asked: tuple[Asked, ...] | None = None
     counted: Counted | None = None
     uncounted: str = ""
+    pages: Mapping[str, Counted] = {}
 
 
 def judge_bare(attempt: Attempt) -> Finding:
@@ -80,8 +90,14 @@ def judge_bare(attempt: Attempt) -> Finding:
     return ok(Check.BYPASS, "a client without any credentials is refused")
 
 
-def judge_junk(attempt: Attempt, mode: Mode) -> Iterator[Finding]:
-    """Judge a login with a token that is none: who was asked, who answered, and how it ended."""
+def judge_junk(attempt: Attempt, mode: Mode, unseen: int | None = None) -> Iterator[Finding]:
+    """Judge a login with a token that is none: who was asked, who answered, and how it ended.
+
+    Args:
+        attempt: how it went.
+        mode: that of the settings.
+        unseen: how many workers are of no replica whose page was given; None if that is not known.
+    """
     silent = attempt.seconds >= MAX_WAIT_S
     unanswered = not attempt.let_in and silent
     if attempt.asked is None:
@@ -93,10 +109,10 @@ def judge_junk(attempt: Attempt, mode: Mode) -> Iterator[Finding]:
         yield wrong(Check.ANSWERED, what, _START)
     else:
         yield ok(Check.ANSWERED, f"the server asks the callout, and has its answer after {_ms(attempt.seconds)}")
-    yield _judge_junk_outcome(attempt, unanswered=unanswered)
+    yield _judge_junk_outcome(attempt, unseen, unanswered=unanswered)
 
 
-def _judge_junk_outcome(attempt: Attempt, *, unanswered: bool) -> Finding:
+def _judge_junk_outcome(attempt: Attempt, unseen: int | None, *, unanswered: bool) -> Finding:
     check, counted = Check.JUNK_TOKEN, attempt.counted
     expected = counted.get(Reason.TOKEN_MALFORMED, 0) if counted is not None else 0
     if attempt.let_in:
@@ -111,10 +127,13 @@ def _judge_junk_outcome(attempt: Attempt, *, unanswered: bool) -> Finding:
     if not expected and refused:
         what = f"this service refuses a token that is none, but says {', '.join(refused)}"
         return wrong(check, what, f"callout config  # {refused[0].remedy}")
+    if not expected and unseen:
+        what = f"a token that is none is refused, perhaps by one of {unseen} workers whose replicas were not given"
+        return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
     if not expected:
         what = "a token that is none is refused, and this service has not been asked: it has refused no such"
         if any(counted.values()):
-            return wrong(check, what, f"callout config  # {_ELSEWHERE}")
+            return wrong(check, what, f"callout config  # {_ELSEWHERE}; give --metrics-url for each replica")
         return wrong(check, what, _START if unanswered else f"{_START}; and {_ELSEWHERE}")
     if expected > 1:
         return ok(check, f"a token that is none is refused by this service, which had {expected:g} such just now")
@@ -179,14 +198,20 @@ def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | No
     return ok(check, f"requests are sealed for {xkey}, which is NATS_XKEY_FILE")
 
 
-def judge_listeners(listeners: Sequence[Listener] | None, account: str) -> Finding:
-    """Judge who hears requests; None if the system account could not be asked."""
+def judge_listeners(listeners: Sequence[Listener] | None, account: str, unseen: int = 0) -> Finding:
+    """Judge who hears requests.
+
+    Args:
+        listeners: all of them; None if the system account could not be asked.
+        account: where they are.
+        unseen: how many of the service's workers are of no replica whose page was given, as far as that is known.
+    """
     check = Check.RESPONDERS
     if listeners is None:
         return unknown(
             check, "who else hears requests is not known", "--sys-creds FILE of a user of the system account"
         )
-    ours = sum(one.queue_group == QUEUE_GROUP for one in listeners)
+    ours = count_ours(listeners)
     others = [one for one in listeners if one.queue_group != QUEUE_GROUP]
     if others:
         details = [
@@ -198,7 +223,16 @@ def judge_listeners(listeners: Sequence[Listener] | None, account: str) -> Findi
         return wrong(check, f"{len(others)} more hear requests outside of the service's queue group", mend, *details)
     if not ours:
         return wrong(check, "nobody hears requests: the service is not running, or in another account", _START)
-    return ok(check, f"{ours} worker{'s' if ours > 1 else ''} of the service hear requests, and nobody else does")
+    what = f"{ours} worker{'s' if ours > 1 else ''} of the service hear requests, and nobody else does"
+    if unseen:
+        known = f"{unseen} of {ours} workers are of no replica that was given (--metrics-url)"
+        return notice(check, f"{known}: what they refuse is not known", _OTHER_REPLICAS)
+    return ok(check, what)
+
+
+def count_ours(listeners: Sequence[Listener]) -> int:
+    """Count those in the service's own queue group."""
+    return sum(one.queue_group == QUEUE_GROUP for one in listeners)
 
 
 def judge_login(
@@ -238,6 +272,11 @@ def judge_login(
     if counted.get(ALLOWED):
         what = "the service lets the client in, and the server refuses the answer: signing key, account or its name"
         return wrong(check, f"{what}{perhaps}", _LOG)
+    if refused and refused[0] in _BEFORE_TOKENS and not perhaps:
+        what = (
+            f"the running service refuses what the server asks ({reasons}), whatever the token: it is set up otherwise"
+        )
+        return wrong(check, what, f"callout config  # where it runs, and compare; {refused[0].remedy}")
     if refused:
         what = f"the running service refuses the token ({reasons}), with these settings it would be let in{perhaps}"
         mend = f"kubectl rollout restart deployment/nats-k8s-oidc-callout  # {refused[0].remedy}"

@@ -128,7 +128,7 @@ class Check(StrEnum):
     ANSWERED = (
         "answered",
         "Does the server ask the callout, and does anybody answer?",
-        "A callout that nobody answers refuses every client after two seconds, and logs nothing.",
+        "A callout that nobody answers refuses every client after two seconds; nats-server logs only how long it took.",
         True,
     )
     BYPASS = (
@@ -149,9 +149,15 @@ class Check(StrEnum):
         "Anybody else there reads tokens, and a second answer can let in, or throw out, whom the service did not.",
         True,
     )
+    REPLICAS = (
+        "replicas",
+        "Has a replica refused what nats-server asks, as only one that is set up otherwise than the server does?",
+        "One replica with another key refuses whoever it is asked about, and the others let them in.",
+        True,
+    )
     LOGIN = (
         "login",
-        "Does the token let a client in, and into NATS_ACCOUNT?",
+        "Does the token let a client in, each time, and into NATS_ACCOUNT?",
         "This is what it is all for.",
         True,
     )
@@ -200,9 +206,9 @@ def ok(check: Check, what: str, *details: str) -> Finding:
     return Finding(check, Severity.OK, what, details=details)
 
 
-def notice(check: Check, what: str, mend: str) -> Finding:
+def notice(check: Check, what: str, mend: str, *details: str) -> Finding:
     """Find something that works and could be better."""
-    return Finding(check, Severity.NOTICE, what, check.why, mend)
+    return Finding(check, Severity.NOTICE, what, check.why, mend, details)
 
 
 def wrong(check: Check, what: str, mend: str, *details: str) -> Finding:

@@ -6,37 +6,34 @@ Rules kept here:
 - Every wait has a bound; a message is published only for `--nack`, and only to the subject that was named.
 """
 
-import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 import msgspec
 
 from callout.config.credentials import read_seed
 from callout.config.table import Settings
-from callout.doctor import attempts, web
-from callout.doctor.attempts import Attempt, Counted
+from callout.doctor import attempts, replicas
+from callout.doctor.attempts import Attempt
 from callout.doctor.bearer import Bearer, try_permissions
 from callout.doctor.clocks import SERVER, Reading
 from callout.doctor.connections import Connection, Heard, LoginError, log_in
+from callout.doctor.counting import Count, count, count_since
 from callout.doctor.delivery import deliver
 from callout.doctor.findings import Check, Finding, Severity, unknown
 from callout.doctor.logins import NOBODY, Door, Login, stand_before
+from callout.doctor.repetition import Entry, choose_logins, judge_logins
 from callout.doctor.request import Request
 from callout.doctor.requests import Asked, read_request
 from callout.doctor.system import fetch_listeners, fetch_placement
 from callout.doctor.users import AUTH_SUBJECT
+from workers.metrics import ALLOWED
 from workers.nkeys import Kind
+from workers.reasons import Reason
 from workers.server import MAX_WAIT_S
 from workers.user_jwt import Mode
 from workers.xkeys import SealingKey
-
-LOGINS: Final = 3  # with a good token: the first may be slower than the others, and the slowest counts
-COUNT_SECONDS: Final = 2.0  # a denial is counted before it is sent, what was dropped within half a second
-COUNT_POLL_SECONDS: Final = 0.1  # reading the page costs the service some milliseconds
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +55,6 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     bearer: Bearer | None
 
 
-class Count(msgspec.Struct, frozen=True):
-    """What the service's counters say, or why they cannot be read; neither if nobody has said where they are."""
-
-    counted: Counted | None = None
-    problem: str = ""
-
-
 class Outcome(msgspec.Struct, frozen=True):
     """What was found, and the clocks that requests have shown."""
 
@@ -74,70 +64,93 @@ class Outcome(msgspec.Struct, frozen=True):
 
 async def try_live(stage: Stage) -> Outcome:
     """Try it."""
+    began = await count(stage.request.metrics_urls)
     sealing = _read_sealing_key(stage.settings)
     junk, _ = await _attempt(stage, secrets.token_hex(16), sealing)
     bare, _ = await _attempt(stage, "", sealing)
     mode = stage.settings.nats_mode
-    findings = [*attempts.judge_junk(junk, mode), attempts.judge_bare(bare)]
+    listening, responders, unseen = await _judge_listeners(stage, began)
+    findings = [*attempts.judge_junk(junk, mode, unseen), attempts.judge_bare(bare), listening]
     asked = junk.asked or ()
     told = (
         attempts.judge_issuer(asked, mode, stage.callout_account),
         attempts.judge_sealing(asked, mode, sealing.public if sealing else ""),
     )
     findings += [finding for finding in told if finding is not None]
-    findings.append(await _judge_listeners(stage))
     answered = [one.seconds for one in (junk,) if one.asked and one.seconds < MAX_WAIT_S]
     signed_rightly = mode is Mode.SERVER and any(
         one.check is Check.SIGNING_KEY and one.severity is Severity.OK for one in findings
     )
-    findings += await _try_bearer(stage, sealing, answered, signed_rightly=signed_rightly)
+    tried, logins = await _try_bearer(stage, sealing, answered, responders, signed_rightly=signed_rightly)
+    findings += tried
+    expected = ((junk, Reason.TOKEN_MALFORMED), (bare, Reason.TOKEN_MISSING), *((one, ALLOWED) for one in logins))
+    astray = [attempt for attempt, outcome in expected if replicas.is_astray(attempt, outcome)]
+    findings.append(await _judge_replicas(stage, began, astray))
     return Outcome(findings, [_read_clock(one) for one in asked if one.issued_at])
 
 
 async def _try_bearer(
-    stage: Stage, sealing: SealingKey | None, answered: list[float], *, signed_rightly: bool
-) -> list[Finding]:
+    stage: Stage,
+    sealing: SealingKey | None,
+    answered: list[float],
+    responders: int | None,
+    *,
+    signed_rightly: bool,
+) -> tuple[list[Finding], list[Attempt]]:
+    """Log in with the good token until all who answer were met, or one login went wrong; return all that were tried."""
     bearer, needed = stage.bearer, "--token FILE or --serviceaccount NAMESPACE/NAME"
     if bearer is None:
         return [
             unknown(Check.LOGIN, "no token was given", needed),
             unknown(Check.PERMISSIONS, "no token was given", needed),
             attempts.judge_round_trip(answered),
-        ]
+        ], []
     findings = []
-    first, client = await _attempt(stage, bearer.token, sealing, bearer.inbox_prefix)
+    account = stage.settings.nats_account
+    first, client = await _enter(stage, bearer, sealing)
     try:
-        found_in = await _find_account(stage, client)
-        account, token = stage.settings.nats_account, bearer.finding
-        findings.append(attempts.judge_login(first, account, found_in, token, signed_rightly=signed_rightly))
         findings.append(await try_permissions(stage.settings, bearer, client))
         if stage.request.stream:
             findings.append(await deliver(stage.door, stage.request, client, bearer))
     finally:
         if client is not None:
             await client.close()
-    if first.let_in:
-        answered.append(first.seconds)
-    for _ in range(LOGINS - 1 if first.let_in else 0):
-        again, client = await _attempt(stage, bearer.token, None, listen=False)
+    entries = [first]
+    while entries[-1].is_good(account) and len(entries) < choose_logins(responders):
+        again, client = await _enter(stage, bearer, sealing)
         if client is not None:
-            answered.append(again.seconds)
             await client.close()
+        entries.append(again)
+    findings.append(judge_logins(entries, account, bearer.finding, responders, signed_rightly=signed_rightly))
+    logins = [entry.attempt for entry in entries]
+    answered += [one.seconds for one in logins if one.let_in]
     findings.append(attempts.judge_round_trip(answered))
-    return findings
+    return findings, logins
+
+
+async def _enter(stage: Stage, bearer: Bearer, sealing: SealingKey | None) -> tuple[Entry, Connection | None]:
+    """Log in with the good token; whoever calls closes the connection if there is one."""
+    attempt, client = await _attempt(stage, bearer.token, sealing, bearer.inbox_prefix)
+    try:
+        return Entry(attempt, await _find_account(stage, client)), client
+    except BaseException:
+        if client is not None:
+            await client.close()
+        raise
 
 
 async def _attempt(
-    stage: Stage, token: str, sealing: SealingKey | None, inbox_prefix: str = "_INBOX", *, listen: bool = True
+    stage: Stage, token: str, sealing: SealingKey | None, inbox_prefix: str = "_INBOX"
 ) -> tuple[Attempt, Connection | None]:
     """Log in with a token, or with nothing at all if it is empty; whoever calls closes the connection if there is one.
 
-    A client that should not have got in is closed here, so that none is left behind by those who look no further.
+    A client that should not have got in is closed here, so that none is left behind by those who look no further. What
+    was counted is of use only if it was refused.
     """
     login: Login = stand_before(stage.request.sentinel, token) if token else NOBODY
-    before = await _count(stage) if listen else Count()
+    before = await count(stage.request.metrics_urls)
     client: Connection | None = None
-    async with _overhear(stage.service if listen else None) as heard:
+    async with _overhear(stage.service) as heard:
         try:
             client = await log_in(stage.door, login, inbox_prefix)
         except LoginError as error:
@@ -145,13 +158,16 @@ async def _attempt(
         else:
             seconds = client.seconds
     asked = None if heard is None else tuple(_read_all(heard, sealing, token))
-    silent = seconds >= MAX_WAIT_S
-    count = before if before.counted is None else await _count_since(stage, before.counted, silent=silent)
     is_bearers = stage.bearer is not None and token == stage.bearer.token
     if client is not None and not is_bearers:
         await client.close()
-    attempt = Attempt(client is not None, seconds, asked, count.counted, count.problem)
-    return attempt, client if is_bearers else None
+    if client is not None or before.pages is None:
+        return Attempt(client is not None, seconds, asked, None, before.problem), client if is_bearers else None
+    after = await count_since(before.pages, silent=seconds >= MAX_WAIT_S)
+    if after.pages is None:
+        return Attempt(let_in=False, seconds=seconds, asked=asked, uncounted=after.problem), None
+    rises = replicas.find_rises(before.pages, after.pages)
+    return Attempt(let_in=False, seconds=seconds, asked=asked, counted=replicas.add_up(rises), pages=rises), None
 
 
 @asynccontextmanager
@@ -176,39 +192,28 @@ def _read_clock(asked: Asked) -> Reading:
     return Reading(SERVER, asked.at - asked.issued_at - 0.5, is_nats=True)
 
 
-async def _count(stage: Stage) -> Count:
-    urls = stage.request.metrics_urls
-    if not urls:
-        return Count()
-    try:
-        return Count(await asyncio.to_thread(web.count_requests, urls))
-    except web.PageError as error:
-        return Count(problem=str(error))
+async def _judge_replicas(stage: Stage, began: Count, astray: list[Attempt]) -> Finding:
+    ended = await count(stage.request.metrics_urls)
+    if began.pages is None or ended.pages is None:
+        return replicas.miss_replicas(began.problem or ended.problem)
+    return replicas.judge_replicas(began.pages, ended.pages, astray)
 
 
-async def _count_since(stage: Stage, before: Counted, *, silent: bool) -> Count:
-    """Return by how much the counters rose: as soon as they do, or after silence when what was dropped is counted."""
-    deadline = time.monotonic() + COUNT_SECONDS
-    while True:
-        after = await _count(stage)
-        if after.counted is None:
-            return after
-        rise = attempts.find_rise(before, after.counted)
-        if (any(rise.values()) and not silent) or time.monotonic() >= deadline:
-            return Count(rise)
-        await asyncio.sleep(COUNT_POLL_SECONDS)
-
-
-async def _judge_listeners(stage: Stage) -> Finding:
+async def _judge_listeners(stage: Stage, began: Count) -> tuple[Finding, int | None, int | None]:
+    """Judge who hears requests; also how many workers do, and how many of them no page tells of: None if not known."""
     account = stage.callout_account
+    workers = replicas.count_workers(began.pages) if began.pages is not None else None
     if stage.system is None:
-        return attempts.judge_listeners(None, account)
+        return attempts.judge_listeners(None, account), workers, None
     if stage.settings.nats_mode is Mode.SERVER:
         account = await _find_account(stage, stage.service)
     if not account:
         needed = "a service user that can log in"
-        return unknown(Check.RESPONDERS, "in which account the service's user is, is not known", needed)
-    return attempts.judge_listeners(await fetch_listeners(stage.system, account), account)
+        return unknown(Check.RESPONDERS, "in which account the service's user is, is not known", needed), workers, None
+    listeners = await fetch_listeners(stage.system, account)
+    responders = attempts.count_ours(listeners)
+    unseen = None if workers is None else max(responders - workers, 0)
+    return attempts.judge_listeners(listeners, account, unseen or 0), responders, unseen
 
 
 async def _find_account(stage: Stage, client: Connection | None) -> str:

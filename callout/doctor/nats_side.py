@@ -21,7 +21,7 @@ from callout.doctor.nats_claims import AccountJwt, UserJwt, read_user
 from callout.doctor.request import Request
 from callout.doctor.service_user import judge_refusal, try_rights
 from callout.doctor.system import fetch_account, fetch_clocks
-from callout.doctor.users import check_rights, check_sentinel, miss_sentinel
+from callout.doctor.users import check_rights, check_sentinel, describe_foreign, miss_sentinel
 from callout.doctor.versions import check_version
 from workers.nkeys import Kind
 from workers.user_jwt import Mode
@@ -67,7 +67,7 @@ class _Examination:
         try:
             self._service = service = await log_in(self._door, self._login)
         except LoginError as error:
-            self.findings += judge_refusal(error, mode, self._user, time.time())
+            self.findings += judge_refusal(error, mode, self._user, self._door.servers, time.time())
             self._reachable = error.refused
             return
         finally:
@@ -127,7 +127,15 @@ class _Examination:
         if settings.nats_mode is Mode.SERVER or user is None or settings.nats_account_signing_key_file is None:
             return _describe_server_mode(signing, xkey, self._request)
         account_signing = read_seed(settings.nats_account_signing_key_file, Kind.ACCOUNT).public
-        seeds = Seeds(signing, account_signing, xkey, user.key, user.account, settings.nats_account)
+        seeds = Seeds(
+            signing=signing,
+            account_signing=account_signing,
+            xkey=xkey,
+            user=user.key,
+            callout=user.account,
+            target=settings.nats_account,
+            foreign=describe_foreign(user),
+        )
         accounts = dict(self._request.accounts)
         for key in (seeds.callout, seeds.target) if self._system else ():
             assert self._system is not None

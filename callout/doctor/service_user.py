@@ -2,12 +2,13 @@
 
 import secrets
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
 from callout.doctor.connections import Connection, LoginError
 from callout.doctor.findings import Check, Finding, wrong
 from callout.doctor.nats_claims import UserJwt
-from callout.doctor.users import AUTH_SUBJECT, RELOAD, Tried
+from callout.doctor.users import AUTH_SUBJECT, OWN_CREDS, RELOAD, Tried, describe_foreign
 from workers.server import MAX_WAIT_S
 from workers.user_jwt import Mode
 
@@ -26,13 +27,26 @@ async def try_rights(service: Connection) -> Tried:
     )
 
 
-def judge_refusal(error: LoginError, mode: Mode, user: UserJwt | None, now: float) -> list[Finding]:
-    """Say why the service's user may not have got in; `now` in Unix seconds."""
+def judge_refusal(
+    error: LoginError, mode: Mode, user: UserJwt | None, servers: Sequence[str], now: float
+) -> list[Finding]:
+    """Say why the service's user may not have got in.
+
+    Args:
+        error: how the login failed.
+        mode: that of the settings.
+        user: its JWT, if it has one.
+        servers: where it was tried, addresses without a login.
+        now: Unix seconds.
+    """
     check = Check.SERVICE_USER
     if not error.refused:
-        return [
-            wrong(check, f"no login: {error}", "nats server check connection  # from here, to compare with NATS_URL")
-        ]
+        where = shlex.quote(",".join(servers))
+        mend = f"nats server check connection --server {where}  # from here; is that what NATS_URL should be?"
+        return [wrong(check, f"no login: {error}", mend)]
+    if user is not None and (foreign := describe_foreign(user)):
+        what = f"the server refuses the user of NATS_USER_CREDS_FILE, and it is not the service's own: {foreign}"
+        return [wrong(check, what, OWN_CREDS)]
     if user is not None and user.expires_at and user.expires_at <= now:
         name = shlex.quote(user.name or "callout")
         mend = (

@@ -14,7 +14,8 @@ import msgspec
 
 from callout.doctor.findings import Check, Finding, ok, unknown, wrong
 from callout.doctor.findings import notice as note
-from callout.doctor.nats_claims import UserJwt
+from callout.doctor.nats_claims import Rights, UserJwt
+from callout.policy.subjects import covers, overlaps
 from workers.user_jwt import Mode
 
 NO_LIMIT: Final = -1
@@ -22,6 +23,12 @@ AUTH_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 REPLY_SUBJECTS: Final = "$SYS._INBOX.>"
 RELOAD: Final = "nats-server --signal reload=<pid of nats-server>"
 _LEAST: Final = f"subscribe {AUTH_SUBJECT} and publish {REPLY_SUBJECTS}"
+
+
+OWN_CREDS: Final = (
+    "export NATS_USER_CREDS_FILE=<file of the service itself>  # creds/callout.creds of the folder that callout "
+    "bootstrap has made, or what nsc generate creds writes for the service's user; never name this one in auth_users"
+)
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -42,6 +49,8 @@ class Tried(msgspec.Struct, frozen=True):
 def check_rights(tried: Tried, mode: Mode, user: UserJwt | None) -> Finding:
     """Judge what the service's user may do; `user` is its JWT, if it has one."""
     check, mend = Check.SERVICE_RIGHTS, _mend_rights(mode, user)
+    if user is not None and not (tried.hears and tried.answers) and (foreign := describe_foreign(user)):
+        return wrong(check, f"the user of NATS_USER_CREDS_FILE is not the service's own: {foreign}", OWN_CREDS)
     missing = [
         text
         for text, may in (
@@ -56,6 +65,24 @@ def check_rights(tried: Tried, mode: Mode, user: UserJwt | None) -> Finding:
     if excess:
         return note(check, f"the service's user may {' and '.join(excess)} where it has no business", mend)
     return ok(check, f"the service's user may {_LEAST}, and no more")
+
+
+def describe_foreign(user: UserJwt) -> str:
+    """Say why a user cannot be the service's own; empty if its JWT lets it be.
+
+    A sentinel is a bearer that may do nothing: clients have its JWT, and whoever is named in auth_users passes by the
+    callout. A user's rights may also be its signing key's (a scope); then its JWT says nothing of them.
+    """
+    if user.bearer:
+        return "it is a bearer, as a sentinel is, which clients show"
+    if _may(user.sub, AUTH_SUBJECT) or _may(user.pub, REPLY_SUBJECTS):
+        return ""  # one of the two may have been forgotten
+    return f"its JWT lets it neither subscribe to {AUTH_SUBJECT} nor publish to {REPLY_SUBJECTS}"
+
+
+def _may(rights: Rights, subject: str) -> bool:
+    denied = any(covers(one, subject) for one in rights.deny)
+    return not denied and (not rights.allow or any(overlaps(one, subject) for one in rights.allow))
 
 
 def _mend_rights(mode: Mode, user: UserJwt | None) -> str:

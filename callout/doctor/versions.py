@@ -16,8 +16,10 @@ Version = tuple[int, int, int]
 
 OLDEST: Final = (2, 10, 0)
 _VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
+NEWEST: Final = "2.15.3"
 _UPGRADE: Final = (
-    "install nats-server 2.15.2 or later  # in Kubernetes: kubectl set image statefulset/nats nats=nats:2.15.2-alpine"
+    f"install nats-server {NEWEST} or later  # with NATS's chart: helm upgrade nats nats/nats --namespace nats-system "
+    f"--reuse-values --set container.image.tag={NEWEST}-alpine"
 )
 
 
@@ -34,7 +36,7 @@ LIMITS: Final = (
     Limit(OLDEST, Severity.WRONG, "knows no auth callout"),
     Limit((2, 11, 2), Severity.NOTICE, "shows clients' tokens in its log, in CONNZ and in JetStream's advisories"),
     Limit((2, 11, 2), Severity.NOTICE, "knows no default_sentinel, so each client needs the sentinel", Mode.OPERATOR),
-    Limit((2, 15, 0), Severity.NOTICE, "does not check who has signed an answer", Mode.SERVER),
+    Limit((2, 15, 0), Severity.NOTICE, "does not check who has signed an answer"),
     Limit((2, 15, 2), Severity.NOTICE, "does not check who has signed a denial"),
 )
 

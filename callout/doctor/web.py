@@ -10,7 +10,7 @@ import contextlib
 import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -21,14 +21,18 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from callout.doctor.clocks import Reading, read_date
+from callout.doctor.replicas import Page
 from callout.fetch import GuardedPool, read_body
 from callout.fetch_errors import FetchError
 from workers.metrics import ALLOWED
+from workers.status import State
 
 PAGE_SECONDS: Final = 3.0
 MAX_PAGE_BYTES: Final = 4 << 20  # our own page has some 20 KB
 _URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-~]*)?")
 _REQUESTS: Final = "nats_auth_requests_total"
+_WORKERS: Final = "nats_auth_workers"
+_SUBSCRIBED: Final = State.SERVING.name.lower()
 METRICS_PATH: Final = "/metrics"
 
 
@@ -44,17 +48,24 @@ def is_page(url: str) -> bool:
         return False
 
 
-def count_requests(urls: Sequence[str]) -> Mapping[str, float]:
-    """Read how many requests the service has decided, by reason, over all pages.
+def read_pages(urls: Sequence[str]) -> dict[str, Page]:
+    """Read the pages of replicas, by their addresses; one that is named twice is one.
 
     Raises:
         PageError: one of them cannot be read, or is another page.
     """
+    return {url: _make_page(_read_samples(url)) for url in dict.fromkeys(urls)}
+
+
+def _make_page(samples: Iterable[Sample]) -> Page:
     counted: defaultdict[str, float] = defaultdict(float)
-    for url in urls:
-        for sample in _read_samples(url):
+    workers = None
+    for sample in samples:
+        if sample.name == _REQUESTS:
             counted[sample.labels.get("reason") or ALLOWED] += sample.value
-    return dict(counted)
+        elif sample.name == _WORKERS and sample.labels.get("state") == _SUBSCRIBED:
+            workers = int(sample.value)
+    return Page(dict(counted), workers)
 
 
 def _read_samples(url: str) -> list[Sample]:
@@ -65,7 +76,8 @@ def _read_samples(url: str) -> list[Sample]:
     if status == HTTPStatus.OK:
         with contextlib.suppress(ValueError):  # no page of metrics
             families = list(text_string_to_metric_families(page.decode("utf-8", "replace")))
-            if samples := [one for family in families for one in family.samples if one.name == _REQUESTS]:
+            samples = [one for family in families for one in family.samples]
+            if any(one.name == _REQUESTS for one in samples):
                 return samples
     answer = "" if status == HTTPStatus.OK else f" (status {status})"
     raise PageError(f"{url} is no page of this service's metrics{answer}; its path is {METRICS_PATH}")

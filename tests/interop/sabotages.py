@@ -68,6 +68,11 @@ async def forget_auth_user(patient: Patient) -> None:
         patient.environment.server.restart(lambda text: text.replace('"auth_users": ["callout", ', '"auth_users": ['))
 
 
+async def name_the_sentinels_credentials(patient: Patient) -> None:
+    """Run the service with the credentials that lie beside its own; it does not get in with them."""
+    patient.environ["NATS_USER_CREDS_FILE"] = patient.options["--sentinel"]
+
+
 async def seal_on_the_server_only(patient: Patient) -> None:
     """Have no key for sealed requests."""
     del patient.environ["NATS_XKEY_FILE"]
@@ -174,6 +179,13 @@ SABOTAGES: tuple[tuple[Setting, Sabotage, str, str], ...] = (
     (OPERATOR, place_clients_elsewhere, "allowed account", "nsc edit authcallout --account AUTH_SERVICE --allowed-acc"),
     (SERVER, forget_auth_user, "service user", "auth_users"),
     (OPERATOR, forget_auth_user, "auth users", "nsc edit authcallout --account AUTH_SERVICE --auth-user U"),
+    (
+        OPERATOR,
+        name_the_sentinels_credentials,
+        "service user",
+        "export NATS_USER_CREDS_FILE=<file of the service itself>",
+    ),
+    (OPERATOR, name_the_sentinels_credentials, "auth users", "creds/callout.creds"),
     (SEALED_SERVER, seal_on_the_server_only, "xkey", "export NATS_XKEY_FILE="),
     (SEALED_OPERATOR, seal_on_the_server_only, "xkey", "export NATS_XKEY_FILE="),
     (SERVER, seal_on_our_side_only, "xkey", "set xkey: X"),
@@ -191,5 +203,5 @@ SABOTAGES: tuple[tuple[Setting, Sabotage, str, str], ...] = (
     (SERVER, delete_the_serviceaccount, "token", "kubectl create serviceaccount -n orders checkout"),
     (SERVER, take_the_services_rights, "service rights", "in nats.conf give the user permissions"),
     (SERVER, misspell_a_setting, "settings", "callout config"),
-    (SERVER, lose_the_server, "service user", "nats server check connection"),
+    (SERVER, lose_the_server, "service user", "nats server check connection --server nats://127.0.0.1:"),
 )

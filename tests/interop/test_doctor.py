@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from callout.doctor.web import read_pages
 from tests.fake_kube_api import FakeKubeApi, Status
 from tests.interop.changing_cluster import ApiCluster, ChangingCluster, key_set
 from tests.interop.clients import open_client
 from tests.interop.environments import BINARIES, Environment, Setting
-from tests.interop.operation import on
+from tests.interop.operation import on, serve
 from tests.interop.patient import DOCTOR, Patient, of_severity
 from tests.interop.sabotages import (
     DEFAULT_SENTINEL,
@@ -22,10 +23,15 @@ from tests.interop.sabotages import (
     SERVER,
     Sabotage,
     give_the_service_all_rights,
+    name_the_sentinels_credentials,
 )
-from tests.minting import ABSENT, Issuer, NatsKey, creds, decode_nats_jwt, encode_nats_jwt, user_jwt
+from tests.minting import ABSENT, CurveKey, Issuer, NatsKey, creds, decode_nats_jwt, encode_nats_jwt, user_jwt
+from tests.waiting import PATIENCE_SECONDS, until
+from workers.reasons import Reason
 
 JETSTREAM_SECONDS = 10
+MOST_WORKERS = 4
+"""Of a replica that is wrong, beside one worker that is right: some login meets one of these."""
 DENY_ALL = {"deny": [">"]}
 
 
@@ -98,6 +104,22 @@ async def test_a_sabotage_is_found(patient: Patient, sabotage: Sabotage, check: 
     assert "wrong" == findings[check]["severity"], findings
     assert mend in findings[check]["mend"]
     assert findings[check]["why"]
+
+
+@on(OPERATOR)
+@pytest.mark.parametrize("is_served", [False, True])
+async def test_the_sentinel_is_never_let_past_the_callout(patient: Patient, is_served: bool) -> None:
+    """Clients have its JWT: named in auth_users it would let each of them in, unasked; no command does that."""
+    async with patient:
+        if is_served:
+            await patient.serve()
+        await name_the_sentinels_credentials(patient)
+        code, findings = await patient.examine()
+    assert 1 == code
+    assert "notice" == findings["settings"]["severity"]
+    assert "it is a bearer, as a sentinel is" in findings["service user"]["what"]
+    sentinel = patient.environment.keys.sentinel.public
+    assert [] == [check for check, finding in findings.items() if sentinel in finding.get("mend", "")]
 
 
 @on(SERVER, OPERATOR)
@@ -194,6 +216,77 @@ async def test_a_message_for_a_stream(patient: Patient, role: str) -> None:
         assert "callout bootstrap --nack inside" in findings["stream"]["mend"]
 
 
+async def serve_beside(patient: Patient, workers: int, **variables: str) -> str:
+    """Start one more replica, with some variables of its own; its page of metrics."""
+    given = patient.environ | {"NATS_WORKERS": str(workers)} | variables
+    service = await patient.enter(serve(patient.environment, patient.cluster, wait=True, **given))
+    return f"http://127.0.0.1:{service.port}/metrics"
+
+
+@on(SERVER, OPERATOR)
+async def test_one_replica_of_several_signs_with_another_key(patient: Patient) -> None:
+    """It is met in some of the logins, and one that is refused is enough; both pages are read, so it is named."""
+    foreign = patient.write("other.nk", NatsKey.generate("account").seed)
+    async with patient:
+        await patient.serve()
+        bad = await serve_beside(patient, MOST_WORKERS, NATS_SIGNING_KEY_FILE=foreign)
+        code, findings = await patient.examine("--metrics-url", bad)
+    assert 1 == code
+    assert "wrong" == findings["login"]["severity"], findings
+    assert "ok" == findings["responders"]["severity"]
+    if patient.is_operator_mode:  # the replica believes that it has let the client in
+        assert f"{bad}: allowed" in findings["login"]["details"]
+    else:
+        assert "wrong" == findings["replicas"]["severity"], findings
+        (named,) = findings["replicas"]["details"]
+        assert named.startswith(f"{bad}: request_subject, ")
+
+
+@on(SEALED_SERVER)
+async def test_one_replica_of_several_cannot_open_requests(patient: Patient) -> None:
+    """It says nothing, so the login takes the server's two seconds; its page tells why, and is named."""
+    other = patient.write("other.curve.nk", CurveKey.generate().seed)
+    async with patient:
+        await patient.serve()
+        bad = await serve_beside(patient, MOST_WORKERS, NATS_XKEY_FILE=other)
+        code, findings = await patient.examine("--metrics-url", bad)
+    assert 1 == code
+    (named,) = findings["replicas"]["details"]
+    assert named.startswith(f"{bad}: request_unreadable, ")
+    assert "NATS_XKEY_FILE" in findings["replicas"]["mend"]
+
+
+@on(SERVER)
+async def test_workers_of_replicas_that_were_not_given_are_counted(patient: Patient) -> None:
+    """They answer as well as the others do; what they refuse is on a page that nobody has named."""
+    async with patient:
+        await patient.serve()
+        await serve_beside(patient, workers=2)
+        code, findings = await patient.examine()
+    assert 0 == code
+    assert "notice" == findings["responders"]["severity"]
+    assert "2 of 3 workers are of no replica that was given (--metrics-url)" in findings["responders"]["what"]
+
+
+@on(SERVER)
+async def test_what_a_stranger_has_sent_makes_no_service_wrong(patient: Patient) -> None:
+    """Whoever is in the callout's account can have anything refused; it is worth knowing, and no more."""
+    async with patient:
+        await patient.serve()
+        async with await patient.environment.injector() as injector:
+            await injector.send(b"no request at all")
+            request = {"iss": "N", "aud": "x", "nats": {}}
+            await injector.send(encode_nats_jwt(request, NatsKey.generate("server")).encode())
+        page = patient.options["--metrics-url"]
+        malformed = Reason.REQUEST_MALFORMED
+        await until(lambda: read_pages([page])[page].counted[malformed] == 2, PATIENCE_SECONDS, "both are counted")
+        code, findings = await patient.examine()
+    assert 0 == code
+    assert "notice" == findings["replicas"]["severity"]
+    (named,) = findings["replicas"]["details"]
+    assert named.startswith(f"{page}: request_malformed, 2 before, since it was started. ")
+
+
 @on(SERVER)
 async def test_without_evidence_nothing_is_claimed(patient: Patient) -> None:
     """Without metrics and without the system account it is not known who refuses, nor who else hears requests."""
@@ -202,7 +295,7 @@ async def test_without_evidence_nothing_is_claimed(patient: Patient) -> None:
         patient.options = {"--token": patient.options["--token"]}
         code, findings = await patient.examine()
     assert 0 == code
-    assert {"junk token", "responders", "issuer"} == of_severity(findings, "unknown").keys()
+    assert {"junk token", "responders", "replicas", "issuer"} == of_severity(findings, "unknown").keys()
 
 
 @on(SERVER)

@@ -88,8 +88,8 @@ def test_a_seed_is_read_bare_or_decorated(tmp_path: Path, content: str, kind: Ki
         (CREDS, Kind.ACCOUNT, "holds the seed of a user (SU…); that of an account (SA…) is needed"),
         (ACCOUNT.seed, Kind.CURVE, "holds the seed of an account (SA…); that of an xkey (SX…) is needed"),
         (CURVE.seed, Kind.ACCOUNT, "holds the seed of an xkey (SX…); that of an account (SA…) is needed"),
-        ("", Kind.ACCOUNT, "is empty"),
-        (" \n", Kind.ACCOUNT, "is empty"),
+        ("", Kind.ACCOUNT, "is empty; it should hold the seed of an account (SA…)"),
+        (" \n", Kind.ACCOUNT, "is empty; it should hold the seed of an account (SA…)"),
         (CREDS + CREDS, Kind.USER, "holds several seeds; it should hold one"),
         ("x" * (MAX_CREDENTIAL_BYTES + 1), Kind.ACCOUNT, "cannot be read: larger than 65536 bytes"),
     ],
@@ -161,8 +161,15 @@ def test_credentials_are_a_jwt_and_its_key(tmp_path: Path) -> None:
     assert Secret(jwt) == credentials.jwt
     assert USER.public == credentials.key.public
     assert ACCOUNT.public == credentials.account
+    assert not credentials.is_bearer
     assert jwt not in repr(credentials)
     assert USER.seed not in repr(credentials)
+
+
+def test_a_bearer_is_told(tmp_path: Path) -> None:
+    """Whoever has its JWT can log in with it."""
+    jwt = user_jwt(USER.public, ACCOUNT, bearer_token=True)
+    assert read_user_credentials(write(tmp_path, creds(jwt, USER.seed))).is_bearer
 
 
 def test_credentials_of_nsc_with_their_advice_are_read(tmp_path: Path) -> None:

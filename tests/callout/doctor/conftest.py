@@ -1,12 +1,12 @@
 """What the tests of the doctor share: real servers, one of each mode, and a page."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.callout.doctor.on_server import OPERATOR, SERVER
 from tests.callout.doctor.site import Site
+from tests.http_serving import serving
 from tests.interop.environments import Environment
 
 
@@ -28,9 +28,5 @@ def in_operator_mode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envir
 def site() -> Iterator[Site]:
     """One that runs."""
     made = Site()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with serving(made.server):
+        yield made

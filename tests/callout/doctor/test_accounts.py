@@ -9,6 +9,7 @@ import pytest
 from callout.doctor.accounts import Seeds, check_accounts
 from callout.doctor.findings import Check, Finding, Severity
 from callout.doctor.nats_claims import AccountJwt
+from callout.doctor.users import OWN_CREDS
 
 SEEDS = Seeds("A-callout", "A-signing", "", "U-service", "A-callout", "A-target")
 CALLOUT = AccountJwt(
@@ -38,6 +39,14 @@ def judge(other: dict[str, AccountJwt], **seeds: str) -> dict[Check, Finding]:
     accounts = {account.key: account for account in (CALLOUT, TARGET)} | other
     findings = check_accounts(msgspec.structs.replace(SEEDS, **seeds), accounts)
     return {finding.check: finding for finding in findings if finding.severity is Severity.WRONG}
+
+
+def test_a_sentinel_is_no_auth_user() -> None:
+    """Whether it is named there or not: the file is another one's, and nobody is added to the account."""
+    for user in ("U-service", "U-sentinel"):
+        finding = judge({}, user=user, foreign="it is a bearer")[Check.AUTH_USERS]
+        assert "not the service's own: it is a bearer" in finding.what
+        assert OWN_CREDS == finding.mend
 
 
 def test_all_is_well() -> None:

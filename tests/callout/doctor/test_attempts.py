@@ -138,6 +138,23 @@ def test_who_hears_requests(listeners: list[Listener] | None, severity: str) -> 
     assert severity == judge_listeners(listeners, "AUTH").severity
 
 
+def test_workers_of_no_replica_that_was_given() -> None:
+    """Nothing of what they refuse can be known; how many there are is said."""
+    finding = judge_listeners([Listener(QUEUE_GROUP, "N", one) for one in range(4)], "AUTH", 3)
+    assert Severity.NOTICE == finding.severity
+    assert finding.what.startswith("3 of 4 workers are of no replica that was given (--metrics-url)")
+    assert "--metrics-url http://<pod>:8080/metrics for each of them" in finding.mend
+
+
+@pytest.mark.parametrize(("unseen", "severity"), [(None, "wrong"), (0, "wrong"), (1, "unknown")])
+def test_a_worker_that_no_page_tells_of_may_have_refused_a_junk_token(unseen: int | None, severity: str) -> None:
+    """Then nothing is wrong with the service, and more pages are needed to know."""
+    tried = attempt(0.01, let_in=False, asked=(OURS,), counted={"token_malformed": 0})
+    *_, junk = judge_junk(tried, Mode.SERVER, unseen)
+    assert severity == junk.severity
+    assert unseen is None or unseen == 0 or "--metrics-url" in junk.mend
+
+
 @pytest.mark.parametrize(
     ("seconds", "severity"), [([], "unknown"), ([0.01], "ok"), ([0.01, 0.6], "notice"), ([0.01, 1.6], "wrong")]
 )
@@ -155,8 +172,8 @@ def test_a_count_of_nothing_is_no_evidence_for_us() -> None:
 
 def test_a_counter_that_fell_counts_for_nothing() -> None:
     """A replica that was started anew meanwhile counts from nothing; that takes away from no other reason."""
-    before = {Reason.TOKEN_EXPIRED: 7.0, Reason.TOKEN_MALFORMED: 1.0}
-    after = {Reason.TOKEN_EXPIRED: 0.0, Reason.TOKEN_MALFORMED: 2.0, Reason.TOKEN_ISSUER: 1.0}
+    before: Counted = {Reason.TOKEN_EXPIRED: 7.0, Reason.TOKEN_MALFORMED: 1.0}
+    after: Counted = {Reason.TOKEN_EXPIRED: 0.0, Reason.TOKEN_MALFORMED: 2.0, Reason.TOKEN_ISSUER: 1.0}
     expected = {Reason.TOKEN_EXPIRED: 0.0, Reason.TOKEN_MALFORMED: 1.0, Reason.TOKEN_ISSUER: 1.0}
     assert expected == find_rise(before, after)
 
@@ -230,6 +247,14 @@ def test_of_several_that_were_let_in_none_need_be_this_one(signed_rightly: bool)
     finding = judge_login(tried, "APP", "", GOOD, signed_rightly=signed_rightly)
     assert finding.what.endswith("; or these were other clients'")
     assert "export" not in finding.mend
+
+
+def test_a_request_that_is_refused_is_no_matter_of_the_token() -> None:
+    """A restart would change nothing: that replica has other keys or settings than these."""
+    finding = judge_login(attempt(0.01, let_in=False, counted={"request_subject": 1}), "APP", "", GOOD)
+    assert "refuses what the server asks (request_subject), whatever the token: it is set up otherwise" in finding.what
+    assert finding.mend.startswith("callout config  # ")
+    assert Reason.REQUEST_SUBJECT.remedy in finding.mend
 
 
 def test_of_several_that_were_refused_none_need_be_this_one() -> None:

@@ -1,7 +1,6 @@
 """A token that the API server is asked for."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +12,8 @@ import pytest
 from callout.config.loading import load
 from callout.config.table import Settings
 from callout.doctor.cluster import ClusterError, find_serviceaccount, mint_token
+from tests.http_serving import serving
+from tests.kubeconfigs import write_kubeconfig
 
 
 class Api:
@@ -42,22 +43,14 @@ class Api:
 def api() -> Iterator[Api]:
     """One that runs."""
     made = Api()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with serving(made.server):
+        yield made
 
 
 @pytest.fixture
 def settings(api: Api, tmp_path: Path) -> Settings:
     """The settings that lead there."""
-    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.server.server_port}"}}
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    document = {"clusters": [cluster], "contexts": [context], "users": [{"name": "u", "user": {}}]}
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": "c", **document}))
+    path = write_kubeconfig(tmp_path / "kubeconfig", {"server": f"http://127.0.0.1:{api.server.server_port}"}, {})
     environ = {"NATS_ACCOUNT": "APP", "NATS_SIGNING_KEY_FILE": "x", "K8S_IN_CLUSTER": "false"}
     return load(environ | {"KUBECONFIG": str(path), "JWT_AUDIENCE": "nats,other"})[0]
 

@@ -79,7 +79,7 @@ def test_a_refusal_is_told_from_a_server_that_is_not_there(in_server_mode: Envir
 
 def test_a_server_that_is_silent_sends_nobody_to_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """He is there already, and looks at what else it could be."""
-    monkeypatch.setattr(connections, "LOGIN_SECONDS", 1)
+    monkeypatch.setattr(connections, "LOGIN_SECONDS", 1)  # in earnest it waits ten, in which nothing happens
 
     async def go() -> LoginError:
         async with GreetingServer(say(b"")) as server:

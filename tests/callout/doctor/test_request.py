@@ -112,7 +112,7 @@ def test_a_sentinel_is_credentials_or_a_jwt(here: Path) -> None:
 
 def test_a_token_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it stands in no file."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b" a-token\n")))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b" a-token\n")))  # pytest has taken the process's own
     assert "a-token" == read("--token", "-").given.token
 
 

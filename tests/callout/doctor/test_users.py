@@ -8,7 +8,7 @@ import pytest
 
 from callout.doctor.findings import Check, Severity
 from callout.doctor.nats_claims import Rights, UserJwt
-from callout.doctor.users import Tried, check_rights, check_sentinel, miss_sentinel
+from callout.doctor.users import OWN_CREDS, Tried, check_rights, check_sentinel, describe_foreign, miss_sentinel
 from workers.user_jwt import Mode
 
 NOW = 1_000.0
@@ -25,6 +25,7 @@ SENTINEL = UserJwt(
     data=-1,
     payload=-1,
 )
+SERVICE = msgspec.structs.replace(SENTINEL, bearer=False, pub=Rights(), sub=Rights())
 LEAST = Tried(hears=True, answers=True, hears_more=False, says_more=False)
 
 
@@ -54,6 +55,36 @@ def test_each_fault_of_a_sentinel_is_named(changes: dict[str, Any], words: str) 
     assert words in finding.what
     mend = "nsc edit user --name guest --bearer --deny-pubsub '>' --subs -1 --data -1 --payload -1 --expiry 0"
     assert f"{mend} && nsc generate creds --name guest" == finding.mend
+
+
+NO_RIGHTS = "its JWT lets it neither subscribe to $SYS.REQ.USER.AUTH nor publish to $SYS._INBOX.>"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"bearer": True}, "it is a bearer, as a sentinel is, which clients show"),
+        ({"pub": DENIED, "sub": DENIED}, NO_RIGHTS),
+        ({"pub": Rights(allow=("orders.>",)), "sub": Rights(allow=("$SYS.REQ.USER",))}, NO_RIGHTS),
+        ({"pub": Rights(deny=("$SYS.>",)), "sub": Rights(deny=("$SYS.>",))}, NO_RIGHTS),
+        ({"pub": Rights(allow=("$SYS._INBOX.>",)), "sub": Rights(allow=("$SYS.REQ.USER.AUTH",))}, ""),
+        ({"pub": Rights(allow=("$SYS._INBOX.*.*",)), "sub": Rights(allow=(">",))}, ""),
+        ({"pub": Rights(allow=("orders.>",)), "sub": Rights(allow=("$SYS.REQ.USER.AUTH",))}, ""),
+        ({"pub": DENIED}, ""),
+    ],
+)
+def test_whose_user_cannot_be_the_services(changes: dict[str, Any], words: str) -> None:
+    """A bearer, or one that may do nothing of what is needed; who lacks a part of it may be the right one."""
+    assert words == describe_foreign(msgspec.structs.replace(SERVICE, **changes))
+
+
+def test_a_sentinel_is_given_no_rights() -> None:
+    """Not even if it was named in auth_users, and so logs in as the service."""
+    nothing = Tried(hears=False, answers=False, hears_more=False, says_more=False)
+    finding = check_rights(nothing, Mode.OPERATOR, SENTINEL)
+    assert (Severity.WRONG, OWN_CREDS) == (finding.severity, finding.mend)
+    assert "it is a bearer" in finding.what
 
 
 def test_another_accounts_sentinel_opens_no_door() -> None:
@@ -96,14 +127,14 @@ def test_rights_are_mended_where_users_are_declared() -> None:
     """In nats.conf, or with nsc, by the user's own name."""
     lacking = msgspec.structs.replace(LEAST, hears=False)
     assert "in nats.conf give the user permissions" in check_rights(lacking, Mode.SERVER, None).mend
-    assert "nsc edit user --name guest --allow-sub '$SYS" in check_rights(lacking, Mode.OPERATOR, SENTINEL).mend
-    for user in (None, msgspec.structs.replace(SENTINEL, name="")):
+    assert "nsc edit user --name guest --allow-sub '$SYS" in check_rights(lacking, Mode.OPERATOR, SERVICE).mend
+    for user in (None, msgspec.structs.replace(SERVICE, name="")):
         assert "nsc edit user --name callout --allow-sub" in check_rights(lacking, Mode.OPERATOR, user).mend
 
 
 def test_a_name_becomes_no_part_of_a_command() -> None:
     """It may be anything as far as nsc goes, and whoever has made the JWT may be anybody."""
-    evil = msgspec.structs.replace(SENTINEL, name="x; $(id)", bearer=False)
+    evil = msgspec.structs.replace(SERVICE, name="x; $(id)")
     for mend in (
         check_sentinel(evil, "A-callout", NOW).mend,
         check_rights(msgspec.structs.replace(LEAST, hears=False), Mode.OPERATOR, evil).mend,

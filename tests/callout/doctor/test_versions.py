@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callout.doctor.findings import Severity
-from callout.doctor.versions import check_version, parse_version
+from callout.doctor.versions import NEWEST, check_version, parse_version
 from workers.user_jwt import Mode
 
 
@@ -17,6 +17,7 @@ from workers.user_jwt import Mode
         ("2.10.29", Mode.OPERATOR, Severity.NOTICE, "no default_sentinel"),
         ("2.11.2", Mode.SERVER, Severity.NOTICE, "who has signed an answer"),
         ("2.14.5", Mode.SERVER, Severity.NOTICE, "who has signed an answer"),
+        ("2.14.6", Mode.OPERATOR, Severity.NOTICE, "who has signed an answer"),
         ("2.15.1", Mode.OPERATOR, Severity.NOTICE, "who has signed a denial"),
         ("2.15.2", Mode.SERVER, Severity.OK, "nothing is known against it"),
         ("v3.0.0-RC.1", Mode.OPERATOR, Severity.OK, "nothing is known against it"),
@@ -32,9 +33,16 @@ def test_each_version_has_its_limits(version: str, mode: Mode, severity: Severit
 
 @pytest.mark.parametrize("version", ["2.10.29", "2.15.1"])
 def test_a_newer_version_is_named_for_every_kind_of_server(version: str) -> None:
-    """It may run on a laptop; the command is for those in Kubernetes."""
+    """It may run on a laptop; in Kubernetes the chart has it, which would undo what is changed past it."""
     mend = check_version(version, Mode.SERVER).mend
-    assert mend.startswith("install nats-server 2.15.2 or later  # in Kubernetes: kubectl set image ")
+    assert mend.startswith(f"install nats-server {NEWEST} or later  # with NATS's chart: helm upgrade nats nats/nats ")
+    assert mend.endswith(f"--reuse-values --set container.image.tag={NEWEST}-alpine")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_nothing_is_known_against_the_version_that_is_named(mode: Mode) -> None:
+    """Whoever follows the advice is not advised again."""
+    assert Severity.OK == check_version(NEWEST, mode).severity
 
 
 @settings(max_examples=200, deadline=None)

@@ -10,19 +10,29 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from callout.doctor import web
+from callout.doctor.replicas import Page
 from tests.callout.doctor.site import PAGE, Site
 from workers.metrics import ALLOWED
 
 
 def test_requests_are_counted_by_reason(site: Site) -> None:
-    """Over all replicas; the empty reason is that of those let in, and other counters do not count."""
-    assert {ALLOWED: 3.0, "token_malformed": 2.0} == web.count_requests([site.url])
-    assert {ALLOWED: 6.0, "token_malformed": 4.0} == web.count_requests([site.url, site.url])
+    """The empty reason is that of those let in, and other counters do not count; a page that is named twice is one."""
+    page = Page({ALLOWED: 3.0, "token_malformed": 2.0})
+    assert {site.url: page} == web.read_pages([site.url])
+    other = f"{site.url}?other"
+    assert {site.url: page, other: page} == web.read_pages([site.url, other, site.url])
+
+
+def test_workers_are_counted_that_are_subscribed(site: Site) -> None:
+    """Others hear no requests."""
+    states = ("starting", 1), ("waiting", 2), ("serving", 3), ("disconnected", 4), ("draining", 5)
+    site.body += "".join(f'nats_auth_workers{{state="{state}"}} {number}.0\n' for state, number in states).encode()
+    assert 3 == web.read_pages([site.url])[site.url].workers
 
 
 def test_nothing_secret_is_sent(site: Site) -> None:
     """Anybody may ask for these pages."""
-    web.count_requests([site.url])
+    web.read_pages([site.url])
     assert not {"authorization", "cookie"} & site.asked[0].keys()
 
 
@@ -42,10 +52,10 @@ def test_nothing_secret_is_sent(site: Site) -> None:
 )
 def test_a_page_that_tells_nothing_is_told_of(site: Site, status: int, body: bytes) -> None:
     """Whoever has named it counts on it."""
-    assert web.count_requests([site.url])
+    assert web.read_pages([site.url])
     site.status, site.body = status, body
     with pytest.raises(web.PageError) as caught:
-        web.count_requests([site.url])
+        web.read_pages([site.url])
     assert str(caught.value).startswith(site.url)
 
 
@@ -54,25 +64,25 @@ def test_another_page_is_told_of_with_the_right_path(site: Site) -> None:
     site.status, site.body = 404, b"not found"
     line = f"{site.url} is no page of this service's metrics (status 404); its path is /metrics"
     with pytest.raises(web.PageError, match=f"^{re.escape(line)}$"):
-        web.count_requests([site.url])
+        web.read_pages([site.url])
     site.status, site.body = 200, b"ok"
     line = f"{site.url} is no page of this service's metrics; its path is /metrics"
     with pytest.raises(web.PageError, match=f"^{re.escape(line)}$"):
-        web.count_requests([site.url])
+        web.read_pages([site.url])
 
 
 def test_nobody_there_is_told_of(site: Site) -> None:
     """Even where another replica answers: what one counts would be half the truth."""
     line = r"^http://127\.0\.0\.1:1/metrics cannot be read: no connection to 127\.0\.0\.1 \(connection refused\)"
     with pytest.raises(web.PageError, match=line):
-        web.count_requests([site.url, "http://127.0.0.1:1/metrics"])
+        web.read_pages([site.url, "http://127.0.0.1:1/metrics"])
 
 
 def test_redirects_are_not_followed(site: Site) -> None:
     """The page is the one that was named."""
     site.status, site.headers = 302, {"Location": site.url}
     with pytest.raises(web.PageError):
-        web.count_requests([site.url])
+        web.read_pages([site.url])
     assert 1 == len(site.asked)
 
 

@@ -1,0 +1,48 @@
+"""Reading the pages before and after a login: as soon as something was counted, and never for long."""
+
+import asyncio
+
+import pytest
+
+from callout.doctor import counting
+from callout.doctor.counting import Count, count, count_since
+from callout.doctor.replicas import Page
+from tests.callout.doctor.site import Site
+
+
+def page(number: int) -> bytes:
+    """A page on which so many logins were allowed."""
+    return f"nats_auth_requests_total {number}\n".encode()
+
+
+def test_without_addresses_there_is_nothing_to_read() -> None:
+    """Neither counters nor a problem with them."""
+    assert Count() == asyncio.run(count(()))
+
+
+def test_a_page_that_cannot_be_read_is_a_problem(site: Site) -> None:
+    """It is handed on, before and after."""
+    site.status = 404
+    for found in (asyncio.run(count((site.url,))), asyncio.run(count_since({site.url: Page({})}, silent=False))):
+        assert found.pages is None
+        assert found.problem.startswith(f"{site.url} is no page of this service's metrics")
+
+
+def test_a_counter_that_rises_is_waited_for(site: Site) -> None:
+    """The pages as they are then are returned."""
+    site.first, site.body = [page(1), page(1)], page(2)
+    before = {site.url: Page({"allowed": 1.0})}
+    assert {site.url: Page({"allowed": 2.0})} == asyncio.run(count_since(before, silent=False)).pages
+    assert 3 == len(site.asked)
+
+
+@pytest.mark.parametrize(("number", "silent"), [(1, False), (2, True)])
+def test_no_counter_is_waited_for_in_vain(
+    site: Site, monkeypatch: pytest.MonkeyPatch, number: int, silent: bool
+) -> None:
+    """What does not rise is read again until the end of the wait; after silence, so is what does."""
+    monkeypatch.setattr(counting, "COUNT_SECONDS", 0.3)  # in earnest it is two seconds
+    site.body = page(number)
+    after = asyncio.run(count_since({site.url: Page({"allowed": 1.0})}, silent=silent))
+    assert {site.url: Page({"allowed": float(number)})} == after.pages
+    assert 1 < len(site.asked)
