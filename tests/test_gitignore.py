@@ -2,14 +2,13 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.commands import Done, attempt
 from tests.pages import PAGES, ROOT
 
-SECONDS = 60
 _BLOCK = re.compile(r"^```(?:bash|sh|shell|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _WRITTEN = re.compile(
     r"(?:^|[\s)\"'])>>? ?(?P<redirected>[A-Za-z][\w./-]*)"
@@ -38,12 +37,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_git(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def run_git(folder: Path, *words: str) -> Done:
     """Run git with no settings of anybody's."""
     nobodys = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "PATH": os.environ["PATH"]}
-    return subprocess.run(
-        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False, env=nobodys, timeout=SECONDS
-    )
+    return attempt(["git", "-C", str(folder), *words], env=nobodys)
 
 
 def test_what_commands_write_is_found() -> None:
@@ -87,6 +84,12 @@ def test_git_ignores_what_the_guides_write(name: str, checkout: Path) -> None:
     """In the project's folder, where they are followed."""
     done = run_git(checkout, "check-ignore", name)
     assert (0, f"{name}\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_git_ignores_what_the_example_for_node_fetches(checkout: Path) -> None:
+    """Where `npm ci` puts it, as the guide has it."""
+    done = run_git(checkout, "check-ignore", "k8s/examples/clients/node/node_modules/")
+    assert (0, "") == (done.returncode, done.stderr)
 
 
 def test_nothing_of_the_project_is_ignored(checkout: Path) -> None:

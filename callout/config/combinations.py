@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from callout.config.nats_url import split
-from callout.config.spelling import find_strangers
+from callout.config.spelling import CLIENTS, find_strangers
 from callout.secret import Secret, quote
 from workers.nkeys import Kind, decode_public, looks_public
 from workers.user_jwt import Mode
@@ -69,7 +69,8 @@ def _check_mode(values: Values) -> list[str]:
     if mode is Mode.OPERATOR and account and not _is_account_key(account):
         problems.append(
             f"NATS_ACCOUNT: {quote(account)} is no valid public key of an account; in operator mode give the key "
-            "(A… and 55 more characters) that 'nsc describe account' shows"
+            "(A… and 55 more characters) that 'nsc describe account' shows, or NATS_ACCOUNT in the callout.env of "
+            "'callout bootstrap'"
         )
     return problems
 
@@ -77,14 +78,17 @@ def _check_mode(values: Values) -> list[str]:
 def warn_of_names(
     names: Collection[str], known: Collection[str], aliases: Mapping[str, str], ignored: Mapping[str, str]
 ) -> list[str]:
-    """Warn of names in the environment that are old, without meaning, or close to one of ours."""
+    """Warn of names in the environment that are old, without meaning, clients', or close to one of ours."""
     warnings = []
     for old, new in aliases.items():
         if old in names:
             outcome = "both are set, and it is ignored" if new in names else "it is taken for that"
             warnings.append(f"{old}: is the old name of {new}; {outcome}")
     warnings += [f"{name}: is ignored, {why}; remove it" for name, why in ignored.items() if name in names]
-    strangers = find_strangers(names - aliases.keys() - ignored.keys(), known)
+    for name in sorted(CLIENTS.keys() & names):
+        hint = f"; if it was meant for this one, set {CLIENTS[name]}" if CLIENTS[name] else ""
+        warnings.append(f"{name}: is for clients, and no setting of this service{hint}")
+    strangers = find_strangers(names - aliases.keys() - ignored.keys() - CLIENTS.keys(), known)
     for name, meant in strangers:
         hint = f"was {meant} meant?" if meant else "'callout config --help' lists those there are"
         warnings.append(f"{quote(name)[1:-1]}: is no setting of this service; {hint}")

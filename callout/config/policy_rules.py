@@ -15,6 +15,7 @@ from workers.user_jwt import ResponsePermission
 
 MAX_CEILING_BYTES: Final = 1 << 20  # thousands of patterns, each compared with each entry of an annotation
 
+_EXAMPLE: Final = 'pub: ["{namespace}.>"] and in a line of its own sub: ["{namespace}.>"]'
 _NS_IN_S: Final = 1_000_000_000
 
 
@@ -49,8 +50,11 @@ def read_ceiling(path: Path | None) -> Ceiling:
     except OSError as error:
         remedy = "give the path of a YAML file with the lists pub and sub, which this user may read"
         raise ValueError(f"NATS_CEILING_FILE: {path} cannot be read: {reason_of(error)}; {remedy}") from None
-    except (yaml.YAMLError, RecursionError):
-        raise ValueError(f"NATS_CEILING_FILE: {path} is not valid YAML") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f" in line {mark.line + 1}" if mark else ""
+        remedy = f"write two lists of subjects, such as {_EXAMPLE}"
+        raise ValueError(f"NATS_CEILING_FILE: {path} is not valid YAML{where}; {remedy}") from None
     except ValueError as error:
         raise ValueError(f"NATS_CEILING_FILE: {path}: {error}") from None
 

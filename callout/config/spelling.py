@@ -7,10 +7,32 @@ that begin like ours (kubernetes.io/docs, "Environment variables" of Services); 
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 PREFIXES = ("NATS_", "JWKS_", "JWT_", "K8S_", "SA_")
 """What a name begins with that is meant for this service, whatever comes after."""
+
+CLIENTS: Mapping[str, str] = {
+    "NATS_CA": "NATS_TLS_CA_FILE",
+    "NATS_CERT": "NATS_TLS_CERT_FILE",
+    "NATS_COLOR": "",
+    "NATS_CONTEXT": "",
+    "NATS_CREDS": "NATS_USER_CREDS_FILE",
+    "NATS_INBOX_PREFIX": "",
+    "NATS_JWT": "",
+    "NATS_KEY": "NATS_TLS_KEY_FILE",
+    "NATS_NKEY": "",
+    "NATS_PASSWORD": "NATS_URL",
+    "NATS_SEED": "",
+    "NATS_SENTINEL_CREDS": "",
+    "NATS_SOCKS_PROXY": "",
+    "NATS_TIMEOUT": "",
+    "NATS_TOKEN_FILE": "NATS_TOKEN",
+    "NATS_USER": "NATS_URL",
+}
+"""Names that clients go by in the same terminal: the nats CLI's (natscli 0.5.1, `nats/main.go`), and those of
+k8s/examples/clients; each with the setting of this service that has its meaning, if one has. NATS_URL and NATS_TOKEN,
+which both have, are settings."""
 
 # Similarity as difflib counts it, from 0 to 1. With one of the prefixes any resemblance helps; without, a name has to
 # be one or two letters off: LOGLEVEL is LOG_LEVEL, but HTTP_PORT is nobody's misspelling of HTTP_HOST.

@@ -205,7 +205,7 @@ TABLE = (
     Setting(
         "NATS_ACCOUNT_SIGNING_KEY_FILE",
         ACCOUNT_SEED_FILE,
-        "The key of NATS_ACCOUNT, or a signing key of it: signs what the client becomes. In operator mode only.",
+        "The key of NATS_ACCOUNT, or a signing key of it: signs the user JWT of each client. In operator mode only.",
         required="in operator mode",
         file=File(private=True, seed=Kind.ACCOUNT, for_workers=True),
     ),

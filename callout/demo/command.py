@@ -52,11 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "--mode",
+        type=str.lower,
         choices=[mode.value for mode in Mode],
         default=Mode.SERVER.value,
         help="where the NATS server has its accounts: in its configuration (server, the default) or in JWTs (operator)",
     )
-    parser.add_argument("--xkey", action="store_true", help="encrypt what the NATS server and the service say")
+    parser.add_argument(
+        "--xkey", action="store_true", help="encrypt the requests between the NATS server and the service"
+    )
     parser.add_argument("--once", action="store_true", help="end after the table: exit code 0 if all is as expected")
     parser.add_argument(
         "--serviceaccounts",
@@ -188,7 +191,7 @@ class Demo:
         dropped = [who_of(line) for line in service.said if line["event"] == "subject dropped from permissions"]
         commands = hand_out(folder, server.url, tokens, settings, [*dropped, CHECKOUT][0], evidence)
         pages = [f"{service.url}/{page}" for page in ("readyz", "health", "metrics")]
-        _print(*invite(commands, pages, self._serviceaccounts, self._paint), "")
+        _print(*invite(commands, pages, folder, self._serviceaccounts, self._paint), "")
 
     async def _follow(self, server: Server, service: Service) -> None:
         """Tell what happens, until cancelled.

@@ -1,8 +1,10 @@
 """How the demo looks: its table, and the service's log lines in words. Text in, text out; nothing is printed here."""
 
+import shlex
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
 import msgspec
@@ -102,14 +104,25 @@ def summarize(rows: Sequence[Row], paint: Paint) -> list[str]:
     return lines if good == len(rows) else [*lines, _ABOUT_MISTAKES]
 
 
-def invite(commands: Sequence[str], pages: Sequence[str], folder: object, paint: Paint) -> list[str]:
-    """Say what can be tried now: commands for another terminal, pages for a browser, files to edit."""
+def invite(commands: Sequence[str], pages: Sequence[str], place: Path, folder: Path, paint: Paint) -> list[str]:
+    """Say what can be tried now: commands for another terminal, pages for a browser, files to edit.
+
+    Args:
+        commands: each of one or more lines.
+        pages: their addresses.
+        place: the demo's own folder, which the guides call DEMO.
+        folder: with the ServiceAccounts.
+        paint: for headings.
+    """
     return [
-        paint.bold("Try it in another terminal, with the nats CLI (https://github.com/nats-io/natscli):"),
+        paint.bold("Try it in another terminal, with the nats CLI (docs/clients.md says how to install it):"),
         *(f"{_INDENT}{line}" for command in commands for line in command.splitlines()),
         "",
         paint.bold("Look at the service:"),
         f"{_INDENT}{'  '.join(pages)}",
+        "",
+        paint.bold("Follow docs/server-mode.md or docs/operator-mode.md without a cluster, after this:"),
+        f"{_INDENT}DEMO={shlex.quote(str(place))}",
         "",
         paint.bold(f"Edit {folder}/*.yaml and watch; Ctrl-C ends the demo."),
     ]

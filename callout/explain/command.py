@@ -1,14 +1,15 @@
 """`callout explain`: what a token or a ServiceAccount would get, and why.
 
 It asks what the service asks, with the same settings, and decides with the same code; it needs neither a running
-service nor NATS. Exit code 0: a login would succeed. 1: it would be refused, or something could not be asked.
+service nor NATS. Exit code 0: a login would succeed, or of all there are no annotations to put right. 1: it would be
+refused, there are some, or something could not be asked.
 """
 
 import argparse
 import difflib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,12 +19,14 @@ from callout.config.policy_rules import read_rules
 from callout.config.table import Settings
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError, print_problems
 from callout.explain.explanation import Explanation, Situation, Why, explain_serviceaccount, explain_token
-from callout.explain.text import render, render_why
+from callout.explain.survey import survey
+from callout.explain.text import render, render_survey, render_why
 from callout.explain.verification import Trust
 from callout.files import reason_of
 from callout.given_token import GivenToken, read_given_token
 from callout.keys.reader import KeySetError
 from callout.kube.errors import KubeError
+from callout.kube.listing import list_serviceaccounts
 from callout.manifests.folder import read_folder
 from callout.policy.decision import Rules
 from callout.policy.verdict import DropReason
@@ -55,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--token", metavar="FILE", help="explain the token in this file; - reads standard input")
     what.add_argument("--serviceaccount", metavar="NAMESPACE/NAME", help="explain what this ServiceAccount gets")
+    what.add_argument(
+        "--all", action="store_true", help="tell whose annotations do not count as they stand, a line each"
+    )
     what.add_argument("--reason", metavar="NAME", help="say what a reason of the log or the metrics means")
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.epilog = "Settings come from the environment, as for 'callout serve'; 'callout config --help' lists them."
@@ -67,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         _print(why, render_why(why), as_json=args.json)
         return 0
     who = None if args.serviceaccount is None else _split_identity(args.serviceaccount)
-    used = _FOR_TOKENS if who is None else _FOR_PERMISSIONS
+    used = _FOR_PERMISSIONS if args.all or who else _FOR_TOKENS
     settings, warnings = load(os.environ, used=used | {_IF_SET} if os.environ.get(_IF_SET, "").strip() else used)
     print_problems((), warnings)
     given = GivenToken() if args.token is None else _read_token(args.token)
@@ -77,6 +83,10 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(error), exit_code=EXIT_WRONG_USAGE) from None
     try:
         cluster = _Cluster(settings, rules)
+        if args.all:
+            found = survey(cluster.find_all(), cluster.describe())
+            _print(found, render_survey(found), as_json=args.json)
+            return 0 if found.is_clean else EXIT_FAILED
         explanation = _explain_token(given, cluster) if who is None else _explain_serviceaccount(who, cluster)
     except (KeySetError, KubeError, ValueError) as error:  # their text is made for the operator
         raise CommandError(str(error)) from None
@@ -127,11 +137,7 @@ class _Cluster:
             return None
         if self._client is not None:
             return self._client.get_serviceaccount(namespace, name, _ALL)
-        assert settings.serviceaccounts_path is not None
-        accounts, problems = read_folder(settings.serviceaccounts_path, _ALL, served)
-        if problems and not accounts:
-            raise CommandError(*problems)
-        self._notes += problems
+        accounts, problems = self._read_files(served)
         known = {f"{one.namespace}/{one.name}": one for one in accounts}
         who = f"{namespace}/{name}"
         if problems and who not in known:
@@ -139,6 +145,22 @@ class _Cluster:
         if who not in known and (close := difflib.get_close_matches(who, known, n=1, cutoff=LIKELY)):
             self._notes.append(f"SERVICEACCOUNTS_PATH has no {who}; was {close[0]} meant?")
         return known.get(who)
+
+    def find_all(self) -> Iterable[ServiceAccount]:
+        """Get all ServiceAccounts that the service would know of, with all annotations."""
+        served = self._settings.k8s_namespace or ""
+        if self._client is not None:
+            return list_serviceaccounts(self._client, _ALL, served)
+        return self._read_files(served)[0]
+
+    def _read_files(self, served: str) -> tuple[list[ServiceAccount], list[str]]:
+        path = self._settings.serviceaccounts_path
+        assert path is not None  # otherwise there is a client
+        accounts, problems = read_folder(path, _ALL, served)
+        if problems and not accounts:
+            raise CommandError(*(f"SERVICEACCOUNTS_PATH: {problem}" for problem in problems))
+        self._notes += problems
+        return accounts, problems
 
     def describe(self) -> Situation:
         """Tell the rest that counts, with all the notes made on the way here."""

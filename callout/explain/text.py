@@ -6,11 +6,13 @@ from typing import Final
 
 from callout.explain.explanation import Explanation, Grant, NotGranted, Permissions, Span, Why
 from callout.explain.moments import format_moment, format_seconds
+from callout.explain.survey import Finding, Survey
 from callout.explain.verification import Step
 from callout.policy.verdict import Side
 from workers.sa_token import LEEWAY_S
 
 WIDTH: Final = 100  # columns
+MAX_SAID: Final = 3  # findings in the line of one ServiceAccount among all
 _INDENT: Final = "  "
 _STATES: Final = {"passed": "ok", "failed": "NO", "not reached": "-"}
 _MISUSE: Final = (
@@ -42,6 +44,23 @@ def render(explanation: Explanation) -> list[str]:
 def render_why(why: Why) -> list[str]:
     """Write a reason, with what it means and what can be done."""
     return [why.reason, *_fill((why.meaning, why.remedy))]
+
+
+def render_survey(survey: Survey) -> list[str]:
+    """Write a line for each ServiceAccount that is worth a look, and the sum below them."""
+    lines = [*map(_say_finding, survey.findings), *survey.notes]
+    some = len(survey.findings) or "none"
+    sums = f"{survey.serviceaccounts} ServiceAccounts, {some} with annotations that do not count as they stand."
+    hint = ["'callout explain --serviceaccount NAMESPACE/NAME' tells what to do."] if survey.findings else []
+    return [*lines, *([""] if lines else []), sums, *hint]
+
+
+def _say_finding(finding: Finding) -> str:
+    found = [f"{_VERBS[one.side]} {one.subject or 'nothing'}: {one.why.reason}" for one in finding.not_granted]
+    found += [f"{name} means nothing" for name in finding.unknown_annotations]
+    found += [f"{subject} is granted as one" for subject in finding.doubtful]
+    more = len(found[MAX_SAID:]) + finding.unreported
+    return f"{finding.serviceaccount}: {'; '.join([*found[:MAX_SAID], *([f'and {more} more'] if more else [])])}"
 
 
 def _say_verdict(explanation: Explanation) -> list[str]:

@@ -94,7 +94,14 @@ class _Details:
     def tell(self, step: str, *, failed: bool) -> str:
         """Say what the token has, and if that was wrong, what is taken."""
         has, taken = self._compare(step)
-        return f"{show(has) or 'none'}; taken: {show(taken)}" if failed and taken else show(has)
+        if not failed or not taken:
+            return show(has)
+        slash = "; they differ in the slash at the end alone" if step == "issuer" and self._lacks_only_a_slash() else ""
+        return f"{show(has) or 'none'}; taken: {show(taken)}{slash}"
+
+    def _lacks_only_a_slash(self) -> bool:
+        """Tell whether the issuer is one that is taken, but for a slash at the end, on either side."""
+        return self._claims.iss.rstrip("/") in {one.rstrip("/") for one in self._trust.rules.issuers}
 
     def _compare(self, step: str) -> tuple[str, str]:
         claims, rules = self._claims, self._trust.rules

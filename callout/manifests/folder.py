@@ -25,6 +25,7 @@ MAX_FILE_SIZE: Final = 4 << 20  # bytes: about 25,000 ServiceAccounts, read in 2
 MAX_FILES: Final = 256
 MAX_NAMED: Final = 5  # ServiceAccounts in a line of the log
 SUFFIXES: Final = (".yaml", ".yml")
+WHAT_TO_GIVE: Final = "give the path of a YAML file or of a folder of them, which this user may read"
 
 # What tells one content from another: device, inode, size, and both times in ns. The change time sees what the other
 # misses: a `chmod`, and a copy that keeps the modification time. In place of them, why there is none.
@@ -124,7 +125,7 @@ def _survey(path: Path) -> _Survey:
         if names is None:
             return _Survey({path.name: (path, _sign(path.stat()))})
     except OSError as error:
-        return _Survey(problem=f"{path}: {reason_of(error)}", is_readable=False)
+        return _Survey(problem=f"{path}: {reason_of(error)}; {WHAT_TO_GIVE}", is_readable=False)
     files = {name: (path / name, signature) for name in names[:MAX_FILES] if (signature := _maybe_sign(path / name))}
     return _Survey(files, f"{path}: only the first {MAX_FILES} files are read" if len(names) > MAX_FILES else "")
 

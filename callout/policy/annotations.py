@@ -1,7 +1,8 @@
 """The names of our annotations, and what a misspelt one is meant for.
 
 Rules kept here:
-- Pure. A name is suggested if it resembles; else all are named that there are, so that there always is a remedy.
+- Pure. A name is suggested if it resembles more than the other; else all are named that there are, so that there
+  always is a remedy.
 - A `;` may stand in a subject, and is granted as one: whoever writes it has mostly meant a comma.
 - A name of ours under another prefix may be another system's own. So it is a question for whoever asks about that
   ServiceAccount (`callout explain`), and never a line in the service's log, which would have one for each.
@@ -43,5 +44,7 @@ def suggest(annotation: str, prefix: str) -> str:
         return f"SA_ANNOTATION_PREFIX has no slash: was {prefix}{_SLASH} meant there?"
     known = name_annotations(prefix)
     _, _, name = annotation.removeprefix(prefix).rpartition(_SLASH)
-    close = difflib.get_close_matches(name.lower(), NAMES.values(), n=1)
-    return f"was {prefix}{close[0]} meant?" if close else f"there are {' and '.join(known)}"
+    close = difflib.get_close_matches(name.lower(), NAMES.values())
+    likeness = {difflib.SequenceMatcher(None, one, name.lower()).ratio() for one in close}
+    is_plain = close and len(likeness) == len(close)  # otherwise none is near, or both are as near
+    return f"was {prefix}{close[0]} meant?" if is_plain else f"there are {' and '.join(known)}"

@@ -1,7 +1,11 @@
 """All that can be said of the settings before anything starts: `callout config` shows it, `callout serve` needs it."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import msgspec
 
+from callout.config.credentials import CredentialError, read_user_credentials
 from callout.config.file_checks import check_own_files
 from callout.config.loading import ConfigError
 from callout.config.table import Settings
@@ -33,11 +37,22 @@ def check(settings: Settings) -> Report:
         ConfigError: a file is missing, cannot be read, or holds something else than it should.
     """
     inputs = check_inputs(settings)
-    warnings = (*warn_of_modes(settings), *inputs.warnings)
+    warnings = (*warn_of_modes(settings), *_warn_of_bearer(settings), *inputs.warnings)
     problems = [*check_own_files(settings), *inputs.problems]
     if problems:
         raise ConfigError(*problems, warnings=warnings)
     return Report(inputs.facts, warnings, _note(settings), tuple(foresee(settings)))
+
+
+def _warn_of_bearer(settings: Settings) -> Iterator[str]:
+    """Find that the service's credentials are a bearer's, as a sentinel's are: they lie beside its own."""
+    path = settings.nats_user_creds_file
+    with suppress(CredentialError):  # which is an error that is told of as such
+        if path is not None and read_user_credentials(path).is_bearer:
+            yield (
+                f"NATS_USER_CREDS_FILE: {path} is a bearer's, as a sentinel is that clients show; the service's own "
+                "user is none: give creds/callout.creds of the folder that callout bootstrap has made"
+            )
 
 
 def _note(settings: Settings) -> tuple[str, ...]:

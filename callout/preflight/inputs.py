@@ -89,7 +89,8 @@ def _check_serviceaccounts(settings: Settings) -> Findings:
     facts = (f"SERVICEACCOUNTS_PATH: {_count(len(state.service_accounts), 'ServiceAccount')}{of} in {path}",)
     if not state.service_accounts:
         what = f"{path} holds no ServiceAccount{of} in any *.yaml or *.yml"
-        problems = (f"SERVICEACCOUNTS_PATH: {what}: nobody can log in",)
+        remedy = "put manifests there, each document with kind: ServiceAccount"
+        problems = (f"SERVICEACCOUNTS_PATH: {what}: nobody can log in; {remedy}",)
     return Findings(facts, problems)
 
 

@@ -4,9 +4,11 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from tests.e2e.cluster import Cluster
 from tests.e2e.nack import StandIn, install_crds
 from tests.e2e.walkthrough import Walkthrough
+from tests.http_serving import serving
 from tests.pages import PAGES, ROOT, blocks
 from tests.waiting import until_sync
 
@@ -33,10 +36,11 @@ SERVER_MODE, OPERATOR_MODE = (
 )
 """What is in blocks of one mode alone, on a page that is for both."""
 WITHOUT_CLUSTER, WITH_CLUSTER = re.compile(r"\$\{DEMO:"), re.compile(r"kubectl [a-z]")
-"""What is in blocks of who has none, and of who has one, on the page that is for both."""
+"""What is in blocks of who has none, and of who has one, on pages that are for both."""
 OTHERS = {
     "kubernetes.md": {"-server-mode": OPERATOR_MODE, "-operator-mode": SERVER_MODE},
     "server-mode.md": {"": WITHOUT_CLUSTER},
+    "operator-mode.md": {"": WITHOUT_CLUSTER},
 }
 """The pages that are for several readers, and what is in the blocks that one of them leaves out."""
 ROADS = {
@@ -60,7 +64,11 @@ HERE = {"callout", "nats-server"}
 LOOKING = re.compile(r"^type (.*) > /dev/null$", re.MULTILINE)
 CHECKING = [page for page in WALKED if LOOKING.search(page.read_text())]
 """Those that begin with a look at what is installed."""
+WITH_DEMO = [page for page in WALKED if WITHOUT_CLUSTER.search(page.read_text())]
+"""Those that can be followed without a cluster."""
 INVITATION = "Ctrl-C ends the demo."
+NAMED = re.compile(r"^  (DEMO)=(\S+)$", re.MULTILINE)
+"""The line by which the demo says what the guides are to call its folder."""
 DEADLINE_S = 60
 
 
@@ -69,24 +77,33 @@ def has_cluster(commands: str) -> bool:
     return WITHOUT_CLUSTER.search(commands) is None
 
 
+def needs_no_cluster(commands: str) -> bool:
+    """Whether a reader who has none runs a block."""
+    return WITH_CLUSTER.search(commands) is None
+
+
+def is_for_everybody(commands: str) -> bool:
+    """Whether a reader runs a block, with a cluster or without."""
+    return has_cluster(commands) and needs_no_cluster(commands)
+
+
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a demo that stays up."""
-    temporary, output = tmp_path / "temporary", tmp_path / "output"
-    temporary.mkdir()
+def demo(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What a demo that stays up has its user set; its ServiceAccounts may be edited."""
+    accounts, output = tmp_path / "accounts", tmp_path / "output"
+    shutil.copytree(ROOT / "k8s/examples/serviceaccounts", accounts)
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "callout", "demo"],
+            [sys.executable, "-m", "callout", "demo", "--serviceaccounts", accounts],
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary), "PYTHONUTF8": "1"},
+            env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUTF8": "1"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
         until_sync(lambda: INVITATION in output.read_text(), DEADLINE_S, "the demo stays up")
-        [folder] = temporary.iterdir()
-        yield folder
+        yield dict(NAMED.findall(output.read_text()))
     finally:
         process.terminate()
         process.wait(DEADLINE_S)
@@ -124,22 +141,47 @@ def test_programs_that_are_missing_are_named(page: Path, tmp_path: Path, monkeyp
     assert {"page.sh", "page.log"} == {path.name for path in folder.iterdir()}
 
 
-def test_server_mode_can_be_followed_without_a_cluster(tools: Path, demo: Path, tmp_path: Path) -> None:
-    """The demo issues the token, and knows the ServiceAccounts: the service runs, lets the client in, all is well."""
-    [page] = (page for page in WALKED if page.name == "server-mode.md")
+@pytest.mark.parametrize("page", WITH_DEMO, ids=lambda page: page.name)
+def test_a_page_can_be_followed_without_a_cluster(
+    page: Path, tools: Path, demo: dict[str, str], tmp_path: Path
+) -> None:
+    """The demo issues the token, and its ServiceAccounts are annotated: the client gets what it asks, all is well."""
     folder = tmp_path / "reader"
     folder.mkdir()
-    with Walkthrough(
-        page,
-        tools,
-        folder,
-        tmp_path / "none",
-        lambda commands: WITH_CLUSTER.search(commands) is None,
-        {"DEMO": str(demo)},
-    ) as walk:
+    with Walkthrough(page, tools, folder, tmp_path / "none", needs_no_cluster, demo) as walk:
         said = walk.run()
-    assert "orders/checkout" in said
-    assert "Nothing wrong was found" in said
+        assert walk.left == []
+    assert "audit.orders" in said
+    assert "\n?      issuer" in said
+    assert "Nothing wrong was found, 1 could not be checked" in said
+
+
+@pytest.mark.parametrize("page", STARTING, ids=lambda page: page.name)
+def test_a_port_that_is_taken_stops_a_page(page: Path, tools: Path, tmp_path: Path) -> None:
+    """Somebody else's pages are not taken for the service's, which is not started beside them."""
+    with Walkthrough(page, tools, tmp_path, tmp_path / "none", is_for_everybody) as walk:
+        taken = int(walk.ports["8080"])
+        with (
+            serving(HTTPServer(("127.0.0.1", taken), SimpleHTTPRequestHandler)),
+            pytest.raises(AssertionError, match=f"port {taken} is taken: end what holds it first\n"),
+        ):
+            walk.run()
+        assert [] == [command for command in walk.left if not command.startswith("nats-server ")]
+
+
+@pytest.mark.parametrize("page", WITH_DEMO, ids=lambda page: page.name)
+def test_no_service_stays_without_its_server(page: Path, tools: Path, demo: dict[str, str], tmp_path: Path) -> None:
+    """Where the port of NATS is taken the page stops, and leaves nothing that runs."""
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    with Walkthrough(page, tools, folder, tmp_path / "none", needs_no_cluster, demo) as walk:
+        with (
+            socket.create_server(("127.0.0.1", int(walk.ports["4222"]))),
+            pytest.raises(AssertionError, match="No such process"),
+        ):
+            walk.run()
+        # The look at the settings, if it had begun, comes to its end by itself, and nothing follows it.
+        assert [] == [command for command in walk.left if not command.endswith("callout config")]
 
 
 @pytest.mark.parametrize("page", STARTING, ids=lambda page: page.name)
@@ -148,7 +190,7 @@ def test_a_service_that_does_not_start_is_not_waited_for(page: Path, tools: Path
     kubeconfig = tmp_path / "broken"
     kubeconfig.write_text("{")
     with (
-        Walkthrough(page, tools, tmp_path, kubeconfig, has_cluster) as walk,
+        Walkthrough(page, tools, tmp_path, kubeconfig, is_for_everybody) as walk,
         pytest.raises(AssertionError, match="failed with 1:"),
     ):
         walk.run()
@@ -161,7 +203,7 @@ def test_a_file_that_is_there_stays(name: str, tools: Path, tmp_path: Path) -> N
     [page] = (page for page in WALKED if page.name == "server-mode.md")
     (tmp_path / name).write_text("mine")
     with (
-        Walkthrough(page, tools, tmp_path, tmp_path / "none", has_cluster) as walk,
+        Walkthrough(page, tools, tmp_path, tmp_path / "none", is_for_everybody) as walk,
         pytest.raises(AssertionError, match=name),
     ):
         walk.run()

@@ -41,6 +41,7 @@ class Walkthrough:
 
     Attributes:
         ports: a free port for each that the page names.
+        left: the processes that it has started and not ended, by their command lines; known when it has been run.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Walkthrough:
         self._page, self._folder, self._is_taken = page, folder, is_taken
         self._held = [HeldPort() for _ in PORTS]
         self.ports = {port: held.number for port, held in zip(PORTS, self._held, strict=True)}
+        self.left: list[str] = []
         search = os.pathsep.join([str(Path(sys.prefix) / "bin"), str(tools), os.environ.get("PATH", os.defpath)])
         self._variables = {
             "PATH": search,
@@ -92,6 +94,7 @@ class Walkthrough:
             )
         try:
             code = shell.wait(WALK_SECONDS)
+            self.left = _list_session(shell.pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
@@ -99,6 +102,16 @@ class Walkthrough:
         said = output.read_text(errors="replace")
         assert code == 0, f"{self._page.name} failed with {code}: {said[-TAIL_LENGTH:]}"
         return said
+
+
+def _list_session(leader: int) -> list[str]:
+    """The command lines of the processes whose session a process has begun."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if os.getsid(int(path.parent.name)) == leader:
+                found.append(path.read_text(errors="replace").replace("\0", " ").strip())
+    return found
 
 
 def _write_script(text: str, ports: Mapping[str, int], is_taken: Callable[[str], bool]) -> str:

@@ -40,7 +40,10 @@ WRONG: dict[str, tuple[Changes, list[str]]] = {
         {"NATS_SIGNING_KEY_FILE": "{broken_nk}"},
         ["NATS_SIGNING_KEY_FILE: {broken_nk} holds no valid seed of an account (SA…): "],
     ),
-    "an empty file": ({"NATS_SIGNING_KEY_FILE": "{empty}"}, ["NATS_SIGNING_KEY_FILE: {empty} is empty"]),
+    "an empty file": (
+        {"NATS_SIGNING_KEY_FILE": "{empty}"},
+        ["NATS_SIGNING_KEY_FILE: {empty} is empty; it should hold the seed of an account"],
+    ),
     "no such file": (
         {"NATS_SIGNING_KEY_FILE": "/nowhere/signing.nk"},
         ["NATS_SIGNING_KEY_FILE: /nowhere/signing.nk cannot be read: no such file or directory"],
@@ -84,7 +87,7 @@ WRONG: dict[str, tuple[Changes, list[str]]] = {
     ),
     "no ServiceAccounts": (
         {"SERVICEACCOUNTS_PATH": "/nowhere"},
-        ["SERVICEACCOUNTS_PATH: /nowhere cannot be read: no such file or directory"],
+        ["SERVICEACCOUNTS_PATH: /nowhere cannot be read: no such file or directory; give the path of a YAML file"],
     ),
     "no kubeconfig": (
         {"SERVICEACCOUNTS_PATH": None, "K8S_IN_CLUSTER": "false", "KUBECONFIG": "/nowhere/kubeconfig"},

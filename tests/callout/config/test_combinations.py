@@ -1,14 +1,18 @@
 """What settings mean to each other: which are needed when, and which are probably not meant."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callout.config.combinations import EXCLUSIVE, TOGETHER, check_together, is_required, warn_of_names
 from callout.config.loading import load
+from callout.config.spelling import CLIENTS
 from callout.config.table import ALIASES, IGNORED, TABLE
 from tests.callout.config.samples import ACCOUNT, MODERATE, OPERATOR, POD, YAML, read, refuse
 from tests.nats_minting import NatsKey
+from tests.pages import ROOT
 from workers.user_jwt import Mode
 
 
@@ -33,7 +37,8 @@ from workers.user_jwt import Mode
             {"NATS_ACCOUNT": "AUTH_ACCOUNT"},
             (
                 "NATS_ACCOUNT: 'AUTH_ACCOUNT' is no valid public key of an account; in operator mode give the key (A… "
-                "and 55 more characters) that 'nsc describe account' shows"
+                "and 55 more characters) that 'nsc describe account' shows, or NATS_ACCOUNT in the callout.env of "
+                "'callout bootstrap'"
             ),
         ),
     ],
@@ -105,6 +110,28 @@ def test_names_that_are_known_are_not_warned_of() -> None:
     known = {setting.name for setting in TABLE}
     assert [] == warn_of_names({*known, "PATH", "HOME"}, known, ALIASES, IGNORED)
     assert len(ALIASES) + len(IGNORED) == len(warn_of_names({*ALIASES, *IGNORED}, known, ALIASES, IGNORED))
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_name_of_clients_is_taken_for_no_slip(name: str) -> None:
+    """Whoever tries a client in the same terminal has misspelt nothing; what has its meaning here is named."""
+    known = {setting.name for setting in TABLE}
+    [line] = warn_of_names({name}, known, ALIASES, IGNORED)
+    assert line.startswith(f"{name}: is for clients, and no setting of this service")
+    assert CLIENTS[name] in line
+    assert CLIENTS[name] in known | {""}
+
+
+def test_the_names_of_the_examples_for_clients_are_known() -> None:
+    """Settings, or names of clients: none is called a slip."""
+    read = {
+        name
+        for path in (ROOT / "k8s/examples/clients").rglob("*")
+        if path.suffix in {".py", ".go", ".mjs"} and "node_modules" not in path.parts
+        for name in re.findall(r"NATS_[A-Z_]+", path.read_text())
+    }
+    assert {"NATS_TOKEN_FILE", "NATS_SENTINEL_CREDS", "NATS_INBOX_PREFIX"} <= read
+    assert set() == read - CLIENTS.keys() - {setting.name for setting in TABLE}
 
 
 @pytest.mark.parametrize(

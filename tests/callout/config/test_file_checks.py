@@ -195,5 +195,5 @@ def test_workers_are_checked_for_what_they_are_started_with(valid: Settings, tmp
     """The snapshot's folder has no part in that: it is in use."""
     file = write(tmp_path / "file", "")
     check_worker_files(msgspec.structs.replace(valid, snapshot_dir=file))
-    with pytest.raises(ConfigError, match=r"^NATS_XKEY_FILE: .*file is empty$"):
+    with pytest.raises(ConfigError, match=r"^NATS_XKEY_FILE: .*file is empty; it should hold the seed of an xkey "):
         check_worker_files(msgspec.structs.replace(valid, nats_xkey_file=file))

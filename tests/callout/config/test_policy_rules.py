@@ -24,7 +24,8 @@ def test_a_ceiling_is_read(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "a ceiling is a mapping"),
-        (b"pub: [", "not valid YAML"),
+        (b"pub: [", "not valid YAML in line 1; write two lists"),
+        (b"pub: []\nsub: [\nx: : ]", "not valid YAML in line 3; write two lists"),
         (b"[" * 5000, "not valid YAML"),
         (b"\xff\xfe\x00\x00", "not valid YAML"),
         (b"pub: !!python/object/apply:os.system ['true']", "not valid YAML"),

@@ -1,5 +1,6 @@
 """`callout demo` from outside: what it shows, how it ends, and that nothing is left."""
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -15,13 +16,16 @@ import pytest
 import urllib3
 from nats.aio.client import Client
 
+from callout.demo.command import add_arguments
 from callout.demo.scenarios import SCENARIOS
 from callout.demo.server import find_binary
 from callout.demo.text import WIDTH
 from callout.errors import CommandError
+from tests.commands import run
+from tests.pages import ROOT
 from tests.waiting import until_sync
+from workers.user_jwt import Mode
 
-ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "k8s" / "examples" / "serviceaccounts"
 DEADLINE_S = 60
 INVITATION = "Ctrl-C ends the demo."
@@ -147,6 +151,13 @@ def test_what_is_not_as_expected_is_shown(start: Start, accounts: Path) -> None:
     assert demo.shows(f"{len(SCENARIOS) - 1} of {len(SCENARIOS)} as expected.")
 
 
+def test_a_mode_may_be_written_in_any_case() -> None:
+    """As in a sentence."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert Mode.OPERATOR.value == parser.parse_args(["--mode", "Operator"]).mode
+
+
 def test_nobody_is_let_in_where_nobody_is(start: Start, tmp_path: Path) -> None:
     """With no ServiceAccounts at all the table says so, row by row."""
     (tmp_path / "empty").mkdir()
@@ -167,23 +178,16 @@ def test_it_stays_and_tells_what_happens(start: Start, accounts: Path) -> None:
     # A stand-in for the nats CLI that says what it was called with; tokens are known by their beginning.
     shell = 'nats() { case "$NATS_TOKEN" in eyJ*.eyJ*.*) echo "$@";; esac; }\n'
     commands = "\n".join(re.findall(r"^  (?:NATS_TOKEN=|\(set -a; \.).*\n .*$", text, re.MULTILINE))
-    done = subprocess.run(
-        ["bash", "-c", shell + commands],
-        cwd=demo.temporary,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=DEADLINE_S,
-    )
+    said = run(["bash", "-c", shell + commands], cwd=demo.temporary)
     url = re.search(r"nats://127\.0\.0\.1:\d+", text)
     assert url is not None
     assert [
         f"--server {url[0]} sub orders.created",
         f"--server {url[0]} pub orders.created hello",
-    ] == done.stdout.splitlines()[:2]
-    assert done.stdout.splitlines()[2].startswith("billing/legacy-import would be let in")
-    assert re.search(r"^(All well|Nothing wrong was found)", done.stdout, re.MULTILINE)
-    assert ["issuer"] == re.findall(r"^\?      (\w+)", done.stdout, re.MULTILINE)  # which an API server alone tells
+    ] == said.splitlines()[:2]
+    assert said.splitlines()[2].startswith("billing/legacy-import would be let in")
+    assert re.search(r"^(All well|Nothing wrong was found)", said, re.MULTILINE)
+    assert ["issuer"] == re.findall(r"^\?      (\w+)", said, re.MULTILINE)  # which an API server alone tells
 
     (named,) = re.findall(r"^  tail (.*)$", text, re.MULTILINE)
     assert ["service.log", "nats.log"] == [Path(path).name for path in named.split() if Path(path).is_file()]

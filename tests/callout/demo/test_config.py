@@ -1,6 +1,5 @@
 """What the demo's nats-server and service are told: a real server takes it, and no more is given than is needed."""
 
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from callout.config.table import list_files
 from callout.demo.config import Plan, draw_key, make_plan, render_config, write_private, write_seed
 from callout.demo.server import find_binary
 from callout.secret import Secret
+from tests.commands import run
 from tests.nats_minting import decode_nats_jwt
 from workers.nkeys import Kind
 from workers.user_jwt import Mode
@@ -31,10 +31,7 @@ def parse(config: str) -> dict[str, object]:
 def test_a_real_server_takes_the_configuration(tmp_path: Path, mode: Mode, sealed: bool) -> None:
     """It says so itself (`-t`)."""
     (tmp_path / "nats.conf").write_text(make_plan(mode, tmp_path, NOW, sealed=sealed).config)
-    done = subprocess.run(
-        [find_binary(), "-t", "-c", tmp_path / "nats.conf"], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert 0 == done.returncode, done.stderr
+    run([find_binary(), "-t", "-c", tmp_path / "nats.conf"])
 
 
 @KINDS

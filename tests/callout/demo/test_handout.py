@@ -1,7 +1,6 @@
 """What the user gets to try: commands that work anywhere, and no secret in any of them."""
 
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from callout.demo.handout import hand_out
 from callout.demo.issuer import LocalIssuer
 from callout.demo.tokens import ISSUER, Tokens
+from tests.commands import run
 
 EXAMPLES = Path(__file__).parents[3] / "k8s" / "examples" / "serviceaccounts"
 URL = "nats://127.0.0.1:4222"
@@ -41,14 +41,8 @@ def test_the_settings_come_back_as_they_were(tmp_path: Path, tokens: Tokens) -> 
     command = hand_out(folder, URL, tokens, settings, "orders/checkout")[2]
     source = command.partition("\n")[0].removeprefix("(")
     assert source.startswith("set -a; . ")  # as for every file of settings
-    done = subprocess.run(
-        ["bash", "-c", f"{source}\nprintenv NATS_URL JWT_ISSUER"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert list(settings.values()) == done.stdout.splitlines()
+    said = run(["bash", "-c", f"{source}\nprintenv NATS_URL JWT_ISSUER"])
+    assert list(settings.values()) == said.splitlines()
     assert 0o600 == (folder / "settings.env").stat().st_mode & 0o777
 
 

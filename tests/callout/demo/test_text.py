@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,9 +79,10 @@ def test_facts_are_aligned() -> None:
 
 def test_commands_keep_their_lines() -> None:
     """So that they can be pasted as they stand."""
-    lines = invite(["nats \\\n  pub x"], ["http://a", "http://b"], "folder", PLAIN)
+    lines = invite(["nats \\\n  pub x"], ["http://a", "http://b"], Path("a place"), Path("folder"), PLAIN)
     assert ["  nats \\", "    pub x"] == lines[1:3]
     assert "  http://a  http://b" in lines
+    assert "  DEMO='a place'" in lines
     assert "folder/*.yaml" in lines[-1]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from callout.cli import main
 from callout.manifests.manifest import derive_uid
 from callout.policy.verdict import DropReason
+from tests.commands import attempt
 from tests.fake_kube_api import FakeKubeApi, Status
 from tests.minting import Issuer
 from tests.nats_minting import NatsKey
@@ -237,6 +237,46 @@ def test_only_the_namespace_that_is_served_is_read_from_files(run: Run) -> None:
     assert "  K8S_NAMESPACE is ordres, so the service knows no ServiceAccount of orders." in out.splitlines()
 
 
+def test_all_are_looked_through(run: Run, tmp_path: Path) -> None:
+    """A line for each whose annotations do not count as they stand, and exit code 1; without any, 0."""
+    code, out, err = run("--all")
+    assert (1, "") == (code, err)
+    assert "orders/checkout: publish >: leading_wildcard" == out.splitlines()[0]
+    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT.replace(", >", ""))
+    expected = "1 ServiceAccounts, none with annotations that do not count as they stand.\n"
+    assert (0, expected, "") == run("--all")
+
+
+def test_all_of_a_cluster_are_looked_through(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
+    """Those of K8S_NAMESPACE alone, if it is set; keys, issuer and account are not asked for."""
+    with api.cluster() as cluster:
+        cluster.put("billing", "invoicer", uid="u-2", annotations={"nat.io/allowed-sub-subjects": "orders.>"})
+    settings = {"K8S_IN_CLUSTER": "false", "KUBECONFIG": str(api.write_kubeconfig(tmp_path / "config"))}
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH", "NATS_ACCOUNT", "NATS_SIGNING_KEY_FILE"))
+    code, out, err = run("--all", **settings, **unset)
+    assert (1, "") == (code, err)
+    assert "billing/invoicer: nat.io/allowed-sub-subjects means nothing" == out.splitlines()[0]
+    assert 0 == run("--all", K8S_NAMESPACE="orders", **settings, **unset)[0]
+    assert 0 == api.count("keys")
+
+
+def test_all_are_told_of_in_json(run: Run) -> None:
+    """For machines, the same."""
+    code, out, _ = run("--all", "--json")
+    found = json.loads(out)
+    assert (1, 1) == (code, found["serviceaccounts"])
+    assert ["orders/checkout"] == [one["serviceaccount"] for one in found["findings"]]
+
+
+def test_all_with_a_file_that_cannot_be_read_are_not_well(run: Run, tmp_path: Path) -> None:
+    """It may hold more of them."""
+    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT.replace(", >", ""))
+    (tmp_path / "accounts" / "broken.yaml").write_text("a: b: c")
+    code, out, _ = run("--all")
+    assert 1 == code
+    assert out.startswith("broken.yaml: document 1 (line 1): broken YAML")
+
+
 def test_what_cannot_be_reached_is_said_in_one_line(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
     """Exit code 1: asking again later may help."""
     api.fail("get", Status(403))
@@ -251,7 +291,7 @@ def test_what_cannot_be_reached_is_said_in_one_line(run: Run, api: FakeKubeApi, 
     ("changes", "code", "line"),
     [
         ({"JWKS_PATH": "/nowhere"}, 1, "JWKS_PATH: /nowhere cannot be read"),
-        ({"SERVICEACCOUNTS_PATH": "/nowhere"}, 1, "/nowhere: no such file or directory"),
+        ({"SERVICEACCOUNTS_PATH": "/nowhere"}, 1, "SERVICEACCOUNTS_PATH: /nowhere: no such file or directory; give"),
         ({"NATS_CEILING_FILE": "/nowhere"}, 2, "NATS_CEILING_FILE: /nowhere cannot be read"),
         ({"JWT_ISSUER": None}, 2, "JWT_ISSUER: is required with SERVICEACCOUNTS_PATH"),
     ],
@@ -264,6 +304,13 @@ def test_what_is_wrong_outside_is_said(
     actual, out, err = run("--token", write_token(), **changes)
     assert (code, "", 1) == (actual, out, len(err.splitlines()))
     assert err.startswith(f"callout: {line}")
+
+
+def test_all_of_a_folder_that_is_not_there_are_not_told_of(run: Run) -> None:
+    """One line says what is wrong, as for one of them."""
+    code, out, err = run("--all", SERVICEACCOUNTS_PATH="/nowhere")
+    assert (1, "", 1) == (code, out, len(err.splitlines()))
+    assert err.startswith("callout: SERVICEACCOUNTS_PATH: /nowhere: no such file or directory; give")
 
 
 def test_problems_with_files_are_noted(run: Run, tmp_path: Path) -> None:
@@ -288,7 +335,7 @@ def test_a_broken_file_may_hold_who_is_not_found(run: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "one of the arguments --token --serviceaccount --reason is required"),
+        ([], "one of the arguments --token --serviceaccount --all --reason is required"),
         (["--serviceaccount", "checkout"], "--serviceaccount: 'checkout' is none; give namespace/name"),
         (["--reason", "bad"], "--reason: 'bad' is none; there are request_malformed, "),
         (["--serviceaccount", "a/b/c"], "--serviceaccount: 'a/b/c' is none"),
@@ -322,16 +369,13 @@ def test_a_line_end_after_the_token_is_told_of(run: Run, write_token: Callable[.
 
 def test_standard_input_is_read(environ: dict[str, str], write_token: Callable[..., Path]) -> None:
     """As `kubectl create token … | callout explain --token -` gives it."""
-    done = subprocess.run(
+    done = attempt(
         [sys.executable, "-m", "callout", "explain", "--token", "-"],
-        input=write_token().read_bytes(),
+        stdin=write_token().read_text(),
         env={**os.environ, **environ},
-        capture_output=True,
-        check=False,
-        timeout=60,
     )
-    assert (0, b"") == (done.returncode, done.stderr)
-    assert done.stdout.startswith(b"orders/checkout would be let in")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("orders/checkout would be let in")
 
 
 @pytest.mark.parametrize("reason", [*Reason, *DropReason])

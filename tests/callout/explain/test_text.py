@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from callout.explain.explanation import Explanation, Situation, Why, explain_serviceaccount
-from callout.explain.text import WIDTH, render
+from callout.explain.survey import Finding, Survey
+from callout.explain.text import MAX_SAID, WIDTH, render, render_survey
 from callout.explain.verification import Step
 from callout.manifests.manifest import derive_uid
 from callout.policy.decision import Rules
@@ -165,6 +166,19 @@ def test_notes_come_last() -> None:
     assert ["", "Worth knowing:", "  a.yaml is broken"] == render(
         explain(situation=Situation(RULES, SITUATION.terms, 0.0, ("a.yaml is broken",)))
     )[-3:]
+
+
+def test_one_of_all_takes_a_line() -> None:
+    """However much is found; the sum comes last, with the command that tells the rest."""
+    names = tuple(f"nats.io/x{number}" for number in range(MAX_SAID + 2))
+    lines = render_survey(Survey(7, (Finding("orders/a", unknown_annotations=names, unreported=4),)))
+    told = "; ".join(f"{name} means nothing" for name in names[:MAX_SAID])
+    assert [
+        f"orders/a: {told}; and 6 more",
+        "",
+        "7 ServiceAccounts, 1 with annotations that do not count as they stand.",
+        "'callout explain --serviceaccount NAMESPACE/NAME' tells what to do.",
+    ] == lines
 
 
 @settings(max_examples=100, deadline=None)

@@ -118,6 +118,12 @@ def test_what_failed_is_told_beside_what_is_taken(flaw: str, told: str) -> None:
     assert told == detail(explain(mint(**FLAWS[flaw])), flaw)
 
 
+def test_an_issuer_that_lacks_a_slash_is_told_of() -> None:
+    """Or has one too many: two names that a reader takes for the same."""
+    steps = explain(mint(issuer=f"{NAME}/"))
+    assert f"{NAME}/; taken: {NAME}; they differ in the slash at the end alone" == detail(steps, "issuer")
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [({"exp": ABSENT}, "never"), ({"nbf": NOW + 600}, "not valid before 2023-11-14 22:23:20Z")],

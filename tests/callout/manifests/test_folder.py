@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from callout.manifests.folder import MAX_FILE_SIZE, MAX_FILES, MAX_NAMED, Folder, FolderState, read_folder
+from callout.manifests.folder import MAX_FILE_SIZE, MAX_FILES, MAX_NAMED, WHAT_TO_GIVE, Folder, FolderState, read_folder
 from callout.manifests.manifest import derive_uid
 from callout.serviceaccounts import ServiceAccount
 
@@ -172,7 +172,7 @@ def test_a_folder_that_is_gone_takes_nothing_with_it(tmp_path: Path) -> None:
     """A volume that is not there for a while changes nothing; an empty folder does."""
     path = tmp_path / "accounts"
     folder = Folder(path, PREFIX)
-    missing = FolderState((), (f"{path}: no such file or directory",), is_readable=False)
+    missing = FolderState((), (f"{path}: no such file or directory; {WHAT_TO_GIVE}",), is_readable=False)
     assert missing == folder.poll()
     assert folder.poll() is None
     path.mkdir()

@@ -17,6 +17,7 @@ BOTH = "there are nats.io/allowed-pub-subjects and nats.io/allowed-sub-subjects"
         ("nats.io/Allowed-Sub-Subjects", "was nats.io/allowed-sub-subjects meant?"),
         ("nats.io/allowed_pub_subjects", "was nats.io/allowed-pub-subjects meant?"),
         ("nats.io/account", BOTH),
+        ("nats.io/allowed-subjects", BOTH),
         ("nats.io/", BOTH),
         ("nat.io/allowed-sub-subjects", "was nats.io/allowed-sub-subjects meant?"),
         ("a-team-with-a-long-name.example.com/allowed-pub-subjects", "was nats.io/allowed-pub-subjects meant?"),

@@ -24,6 +24,7 @@ from callout.policy.subjects import (
     overlaps,
     widen_for_subscriber,
 )
+from tests.commands import attempt
 from tests.waiting import until_sync
 
 START_LIMIT = 20.0  # seconds until a server has to listen
@@ -237,7 +238,7 @@ def write_configuration(folder: Path, subjects: dict[str, list[str]]) -> Path:
 def check_configuration(folder: Path, subjects: list[str]) -> int:
     """Ask a server whether it takes these permissions; 0 means yes."""
     path = write_configuration(folder, {"u": subjects})
-    return subprocess.run([SERVER, "-t", "-c", path], capture_output=True, check=False).returncode
+    return attempt([SERVER, "-t", "-c", path]).returncode
 
 
 @contextmanager

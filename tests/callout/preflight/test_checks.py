@@ -1,8 +1,7 @@
 """All that can be checked before the service starts is checked, and told at once."""
 
+import argparse
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,18 +11,11 @@ import pytest
 from callout.config.loading import ConfigError
 from callout.config.table import Settings
 from callout.preflight.checks import check
-from tests.callout.preflight.samples import make_settings, write
-from tests.nats_minting import NatsKey
-
-ROOT = Path(__file__).parents[3]
-AS_NOBODY = """
-import argparse, os, sys
 from callout.preflight.command import run
-if os.geteuid() == 0:
-    os.setuid(54321)
-sys.exit(run(argparse.Namespace(markdown=False)))
-"""
-"""`callout config` by a user whom permissions bind, which they do not root."""
+from tests.callout.preflight.samples import make_settings, write
+from tests.commands import Done
+from tests.nats_minting import NatsKey, creds, user_jwt
+from tests.nobody import run_as_nobody
 
 
 @pytest.fixture
@@ -32,16 +24,15 @@ def valid(tmp_path: Path) -> Settings:
     return make_settings(tmp_path)
 
 
-def run_config_as_nobody(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_config(_: list[str]) -> int:
+    """Run `callout config`, imported while it can be: a checkout may be closed to other users."""
+    return run(argparse.Namespace(markdown=False))
+
+
+def run_config_as_nobody(environ: dict[str, str]) -> Done:
     """Run `callout config` as a user who may do no more than others."""
-    return subprocess.run(
-        [sys.executable, "-c", AS_NOBODY],
-        env={**environ, "NATS_ACCOUNT": "APP", "NATS_URL": "nats://callout:password@nats:4222"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    given = {**environ, "NATS_ACCOUNT": "APP", "NATS_URL": "nats://callout:password@nats:4222"}
+    return run_as_nobody(__name__, run_config.__name__, env=given)
 
 
 def test_all_wrong_files_are_said_at_once(valid: Settings, tmp_path: Path) -> None:
@@ -65,6 +56,19 @@ def test_what_response_permissions_mean_is_noted(valid: Settings, answers: int, 
     report = check(msgspec.structs.replace(valid, nats_response_max=answers))
     assert ((), (), count) == (report.facts, report.warnings, len(report.notes))
     assert all(note.startswith(f"NATS_RESPONSE_MAX is {answers}: ") for note in report.notes)
+
+
+@pytest.mark.parametrize("bearer", [False, True])
+def test_a_bearers_credentials_are_warned_of(valid: Settings, tmp_path: Path, bearer: bool) -> None:
+    """The sentinel's lie beside the service's own; the line says which are meant."""
+    user = NatsKey.generate("user")
+    content = creds(user_jwt(user.public, NatsKey.generate("account"), bearer_token=bearer), user.seed)
+    path = write(tmp_path / "some.creds", content)
+    warnings = check(msgspec.structs.replace(valid, nats_user_creds_file=path)).warnings
+    assert bearer == bool(warnings)
+    for line in warnings:
+        assert line.startswith(f"NATS_USER_CREDS_FILE: {path} is a bearer's, as a sentinel is")
+        assert "creds/callout.creds" in line
 
 
 def test_what_is_foreseen_is_no_warning_of_the_start(valid: Settings) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from callout.config.combinations import NO_POD
 from callout.config.help import markdown_table
 from callout.config.table import TABLE
+from tests.commands import Done, attempt
 from tests.minting import Issuer
 from tests.nats_minting import NatsKey
 
@@ -33,16 +33,11 @@ def environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def run(environ: dict[str, str], *arguments: str, command: str = "config") -> subprocess.CompletedProcess[str]:
+def run(environ: dict[str, str], *arguments: str, command: str = "config") -> Done:
     """Run the command in a process of its own, with this environment alone."""
-    return subprocess.run(
+    return attempt(
         [sys.executable, "-c", "import sys; from callout.cli import main; sys.exit(main())", command, *arguments],
         env=environ,
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
     )
 
 

@@ -158,7 +158,10 @@ def test_no_serviceaccounts_at_all_are_warned_of(valid: Settings, tmp_path: Path
     if content is not None:
         write(folder / "a.yaml", content)
     found = look(valid, serviceaccounts_path=folder)
-    expected = f"SERVICEACCOUNTS_PATH: {folder} holds no ServiceAccount in any *.yaml or *.yml: nobody can log in"
+    expected = (
+        f"SERVICEACCOUNTS_PATH: {folder} holds no ServiceAccount in any *.yaml or *.yml: nobody can log in; put "
+        "manifests there, each document with kind: ServiceAccount"
+    )
     assert ((expected,), ()) == (found.warnings, found.problems)
 
 
