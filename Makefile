@@ -34,9 +34,12 @@ demo: $(STAMP)
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
-# On a real Kubernetes API, with the nats CLI: tests/e2e/tools builds them with Go, once, in many minutes.
+# On a real Kubernetes API, with the nats CLI: tests/e2e/tools builds them with Go, once, in many minutes. And the tests
+# against real servers once more, on the newest nats-server, which PyPI may not have yet.
 e2e: $(STAMP)
 	$(BIN)/python -m tests.e2e.tools.build >/dev/null
+	NATS_SERVER="$$($(BIN)/python -m tests.e2e.tools.build)/nats-server" \
+	  $(BIN)/python -m pytest -n 4 --dist loadgroup tests/interop -k "not 2.14 and not 2.10"
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
 
 # All measurements, in less than a quarter of an hour; the results and a report with plots go to perf/results/.

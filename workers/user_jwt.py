@@ -7,9 +7,9 @@ Rules kept here:
 - An allow list is never empty: NATS reads that as "everything". An empty side becomes deny `>`.
 - Strings from outside are either checked to be plain (public keys) or quoted by the JSON encoder.
 - `issuer_account` stands only where the signing key is not the account's own key: the server refuses it in server mode.
-- Limits (`subs`, `data`, `payload`) are -1, none: since 2.15.3 nats-server enforces those of an answer, and takes absent
-  ones for 0 ("maximum subscriptions exceeded"). By them an answer of operator mode is a whole login for who has asked
-  with a user key of his own, and with the token (SECURITY.md).
+- Limits (`subs`, `data`, `payload`) are -1, none: since 2.15.3 nats-server enforces those of an answer, and takes
+  absent ones for 0 ("maximum subscriptions exceeded"). By them an answer of operator mode is a whole login for who has
+  asked with a user key of his own, and with the token (SECURITY.md).
 - It is good for a client's connection, and not for a leafnode's: of one that shows it as its login nats-server 2.10
   enforces neither limits nor permissions on what it sends. Both are tried in tests/interop/test_user_jwts.py.
 """

@@ -2,16 +2,17 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import Done, attempt, run
 from tests.e2e.tools.parts import ASSETS, ETCD_PIN, GO_PARTS, HERE, NAMES, SCHEMAS, GoPart
 
 BUILD = (sys.executable, str(HERE / "build.py"))
 VERSION_WORDS = {
+    "nats-server": ("--version",),
     "nats": ("--version",),
     "helm": ("version", "--short"),
     "kube-apiserver": ("--version",),
@@ -35,8 +36,8 @@ output=$2
 """
 
 
-def _build(**variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(BUILD, env=variables, capture_output=True, text=True, check=False)
+def _build(**variables: str) -> Done:
+    return attempt(BUILD, env=variables)
 
 
 def _executable(path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_second_build_finds_all_done(tools: Path) -> None:
 def test_a_part_bears_its_pinned_version(tools: Path, tmp_path: Path, part: GoPart) -> None:
     """As a released one does."""
     command = [str(tools / part.name), *VERSION_WORDS[part.name]]
-    said = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True).stdout
+    said = run(command, env={"HOME": str(tmp_path)})
     assert part.version().removeprefix("v") in said
 
 
@@ -74,8 +75,7 @@ def test_helm_knows_the_kubernetes_of_its_client(tools: Path, tmp_path: Path) ->
     said = {}
     for command in ("template", "lint"):
         words = [str(tools / "helm"), command, str(tmp_path / "chart")]
-        ended = subprocess.run(words, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True)
-        said[command] = ended.stdout
+        said[command] = run(words, env={"HOME": str(tmp_path)})
     assert f"name: from-v1.{part.kubernetes_minor()}.0\n" in said["template"]
     assert "policy/v1beta1 PodDisruptionBudget is deprecated" in said["lint"]
 

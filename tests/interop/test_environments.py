@@ -11,7 +11,7 @@ from tests.callout_minting import PretendServer, open_answer
 from tests.interop.clients import WorkloadClient, listen_disconnects, listen_refusals
 from tests.interop.environments import BINARIES, ENVIRONMENTS, Environment, Setting, Transport, Via
 from tests.interop.mqtt import ACCEPTED, NOT_AUTHORIZED, SUBSCRIBE_FAILED
-from tests.interop.reference_callout import LIMITS, ReferenceCallout, Request
+from tests.interop.reference_callout import ReferenceCallout, Request
 from tests.minting import CurveKey, NatsKey
 from tests.nats_minting import ABSENT
 from tests.waiting import PATIENCE_SECONDS, until
@@ -60,7 +60,7 @@ async def test_absent_limits_are_none_before_2_15_3_and_zero_since(environment: 
     """So an answer has to name them: with -1 all lines let the client do what it may."""
 
     def answer(callout: ReferenceCallout, request: Request) -> bytes:
-        return callout.allow(request, sub=["news.>"], **dict.fromkeys(LIMITS, ABSENT))
+        return callout.allow(request, sub=["news.>"], subs=ABSENT, data=ABSENT, payload=ABSENT)
 
     async with ReferenceCallout(environment, answer) as callout:
 

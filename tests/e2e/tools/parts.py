@@ -90,7 +90,9 @@ def digest(words: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
+NATS_SERVER = "github.com/nats-io/nats-server/v2"
 GO_PARTS = (
+    GoPart("nats-server", HERE / "nats-server", NATS_SERVER, NATS_SERVER),
     GoPart(
         "nats",
         HERE / "nats",
