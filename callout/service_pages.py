@@ -96,6 +96,7 @@ class ServicePages:
             ready=self._readiness.ready,
             snapshot_entries=stats.entries,
             snapshot_bytes=stats.used_bytes,
+            snapshot_limit=stats.limit_bytes,
             snapshot_generation=stats.generation,
             snapshot_age=None if fresh_at is None else max(0.0, time.time() - fresh_at),
             keyset_age=self._keys.age,

@@ -11,6 +11,7 @@ READINGS = Readings(
     ready=True,
     snapshot_entries=7,
     snapshot_bytes=4096,
+    snapshot_limit=8192,
     snapshot_generation=3,
     snapshot_age=1.5,
     keyset_age=60,

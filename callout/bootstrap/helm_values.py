@@ -10,17 +10,19 @@ from typing import Any, Final
 from callout.bootstrap import places
 from callout.bootstrap.choices import Resolver
 from callout.bootstrap.forms import render_size
-from callout.bootstrap.nats_conf import describe_resolver, describe_trust
+from callout.bootstrap.nats_conf import describe_patience, describe_resolver, describe_trust
 from callout.bootstrap.record import Deployment
 from callout.bootstrap.yaml_text import render_yaml
 
 NATS_PORT: Final = 4222  # the chart's
+NATS_TAG: Final = "2.15.3-alpine"
+"""Of nats-server's image: the newest that the tests run on, whatever the chart's own is."""
 
 
 def render_nats_values(deployment: Deployment, accounts: Mapping[str, str]) -> str:
     """Write the values of the chart nats/nats, 1.x."""
     choices = deployment.record.choices
-    merge = describe_trust(deployment, accounts)
+    merge = describe_patience() | describe_trust(deployment, accounts)
     config: dict[str, Any] = {
         "jetstream": {
             "enabled": True,
@@ -34,14 +36,17 @@ def render_nats_values(deployment: Deployment, accounts: Mapping[str, str]) -> s
         config["resolver"] = {"enabled": True, "merge": resolver}
     else:
         merge["resolver"] = resolver
+    image = {"image": {"tag": NATS_TAG}}
     box = {"contexts": {"sys": {"creds": {"secretName": places.SYS_SECRET, "key": "sys.creds"}}}}
     head = f"""\
 # Made by 'callout bootstrap', for the official chart (1.x), after kubectl create --filename {places.SECRETS}:
 #   helm upgrade --install nats nats/nats --namespace {choices.namespace} -f {places.NATS_VALUES}
-# Three servers are 'config.cluster: {{enabled: true, replicas: 3}}'. Units and variables that you add to config.merge
-# stand in << >>, such as 'max_payload: << 2MB >>'.
+# The version of nats-server is the newest that was tested; raise it with each release of its line. Who answers no ping
+# is given up after 20 s at most: until then a server or a node that hangs takes logins with it.
+# For three servers add -f k8s/examples/production/1-nats.yaml, which protects their routes, too. Units and variables
+# that you add to config.merge stand in << >>, such as 'max_payload: << 2MB >>'.
 """
-    return head + render_yaml({"config": config, "natsBox": box | {"defaultContextName": "sys"}})
+    return head + render_yaml({"container": image, "config": config, "natsBox": box | {"defaultContextName": "sys"}})
 
 
 def render_callout_values(deployment: Deployment) -> str:

@@ -20,6 +20,8 @@ from callout.bootstrap.choices import Resolver
 from callout.bootstrap.record import SENTINEL_USER, Deployment
 
 RESOLVER_INTERVAL: Final = "2m"  # how often servers of a cluster compare their accounts; the documentation's value
+PING_INTERVAL: Final = "5s"  # with PING_MAX, who does not answer is given up after 10 to 20 s, and not after minutes
+PING_MAX: Final = 2
 _HEAD: Final = """\
 # Made by 'callout bootstrap'. Accounts are changed by that command; the rest is yours to add to: TLS, cluster, limits.
 # Before nats-server listens on anything but the loopback address, give it TLS: tokens are passwords.
@@ -38,6 +40,11 @@ def describe_trust(deployment: Deployment, accounts: Mapping[str, str]) -> dict[
     }
 
 
+def describe_patience() -> dict[str, object]:
+    """The members that say when who does not answer is given up: until then logins are handed to it, and lost."""
+    return {"ping_interval": PING_INTERVAL, "ping_max": PING_MAX}
+
+
 def describe_resolver(kind: Resolver, folder: str | None) -> object:
     """The member `resolver`; `folder` is left out where None."""
     if kind is Resolver.MEMORY:
@@ -51,6 +58,7 @@ def render_config(deployment: Deployment, accounts: Mapping[str, str], folder: P
     choices = deployment.record.choices
     members = {
         "listen": choices.listen,
+        **describe_patience(),
         "jetstream": {
             "store_dir": str(folder / places.STORE),
             "max_memory_store": choices.store_memory,

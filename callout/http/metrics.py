@@ -24,6 +24,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         started_at: when the supervisor was made.
+        snapshot_bytes: shared memory that it takes.
+        snapshot_limit: the most that it may come to take, in bytes.
         keyset_lifetime: for how many seconds the key set counts as fresh.
         watch_connected: whether the source of ServiceAccounts is in contact.
         watch_restarts: how often it had to begin anew.
@@ -39,6 +41,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     snapshot_entries: int
     snapshot_bytes: int
+    snapshot_limit: int
     snapshot_generation: int
     snapshot_age: float | None
     keyset_age: float | None
@@ -62,6 +65,12 @@ _SCALARS: tuple[
     ("ready", GaugeMetricFamily, "Whether logins can be decided: 1 or 0.", lambda r: r.ready),
     ("snapshot_serviceaccounts", GaugeMetricFamily, "ServiceAccounts in the snapshot.", lambda r: r.snapshot_entries),
     ("snapshot_bytes", GaugeMetricFamily, "Shared memory that the snapshot takes.", lambda r: r.snapshot_bytes),
+    (
+        "snapshot_limit_bytes",
+        GaugeMetricFamily,
+        "Shared memory that the snapshot may come to take: its own, and what is free beside it.",
+        lambda r: r.snapshot_limit,
+    ),
     ("snapshot_generation", GaugeMetricFamily, "Number of the last change.", lambda r: r.snapshot_generation),
     (
         "snapshot_age_seconds",

@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.authority import Authority
 from tests.e2e.etcd import Etcd
-from tests.e2e.kubectl import Kubectl, write_kubeconfig
+from tests.e2e.kubectl import Kubectl
 from tests.e2e.server_process import HeldPort, ServerProcess
+from tests.kubeconfigs import write_kubeconfig
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 """kubeadm's default."""
@@ -163,7 +164,7 @@ class Cluster:
     def kubectl_as(self, token: str) -> Kubectl:
         """Return kubectl for whoever has this token."""
         kubeconfig = self._folder / f"kubeconfig-{secrets.token_hex(4)}"
-        write_kubeconfig(kubeconfig, url=self.url, ca_file=self.ca_file, token=token)
+        write_kubeconfig(kubeconfig, {"server": self.url, "certificate-authority": str(self.ca_file)}, {"token": token})
         return Kubectl(self._tools / "kubectl", kubeconfig, self._folder)
 
     def get(self, path: str, token: str = "") -> tuple[int, bytes]:

@@ -2,10 +2,11 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.commands import Done, attempt
 
 RUN_SECONDS = 120
 """A command takes a tenth of a second; applying thousands of objects takes longer."""
@@ -31,17 +32,9 @@ class Kubectl:
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout
 
-    def attempt(self, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    def attempt(self, *words: str, stdin: str = "") -> Done:
         """Run it and return how it ended, whatever that is."""
-        return subprocess.run(
-            [self._binary, *words],
-            env=self._variables,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
+        return attempt([self._binary, *words], env=self._variables, stdin=stdin, timeout=RUN_SECONDS)
 
     def read(self, *words: str) -> dict[str, Any]:
         """`kubectl get … -o json`, decoded."""
@@ -51,17 +44,3 @@ class Kubectl:
     def apply(self, manifest: Mapping[str, Any]) -> None:
         """`kubectl apply` of one object (or of a List of them)."""
         self("apply", "-f", "-", stdin=json.dumps(manifest))
-
-
-def write_kubeconfig(path: Path, *, url: str, ca_file: Path, token: str) -> None:
-    """Write a kubeconfig with one cluster and one user, who has a bearer token; for its owner's eyes only."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "e2e",
-        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
-        "clusters": [{"name": "e2e", "cluster": {"server": url, "certificate-authority": str(ca_file)}}],
-        "users": [{"name": "e2e", "user": {"token": token}}],
-    }
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content))  # JSON is YAML

@@ -2,15 +2,12 @@
 
 import json
 import os
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any, Self
 
+from tests.commands import Done, attempt
 from tests.waiting import PATIENCE_SECONDS, until_sync
-
-RUN_SECONDS = 60
-"""A command takes a twentieth of a second; one whose login nobody decides takes two seconds."""
 
 
 class NatsCli:
@@ -36,18 +33,10 @@ class NatsCli:
         """Run it with `--json`, and decode what it prints."""
         return json.loads(self(who, *words, "--json"))
 
-    def attempt(self, who: str | Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    def attempt(self, who: str | Path, *words: str) -> Done:
         """Run it and return how it ended; `who` is a token, or the file of credentials."""
         login = ("--creds", who) if isinstance(who, Path) else ("--token", who)
-        return subprocess.run(
-            [*self._command, *login, *words],
-            env=self._variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
+        return attempt([*self._command, *login, *words], env=self._variables)
 
     def complaint(self, who: str | Path) -> str:
         """Log in and leave again; return what the CLI complains of, which is nothing if it was let in."""

@@ -18,9 +18,9 @@ from perf.kube.marks import SELECTOR, STAMP
 from tests.e2e.cluster import Cluster
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.workloads import Workload, make_callout_with_rights, make_kubeconfig, unique
+from tests.pages import ROOT
 from tests.waiting import PATIENCE_SECONDS, until
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = (sys.executable, "-m", "perf.scale")
 RUN_SECONDS = 240
 """A run takes ten; an API server beside other tests much longer."""

@@ -6,18 +6,18 @@ folder in memory that docs/server-mode.md asks for.
 """
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.commands import attempt
 from tests.e2e.cluster import Cluster
 from tests.interop.changing_cluster import replace
 from tests.service import SERVE
 
-_UNSHARE: Final = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
+UNSHARE: Final = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
 _MOUNT: Final = """
 set -e
 mount -t tmpfs none /run
@@ -43,7 +43,7 @@ class Pod:
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         address = urlsplit(cluster.url)
-        self.command = (*_UNSHARE, "sh", "-c", _MOUNT, str(folder), *SERVE)
+        self.command = (*UNSHARE, "sh", "-c", _MOUNT, str(folder), *SERVE)
         self.variables = {
             "K8S_IN_CLUSTER": "true",
             "KUBERNETES_SERVICE_HOST": str(address.hostname),
@@ -65,6 +65,6 @@ class Pod:
 
 def need_mounts(folder: Path) -> None:
     """Skip the test where a process cannot have mounts of its own."""
-    done = subprocess.run([*_UNSHARE, "sh", "-c", _MOUNT, folder, "true"], capture_output=True, text=True, check=False)
+    done = attempt([*UNSHARE, "sh", "-c", _MOUNT, folder, "true"])
     if done.returncode:
         pytest.skip(f"a mount namespace cannot be had: {done.stderr.strip()}")

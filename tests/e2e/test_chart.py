@@ -6,13 +6,13 @@ having the template made as a Pod in a dry run: Pod Security admission looks at 
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.commands import BASH, attempt
 from tests.e2e.chart.helm import CHART, RELEASE, VARIANTS, VERSIONS, Helm, find, merge, pod_of, read_objects
 from tests.e2e.chart.manifests import BASES
 from tests.e2e.cluster import Cluster
@@ -27,7 +27,6 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 KUSTOMIZATIONS = [*BASES, EXAMPLES / "kustomize"]
 OWNER_AND_GROUP = 0o440
 """The mode of secret files: the pod's group may read them, and nobody else."""
-COMMAND_SECONDS = 60
 CLIENTS_POD = EXAMPLES / "clients/pod.yaml"
 SERVER_MODE = next(path for path in VARIANTS if path.stem == "server-mode")
 
@@ -143,17 +142,13 @@ def ask_in_dry_run(tools: Path, cluster: Cluster, namespace: str) -> dict[str, A
     [commands] = (one.commands for one in blocks(UPGRADE.read_text()) if "kubectl create --filename" in one.commands)
     dry = commands.replace("kubectl create", "kubectl create --dry-run=server --validate=strict --output json")
     search = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", dry.replace("nats-system", namespace)],
+    done = attempt(
+        [*BASH, dry.replace("nats-system", namespace)],
         env={
             "PATH": search,
             "HOME": str(cluster.kubectl.kubeconfig.parent),
             "KUBECONFIG": str(cluster.kubectl.kubeconfig),
         },
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
     )
     assert (0, "") == (done.returncode, done.stderr)
     pod: dict[str, Any] = json.loads(done.stdout)

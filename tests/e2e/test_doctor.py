@@ -2,13 +2,13 @@
 
 import json
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.commands import attempt
 from tests.e2e.cluster import Cluster
 from tests.e2e.workloads import Workload, grant_discovery, grant_watch, make_callout, make_kubeconfig, unique
 from tests.minting import Issuer, NatsKey
@@ -33,14 +33,7 @@ class Patient:
 
     def examine(self, *arguments: str) -> dict[str, dict[str, Any]]:
         """What is found, by check."""
-        done = subprocess.run(
-            (*DOCTOR, *arguments),
-            env={"PATH": "/usr/bin:/bin", **self.environ},
-            capture_output=True,
-            text=True,
-            timeout=DOCTOR_SECONDS,
-            check=False,
-        )
+        done = attempt((*DOCTOR, *arguments), env={"PATH": "/usr/bin:/bin", **self.environ}, timeout=DOCTOR_SECONDS)
         assert "" == done.stderr
         assert "eyJ" not in done.stdout
         return {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.deployment import Deployment, until_denied, until_so
-from tests.e2e.kubectl import write_kubeconfig
 from tests.e2e.nats_cli import Logins
 from tests.e2e.workloads import Workload, make_callout_with_rights, unique
+from tests.kubeconfigs import write_kubeconfig
 from tests.minting import Issuer
 from tests.service import Service
 
@@ -54,7 +54,7 @@ def _renew(kubeconfig: Path, cluster: Cluster, callout: Workload) -> None:
     """Write it with a new token."""
     fresh = kubeconfig.with_suffix(".new")
     token = cluster.create_token(callout.namespace, callout.name)
-    write_kubeconfig(fresh, url=cluster.url, ca_file=cluster.ca_file, token=token)
+    write_kubeconfig(fresh, {"server": cluster.url, "certificate-authority": str(cluster.ca_file)}, {"token": token})
     fresh.rename(kubeconfig)
 
 

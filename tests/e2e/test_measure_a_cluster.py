@@ -1,11 +1,14 @@
-"""docs/measure-a-cluster.md: the commands that need a cluster's API and nothing else, run as they stand."""
+"""docs/measure-a-cluster.md: what needs a cluster's API and nothing else, as it stands there."""
 
+import json
 import os
 import re
-import subprocess
 from pathlib import Path
 
+import yaml
+
 from perf.generator.tokens import read_tokens
+from tests.commands import BASH, run
 from tests.e2e.cluster import Cluster
 from tests.pages import ROOT, blocks
 
@@ -32,6 +35,22 @@ def test_the_tokens_of_the_page_are_what_a_storm_takes(cluster: Cluster, tools: 
         "HOME": str(tmp_path),
         "KUBECONFIG": str(cluster.kubectl.kubeconfig),
     }
-    command = ["bash", "-euo", "pipefail", "-c", loop.replace("-n orders", "-n measured")]
-    subprocess.run(command, env=variables, cwd=tmp_path, check=True, capture_output=True, timeout=COMMAND_SECONDS)
+    command = [*BASH, loop.replace("-n orders", "-n measured")]
+    run(command, env=variables, cwd=tmp_path, timeout=COMMAND_SECONDS)
     assert TOKENS == len(read_tokens(tmp_path / "tokens"))
+
+
+def test_the_pod_of_the_page_needs_no_rights(cluster: Cluster) -> None:
+    """The API server knows every field of it, and takes it where Pod Security is restricted."""
+    [pod] = (
+        yaml.safe_load(block)
+        for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        if "kind: Pod" in block
+    )
+    namespace = pod["metadata"]["namespace"] = "measuring"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+    cluster.kubectl("create", "serviceaccount", "default", "--namespace", namespace)
+    words = ("create", "--dry-run=server", "--validate=strict", "--output=json", "-f", "-")
+    made = json.loads(cluster.kubectl(*words, stdin=json.dumps(pod)))
+    assert not any("projected" in volume for volume in made["spec"]["volumes"])

@@ -5,7 +5,6 @@ The store has nsc's layout, which both tools share. Nothing secret is in it: `na
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import pytest
 from callout.bootstrap.choices import Layout
 from tests.callout.bootstrap.nsc_like import write_store
 from tests.callout.bootstrap.sample import deploy
+from tests.commands import Done, attempt
 
-RUN_SECONDS = 60
 OPERATOR = "nats"
 STORE_INFO = {"managed": False, "name": OPERATOR, "kind": "jwt", "version": "1"}
 """What nsc writes beside an operator's JWT (nsc `cmd/store/store.go`, `.nsc`)."""
@@ -34,17 +33,9 @@ class NatsAuth:
             "XDG_DATA_HOME": str(home / "data"),
         }
 
-    def attempt(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def attempt(self, *words: str) -> Done:
         """Run it and return how it ended."""
-        return subprocess.run(
-            (self._binary, "auth", *words),
-            env=self._variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
+        return attempt((self._binary, "auth", *words), env=self._variables)
 
     def read(self, *words: str) -> str:
         """Run it and return what it prints; `AssertionError` with its own words if it fails."""

@@ -9,10 +9,10 @@ import pytest
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.deployment import Deployment, logged, until_denied, until_said
-from tests.e2e.kubectl import write_kubeconfig
 from tests.e2e.nats_cli import Logins
 from tests.e2e.road import Road
 from tests.e2e.workloads import Workload, count_all, make_callout_with_rights, make_kubeconfig, make_many, unique
+from tests.kubeconfigs import write_kubeconfig
 from tests.service import Service
 from tests.waiting import PATIENCE_SECONDS, until_sync
 
@@ -112,5 +112,9 @@ def _variables(cluster: Cluster, callout: Workload, road: Road, folder: Path) ->
     """The variables for a service that goes to the API server by that road."""
     kubeconfig = folder / "kubeconfig"
     token = cluster.create_token(callout.namespace, callout.name)
-    write_kubeconfig(kubeconfig, url=f"https://127.0.0.1:{road.port}", ca_file=cluster.ca_file, token=token)
+    write_kubeconfig(
+        kubeconfig,
+        {"server": f"https://127.0.0.1:{road.port}", "certificate-authority": str(cluster.ca_file)},
+        {"token": token},
+    )
     return {"K8S_IN_CLUSTER": "false", "KUBECONFIG": str(kubeconfig)}

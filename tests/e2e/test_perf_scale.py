@@ -153,7 +153,7 @@ async def test_a_service_that_wants_other_tokens_is_found_out(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for it for ever, and what was made is deleted."""
-    monkeypatch.setattr(scale, "KNOWN_S", 1.0)
+    monkeypatch.setattr(scale, "KNOWN_S", 1.0)  # in earnest fifty, in which nothing happens
     async with deploy(cluster, tmp_path) as deployed:
         options, target = scale.parse([*deployed.arguments, "--serviceaccounts=1", "--audience=else"])
         assert target is not None

@@ -10,10 +10,10 @@ import pytest
 
 from tests.e2e.etcd import Etcd
 from tests.e2e.server_process import HeldPort, ServerProcess
+from tests.pages import ROOT
 from tests.waiting import until_sync
 
 END_SECONDS = 10
-ROOT = Path(__file__).parents[2]
 STARTS_AN_ETCD = """
 import sys
 from pathlib import Path

@@ -16,13 +16,13 @@ import msgspec
 import nats.js.errors
 from nats.errors import NoRespondersError
 
+from tests.commands import attempt, run
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import REFUSED, WorkloadClient, open_client
 from tests.service import Service
 from tests.waiting import until, until_sync
 
 COMMAND = (str(Path(sys.prefix) / "bin/callout"), "bootstrap")
-COMMAND_SECONDS = 60
 START_SECONDS = 20
 """A server is up in 0.1 s; a busy machine takes longer."""
 CHANGE_SECONDS = 20
@@ -30,9 +30,7 @@ CHANGE_SECONDS = 20
 
 def bootstrap(folder: Path, *options: str, expected: int = 0) -> str:
     """Run the command as a user does; return what it printed, on standard output and then on standard error."""
-    done = subprocess.run(
-        (*COMMAND, str(folder), *options), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
-    )
+    done = attempt((*COMMAND, str(folder), *options))
     assert expected == done.returncode, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -41,10 +39,8 @@ def bootstrap(folder: Path, *options: str, expected: int = 0) -> str:
 def read_env(folder: Path) -> dict[str, str]:
     """The variables of callout.env, as a shell reads them."""
     script = 'set -a; . "$1"; exec env -0'
-    done = subprocess.run(
-        ("sh", "-c", script, "sh", str(folder / "callout.env")), capture_output=True, text=True, check=True, env={}
-    )
-    pairs = (line.partition("=") for line in done.stdout.split("\0") if line)
+    said = run(["sh", "-c", script, "sh", folder / "callout.env"], env={})
+    pairs = (line.partition("=") for line in said.split("\0") if line)
     return {name: value for name, _, value in pairs if name.startswith("NATS_")}
 
 

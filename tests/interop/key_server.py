@@ -1,11 +1,12 @@
 """A web server with a key set, on loopback: as much of an OpenID provider as JWKS_URL needs."""
 
 import json
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+
+from tests.http_serving import serving
 
 
 class KeyServer:
@@ -35,17 +36,15 @@ class KeyServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="key server")
-        self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._serving = serving(server)
+        self.url = f"http://127.0.0.1:{server.server_port}/keys"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._serving.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(kind, error, traceback)

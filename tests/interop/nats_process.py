@@ -116,12 +116,16 @@ class NatsProcess:
 
     def reload(self, edit: Callable[[str], str]) -> None:
         """Have the server read its configuration again, as `edit` makes it; wait until it is in force."""
-        assert self._process is not None
-        config, done = self._folder / "nats.conf", "Reloaded server configuration"
+        done = "Reloaded server configuration"
         seen = len(self.logged(done))
-        config.write_text(edit(self._render_config(self.ports)))
-        self._process.send_signal(signal.SIGHUP)
+        self.begin_reload(edit)
         until_sync(lambda: len(self.logged(done)) > seen, PATIENCE_SECONDS, "nats-server has reloaded")
+
+    def begin_reload(self, edit: Callable[[str], str]) -> None:
+        """Ask for that, and wait for nothing: it may be refused."""
+        assert self._process is not None
+        (self._folder / "nats.conf").write_text(edit(self._render_config(self.ports)))
+        self._process.send_signal(signal.SIGHUP)
 
     def log(self) -> str:
         """All that the server has logged, over all its starts."""

@@ -4,21 +4,35 @@ import json
 import os
 import resource
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from tests.interop.changing_cluster import ChangingCluster
+from tests.commands import attempt, run
+from tests.interop.changing_cluster import ChangingCluster, replace
 from tests.interop.environments import Environment
-from tests.interop.operation import PLAIN, is_let_in, serve, until_let_in, until_reasons, until_serving
+from tests.interop.operation import PLAIN, is_let_in, serve, until_let_in, until_reasons, until_refused, until_serving
 from tests.service import Service
+from tests.waiting import PATIENCE_SECONDS, until
 
-SIZE = "4m"
+MIB = 1 << 20
+SIZE = 4 * MIB
+ROOM = MIB // 2
+"""Enough for a service that knows few ServiceAccounts."""
 MANY = 3000
 """ServiceAccounts that take more than the pages which LMDB has to spare."""
+CROWD = json.dumps(
+    {
+        "kind": "List",
+        "items": [
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": f"sa-{number}"}}
+            for number in range(MANY)
+        ],
+    }
+)
+FULL = "the snapshot is full; the last one goes on serving"
 BLOCK = bytes(4096)
 
 
@@ -50,6 +64,10 @@ class Tmpfs:
                     file.write(BLOCK)
             except OSError:
                 return
+
+    def leave(self, room: int) -> None:
+        """Leave that many bytes, of a file system that is empty."""
+        self._filler.write_bytes(bytes(SIZE - room))
 
     def free(self, service: Service) -> None:
         """Give the room back."""
@@ -85,11 +103,11 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
     mounting = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
     if os.geteuid() != 0:
         pytest.skip("only root may mount")
-    mounted = subprocess.run(mounting, capture_output=True, text=True, check=False)
+    mounted = attempt(mounting)
     if mounted.returncode != 0:  # root of a container that was not given the right to
         pytest.skip(f"here not even root may mount: {mounted.stderr.strip()}")
     yield Tmpfs(folder)
-    subprocess.run(["umount", str(folder)], check=True)
+    run(["umount", str(folder)])
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +117,22 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield running
 
 
+only_tmpfs = pytest.mark.parametrize("memory", ["tmpfs"], indirect=True)
+
+
 async def test_the_last_snapshot_serves_when_memory_is_full(
     environment: Environment, cluster: ChangingCluster, memory: Memory
 ) -> None:
-    """Who was known is let in, who came too late is not, until there is room again; nothing ends."""
+    """Who was known is let in, deleted or not, who came too late is not, until there is room again; nothing ends."""
+    cluster.put("orders", "gone")
     async with serve(environment, cluster, SNAPSHOT_DIR=str(memory.folder / "service")) as service:
-        token = cluster.token("orders", "checkout")
+        token, gone = (cluster.token("orders", name) for name in ("checkout", "gone"))
         memory.fill(service)
-        crowd = [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": f"sa-{number}"}}
-            for number in range(MANY)
-        ]
-        (cluster.manifests / "many.yaml").write_text(json.dumps({"kind": "List", "items": crowd}))
         cluster.put("orders", "late")
-        await service.logged("the snapshot is full; the last one goes on serving")
+        replace(cluster.file("orders", "gone"), CROWD)
+        await service.logged(FULL)
         assert await is_let_in(environment, token)
+        assert await is_let_in(environment, gone)
         late = cluster.token("orders", "late")
         assert not await is_let_in(environment, late)
         await until_reasons(service, ["serviceaccount_unknown"])
@@ -125,5 +144,38 @@ async def test_the_last_snapshot_serves_when_memory_is_full(
         assert await is_let_in(environment, token)
         memory.free(service)
         await until_let_in(environment, late)
+        await until_refused(environment, gone)
         assert 1 == service.metric("nats_auth_watch_connected")
         assert 0 == await service.stop()
+
+
+@only_tmpfs
+async def test_a_limit_is_told_before_it_is_reached(
+    environment: Environment, cluster: ChangingCluster, memory: Tmpfs
+) -> None:
+    """It is what there is for the snapshot, and no more than what it has once nothing is left beside it."""
+    async with serve(environment, cluster, SNAPSHOT_DIR=str(memory.folder / "service")) as service:
+
+        def measure() -> tuple[float, float]:
+            return service.metric("nats_auth_snapshot_bytes"), service.metric("nats_auth_snapshot_limit_bytes")
+
+        used, limit = measure()
+        assert used < limit / 2
+        assert limit <= SIZE
+        memory.fill(service)
+        used, limit = measure()
+        assert used > 0.8 * limit
+
+
+@only_tmpfs
+async def test_a_service_that_cannot_take_the_whole_list_is_never_ready(
+    environment: Environment, cluster: ChangingCluster, memory: Tmpfs
+) -> None:
+    """A start is no change that can be left out: it waits for room, or ends where workers have none."""
+    replace(cluster.file("orders", "crowd"), CROWD)
+    memory.leave(ROOM)
+    async with serve(environment, cluster, wait=False, SNAPSHOT_DIR=str(memory.folder / "service")) as service:
+        await until(
+            lambda: service.exit_code is not None or service.log_lines(FULL), PATIENCE_SECONDS, "it waits, or has ended"
+        )
+        assert [] == service.log_lines("ready")

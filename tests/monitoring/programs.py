@@ -4,12 +4,10 @@
 """
 
 import shutil
-import subprocess
 from pathlib import Path
 
+from tests.commands import Done, attempt
 from tests.missing import leave_out
-
-RUN_SECONDS = 60
 
 
 def find_program(name: str) -> str:
@@ -20,8 +18,6 @@ def find_program(name: str) -> str:
     return found
 
 
-def run_promtool(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+def run_promtool(*words: str | Path) -> Done:
     """Run it and return how it ended."""
-    return subprocess.run(
-        [find_program("promtool"), *words], capture_output=True, text=True, timeout=RUN_SECONDS, check=False
-    )
+    return attempt([find_program("promtool"), *words])

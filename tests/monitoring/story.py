@@ -2,6 +2,8 @@
 
 Everything is real: Kubernetes' API, nats-server, two replicas of the service, clients that connect and leave. It lasts
 as long as it lasts; nothing is asserted about it.
+
+What it sleeps is its pace: a picture over time shows nothing that takes no time. All else waits for what it needs.
 """
 
 import asyncio
@@ -24,16 +26,22 @@ from tests.e2e.workloads import Workload, make_callout_with_rights, make_kubecon
 from tests.monitoring.drawing import Event
 from tests.monitoring.prometheus import Prometheus
 from tests.service import Service
+from tests.waiting import until
 
 SCRAPE_S: Final = 5
 CALM_S: Final = 40.0
+"""Before, between and after what happens: eight scrapes, so that a curve has calmed down when the next thing comes."""
+LIFE_S: Final = 3600.0
+"""Longer than all of it: how long a stream waits for tokens that it may draw from."""
 NAMESPACE: Final = "orders"
 WORKLOADS: Final = 24
 LOGINS_PER_S: Final = 25
 REFUSED_PER_S: Final = 4
 STORM: Final = 2500
 HALT_S: Final = 5.0
+"""More than a request may wait, so that some are dropped."""
 OUTAGE_S: Final = 50.0
+"""Ten scrapes without an API server."""
 
 
 class Stream:
@@ -61,10 +69,11 @@ class Stream:
 
     async def _run(self) -> None:
         while not self._over.is_set():
-            if not self._tokens:
-                await asyncio.sleep(1)
-                continue
-            await storm(self._address, random.choices(self._tokens, k=self._rate), self._rate)
+            tokens = list(self._tokens)
+            if tokens:
+                await storm(self._address, random.choices(tokens, k=self._rate), self._rate)
+            else:
+                await until(lambda: self._tokens or self._over.is_set(), LIFE_S, "there are tokens, or it is over")
 
 
 async def storm(address: Address, tokens: Sequence[str], rate: int = 0) -> None:
@@ -131,7 +140,7 @@ class Story:
             workload.delete()
         for workload in recreated:
             workload.create()
-        time.sleep(CALM_S)
+        time.sleep(CALM_S)  # for which the old tokens are used
         self._outdated.clear()
 
     def _kill_worker(self) -> None:

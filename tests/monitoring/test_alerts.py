@@ -9,16 +9,53 @@ import pytest
 import yaml
 from prometheus_client.samples import Sample
 
+from tests.commands import BASH, run
 from tests.monitoring.alerts import ALERTS, Alert, read_alerts
 from tests.monitoring.metrics_page import read_selectors, render_page
 from tests.monitoring.programs import run_promtool
-from tests.pages import ROOT
-from workers.reasons import Reason
+from tests.pages import ROOT, blocks
+from workers.reasons import SETUP_REASONS, Reason
 
 CASES = Path(__file__).parent / "cases"
 RUNBOOK = ROOT / "docs/runbook.md"
+MONITORING = ROOT / "docs/monitoring.md"
+MANY_CLUSTERS = """
+rule_files: [alerts.yaml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'nats_auth_ready{job="callout", cluster="paris", instance="a"}', values: 1x20}
+      - {series: 'nats_auth_workers{job="callout", cluster="paris", instance="a", state="serving"}', values: 2x20}
+      - {series: 'nats_auth_workers{job="callout", cluster="berlin", instance="a", state="serving"}', values: 0x20}
+    alert_rule_test:
+      - eval_time: 10m
+        alertname: NatsCalloutGone
+        exp_alerts:
+          - exp_labels: {cluster: tokyo, severity: critical}
+            exp_annotations:
+              summary: "Prometheus has no metrics of the callout; if it is down, nobody can log in"
+              runbook_url: docs/runbook.md#natscalloutgone
+      - eval_time: 10m
+        alertname: NatsCalloutNoWorker
+        exp_alerts:
+          - exp_labels: {cluster: berlin, job: callout, severity: critical}
+            exp_annotations:
+              summary: "No worker of callout is subscribed, so every login is refused after two seconds"
+              runbook_url: docs/runbook.md#natscalloutnoworker
+"""
+UNTOLD = ("Logins that nobody decides", "Emergencies")
+"""What it has after the alerts."""
+SERVERS_WORDS = {
+    *("Authorization Violation", "Auth callout service returned an error", "authentication error"),
+    *("Readloop processing time", "Stale Connection"),
+}
+"""What nats-server says, and not the program."""
+FILES = {"alerts.yaml", "callout.creds", "cpu.stat", "signing.key"}
+"""What it names that looks like a value of the chart."""
 HELP = ("What it means", "What users notice", "What to look at", "What mends it")
 """What the runbook says of each."""
+COMMANDS = ("callout ", "helm ", "kubectl ", "nats ", "nsc ")
 _PHRASE = re.compile(r"`([a-zA-Z;]+(?: [a-zA-Z;]+)+)`")
 
 each_alert = pytest.mark.parametrize("alert", read_alerts(), ids=lambda alert: alert.alert)
@@ -94,10 +131,40 @@ def test_an_alert_leads_to_its_place_in_the_runbook(alert: Alert) -> None:
     assert [] == [word for word in HELP if f"\n**{word}.** " not in section(alert)]
 
 
+def test_a_wrong_set_up_is_told_of_for_what_no_client_brings_about() -> None:
+    """As the worker's own warning is; what is sealed for another key is dropped, and another line of the log."""
+    (alert,) = (one for one in read_alerts(ALERTS) if one.alert == "NatsCalloutMisconfigured")
+    (reasons,) = re.findall(r'reason=~"([a-z_|]+)"', alert.expr)
+    assert {*SETUP_REASONS, Reason.REQUEST_UNREADABLE} == set(reasons.split("|"))
+
+
 def test_the_runbook_has_no_other_alerts() -> None:
-    """What it describes exists, and stands there in the rules' order."""
+    """What it describes exists, and stands there in the rules' order, before what no alert tells of."""
     headings = [line.removeprefix("## ") for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")]
-    assert [alert.alert for alert in read_alerts()] == headings
+    assert [*(alert.alert for alert in read_alerts()), *UNTOLD] == headings
+
+
+def test_rules_for_many_clusters_tell_them_apart(tmp_path: Path) -> None:
+    """As the page makes them: what is well in one cluster hides nothing that is wrong, or missing, in another."""
+    [block] = (one for one in blocks(MONITORING.read_text()) if "for cluster in paris tokyo" in one.commands)
+    (tmp_path / "k8s").symlink_to(ROOT / "k8s")
+    run([*BASH, block.commands], cwd=tmp_path)
+    (tmp_path / "cases.yaml").write_text(MANY_CLUSTERS)
+    checked = run_promtool("check", "rules", "--lint-fatal", tmp_path / "alerts.yaml")
+    done = run_promtool("test", "rules", tmp_path / "cases.yaml")
+    assert ((0, ""), (0, "")) == (
+        (checked.returncode, checked.stderr),
+        (done.returncode, done.stdout.partition("FAILED")[2] + done.stderr),
+    )
+    done = run_promtool("test", "rules", use(ALERTS, tmp_path / "cases.yaml"))
+    assert 1 == done.returncode
+
+
+def use(rules: Path, cases: Path) -> Path:
+    """Ask the same of other rules."""
+    other = cases.with_name("other.yaml")
+    other.write_text(cases.read_text().replace("alerts.yaml", str(rules)))
+    return other
 
 
 def test_severities_are_the_two_that_are_explained() -> None:
@@ -119,8 +186,8 @@ def test_alerts_survive_being_read() -> None:
 
 def test_what_the_runbook_says_is_said_by_the_program() -> None:
     """Whoever searches a log for a line of the runbook finds it, and so it is with what a page says is missing."""
-    phrases = set(_PHRASE.findall(RUNBOOK.read_text())) - {"Authorization Violation"}  # that is nats-server's
-    spoken = {phrase for phrase in phrases if not phrase.startswith(("callout ", "kubectl "))}
+    phrases = set(_PHRASE.findall(RUNBOOK.read_text())) - SERVERS_WORDS
+    spoken = {phrase for phrase in phrases if not phrase.startswith(COMMANDS)}
     code = "".join(path.read_text() for package in ("callout", "workers") for path in (ROOT / package).rglob("*.py"))
     assert spoken
     assert set() == {phrase for phrase in spoken if f'"{phrase}"' not in code}
@@ -138,7 +205,7 @@ def test_values_of_the_chart_that_are_named_exist(page: Path) -> None:
     """What is to be set can be set; `resources` is Kubernetes' own."""
     values = yaml.safe_load((ROOT / "k8s/chart/values.yaml").read_text())
     dotted = set(re.findall(r"`([a-z]\w+(?:\.\w+)+)`|--set ([a-z]\w+(?:\.\w+)+)=", page.read_text()))
-    named = {one or other for one, other in dotted} - {"alerts.yaml", "cpu.stat"}  # files
+    named = {one or other for one, other in dotted} - FILES
 
     def exists(name: str) -> bool:
         found = values

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import attempt
 from workers.dumps import CORE_BYTES
 
 GET_DUMPABLE, SET_DUMPABLE = 3, 4  # of linux/prctl.h
@@ -54,6 +55,6 @@ def test_a_crash_leaves_no_file(tmp_path: Path) -> None:
 )
 def test_a_limit_that_may_not_be_raised_does_not_matter(most: int, limit: int, dumpable: int) -> None:
     """A pipe asks for no limit but that of one byte: the process is marked then as one that is not dumped."""
-    done = subprocess.run([sys.executable, "-c", LIMITED, str(most)], capture_output=True, text=True, check=False)
+    done = attempt([sys.executable, "-c", LIMITED, str(most)])
     assert (0, "") == (done.returncode, done.stderr)
     assert f"{(limit, limit)} {dumpable}\n" == done.stdout

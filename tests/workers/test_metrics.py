@@ -1,7 +1,6 @@
 """What a worker counts, read as the supervisor reads it: from the files, by another registry."""
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import values
 
+from tests.commands import run
 from tests.workers.samples import collect
 from workers.metrics import DURATION_BUCKETS, WorkerMetrics
 from workers.reasons import DROP_REASONS, Reason
@@ -52,7 +52,7 @@ def counted(directory: Path) -> dict[tuple[str, str], float]:
 
 def run_worker(directory: Path, metrics_id: int) -> None:
     """Let a worker live and end."""
-    subprocess.run([sys.executable, "-c", WORKER, str(directory), str(metrics_id)], check=True)
+    run([sys.executable, "-c", WORKER, str(directory), str(metrics_id)])
 
 
 def test_every_reason_is_there_from_the_start(tmp_path: Path, make: Make) -> None:

@@ -1,13 +1,12 @@
 """The snapshot where there is no room for it, or no place: one error, and the last one stays."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.commands import attempt
 from tests.workers.ends import RECORD, child, fill, writing
 from workers import snapshot
 from workers.record import Record
@@ -38,6 +37,14 @@ def test_a_full_map_leaves_the_last_snapshot(tmp_path: Path) -> None:
                 transaction.delete("shop", f"0-{number}")
         fill(writer, "later")
         assert reader.ask("look", "shop", "later")[0] == "uid-1"
+
+
+def test_the_limit_is_that_of_the_map_where_the_disk_has_more(tmp_path: Path) -> None:
+    """What it may come to take is told before it does; what the disk has left is tried in tests/interop."""
+    with writing(tmp_path, map_size=1 << 18) as writer:
+        stats = writer.stats()
+        assert 1 << 18 == stats.limit_bytes
+        assert 0 < stats.used_bytes < stats.limit_bytes
 
 
 # A limit on the size of files is to LMDB as a full file system: a write is cut short, the next one fails.
@@ -80,13 +87,7 @@ with reader.view() as view:
 )
 def test_a_full_disk_is_one_error_and_leaves_the_last_snapshot(tmp_path: Path, limit: int, expected: str) -> None:
     """Before there is a snapshot it is an `OSError`, afterwards a `SnapshotFullError`; never a signal."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path), str(limit)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    done = attempt([sys.executable, "-c", FULL, str(tmp_path), str(limit)])
     assert (0, "") == (done.returncode, done.stderr)
     assert expected == done.stdout.split(" ")[0]
 

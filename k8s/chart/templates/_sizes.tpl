@@ -1,9 +1,12 @@
 {{/*
 Memory, in MiB. The snapshot is a tmpfs, which counts as memory of the pod.
 
-Measured with two workers and an empty snapshot: the supervisor takes 62 MiB, a worker 52. One worker more than there
-are lives for a moment, when they are replaced. The snapshot's base is for what stands in it besides: metrics files,
-status pages, the table of readers, LMDB's free pages.
+What is taken, by docs/performance.md: 66 MiB by the supervisor, and 150 to 200 bytes for each ServiceAccount; by a worker
+32.5 of its own, and up to 12 for tokens that it remembers. What processes share counts once, for whichever touched it
+first: with that 52 were seen of a worker. The limit has 128 for the supervisor, twice what it takes, and 80 for each worker,
+a quarter more than 52 and 12; 64 of either is the least that is accepted, with no margin but the snapshot's. One worker more
+than there are lives for a moment, when they are replaced. The snapshot's base is for what stands in it besides: metrics
+files, status pages, the table of readers, LMDB's free pages.
 */}}
 
 {{- define "nats-k8s-oidc-callout.snapshotMiB" -}}

@@ -1,7 +1,6 @@
 """The values files of the charts."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from callout.bootstrap.choices import Resolver
 from callout.bootstrap.helm_values import render_callout_values, render_nack_values, render_nats_values
 from tests.callout.bootstrap.sample import deploy
 from tests.callout.bootstrap.test_secret_objects import secrets
+from tests.commands import run
 from tests.interop.environments import BINARIES
-
-CHECK_SECONDS = 30
 
 
 def nats_values(resolver: Resolver) -> Any:
@@ -44,6 +42,13 @@ def test_the_official_chart_gets_jetstream_and_a_context() -> None:
 
 
 @pytest.mark.parametrize("resolver", list(Resolver))
+def test_who_does_not_answer_is_given_up_soon(resolver: Resolver) -> None:
+    """A server or a node that hangs takes logins with it until then; the chart's defaults are nats-server's."""
+    merged = nats_values(resolver)["config"]["merge"]
+    assert ("5s", 2) == (merged["ping_interval"], merged["ping_max"])
+
+
+@pytest.mark.parametrize("resolver", list(Resolver))
 def test_a_real_server_reads_what_the_chart_merges(tmp_path: Path, resolver: Resolver) -> None:
     """The chart writes `config.merge` into nats.conf as JSON, and the resolver with its folder beside it."""
     config = nats_values(resolver)["config"]
@@ -52,9 +57,7 @@ def test_a_real_server_reads_what_the_chart_merges(tmp_path: Path, resolver: Res
         members = members | {"resolver": {"dir": str(tmp_path / "resolver")} | config["resolver"]["merge"]}
     path = tmp_path / "nats.conf"
     path.write_text(json.dumps(members))
-    command = (BINARIES[0].path, "-t", "-c", path)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
-    assert 0 == done.returncode, done.stderr
+    run([BINARIES[0].path, "-t", "-c", path])
 
 
 @pytest.mark.parametrize("sealed", [True, False])

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from callout.bootstrap.nsc_store import read_store
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from tests.callout.bootstrap.nsc_like import write_store
 from tests.callout.bootstrap.sample import deploy
-from tests.pages import ROOT
+from tests.commands import attempt
 from workers.jose import encode_segment
 
 AS_NOBODY = """
@@ -161,8 +160,6 @@ def test_what_may_not_be_read_is_named(name: str) -> None:
 
 def read_as_nobody(stores: Path) -> str:
     """What comes of reading a store as a user whom permissions bind: the operator's name, or a complaint."""
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, str(stores)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = attempt([sys.executable, "-c", AS_NOBODY, str(stores)])
     assert (0, "") == (done.returncode, done.stderr)
     return done.stdout

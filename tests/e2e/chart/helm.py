@@ -6,7 +6,6 @@ the chart is tried for: so it always gets `--kube-version` where no cluster answ
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from tests.commands import attempt
 from tests.pages import ROOT
 
 CHART: Final = ROOT / "k8s/chart"
@@ -65,15 +65,7 @@ class Helm:
 
     def attempt(self, *words: str, stdin: str = "") -> Run:
         """Run it and return how it ended."""
-        done = subprocess.run(
-            [self._binary, *words],
-            env=self._variables,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
+        done = attempt([self._binary, *words], env=self._variables, stdin=stdin, timeout=RUN_SECONDS)
         return Run(done.returncode, done.stdout, done.stderr)
 
     def render(self, values: Path, *words: str, version: str = NEWEST) -> str:

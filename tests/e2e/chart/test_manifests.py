@@ -11,7 +11,7 @@ from tests.callout.bootstrap.sample import deploy
 from tests.chart.values_table import VALUES
 from tests.e2e.chart.helm import Helm, merge, read_objects
 from tests.e2e.chart.manifests import BASES, MANIFEST, render_base
-from tests.e2e.chart.test_rendered import environment_of
+from tests.e2e.chart.rendering import environment_of
 from tests.pages import ROOT
 
 EXAMPLES = ROOT / "k8s/examples"

@@ -4,7 +4,6 @@ The API server here is of the newest one, and tests/e2e/test_chart.py asks it. O
 so what an API server says besides (about a value's range, or a feature that is off) is not seen here.
 """
 
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.commands import attempt
 from tests.e2e.chart.helm import VARIANTS, VERSIONS, Helm, Run, container_of, find, merge, read_objects
 from tests.e2e.chart.manifests import BASES, MANIFEST
 from tests.e2e.chart.test_policies import POLICY
@@ -26,7 +26,6 @@ NEWER_FIELDS: Final = {
     "1.33": ("stopSignal", {"containers": [{"name": "a", "lifecycle": {"stopSignal": "SIGTERM"}}]}),
 }
 """What may stand in a pod from that Kubernetes on, by k8s.io/api."""
-RUN_SECONDS: Final = 60
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -44,15 +43,7 @@ def deployment(helm: Helm) -> dict[str, Any]:
 
 def check(tools: Path, version: str, text: str, *words: str) -> Run:
     """Check manifests by the types of that Kubernetes."""
-    done = subprocess.run(
-        [tools / f"schemas-{version}", *words],
-        env={},
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
+    done = attempt([tools / f"schemas-{version}", *words], env={}, stdin=text)
     return Run(done.returncode, done.stdout, done.stderr)
 
 

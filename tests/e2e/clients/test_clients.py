@@ -3,13 +3,13 @@
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.commands import BASH, attempt, run
 from tests.interop.environments import Environment
 from tests.interop.example_clients import (
     EXAMPLES,
@@ -140,10 +140,7 @@ def adapt(commands: str, environment: Environment, folder: Path) -> str:
 def run_commands(commands: str, tools: Path, home: Path) -> str:
     """Run them with the nats CLI of `tools`, which keeps its contexts in `home`; return what they print."""
     variables = {"PATH": f"{tools}{os.pathsep}{os.defpath}", "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
-    command = ["bash", "-euo", "pipefail", "-c", commands]
-    ended = subprocess.run(
-        command, env=variables, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False, cwd=home
-    )
+    ended = attempt([*BASH, commands], env=variables, cwd=home)
     assert (0, ended.stderr) == (ended.returncode, ended.stderr)
     return ended.stdout + ended.stderr
 
@@ -158,13 +155,4 @@ def find(program: str) -> str:
 
 def make(command: Sequence[str], folder: Path) -> None:
     """Run a build; it fails with what the build said."""
-    ended = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert (0, ended.stderr) == (ended.returncode, ended.stderr)
+    run(command, cwd=folder, timeout=BUILD_SECONDS)
