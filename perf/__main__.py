@@ -46,6 +46,7 @@ STORMS: Final = (
     # As many for both: they are compared, and the first of them meet a cold set-up.
     "--at-once=400,4000 --clients=4000 --repeat=3",
     "--protocol=ws,mqtt --at-once=100 --clients=4000 --retry=no --repeat=3",
+    "--tls --at-once=100 --clients=4000 --retry=no --repeat=3",
 )
 
 Clock = Callable[[], datetime]
@@ -294,7 +295,9 @@ def _storm(population: Population, progress: Progress, *, tiny: bool, attempts: 
 
 def _overload(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     bounds = "--factors=1,3 --seconds=0.5 --clients=10 --workers=1"
-    options, _ = overload.parse(bounds.split() if tiny else ["--repeat=3", f"--attempts={attempts}"])
+    # Five tries of clients that all give up at the same time take twenty seconds, at each factor.
+    usual = f"--repeat=3 --timeouts=2,5 --tries=5 --attempts={attempts}"
+    options, _ = overload.parse((bounds if tiny else usual).split())
     return collect(lambda on: overload.measure(population, options, on), progress)
 
 
@@ -305,7 +308,7 @@ def _scale(population: Population, progress: Progress, *, tiny: bool, attempts: 
 
 
 def _soak(population: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
-    bounds = "--hours=0 --rate=10 --interval=0.2 --workers=1" if tiny else "--hours=0.0167 --interval=10"
+    bounds = "--hours=0 --rate=10 --interval=0.2 --workers=1" if tiny else "--hours=0.0112 --interval=10"
     options, _ = soak.parse(bounds.split())
     return collect(lambda on: soak.measure(population, options, on), progress)
 

@@ -66,13 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--undo", action="store_true", help="say how nobody may ask any more, and write what that takes"
     )
     options = parser.parse_args(arguments)
-    folder = options.folder.absolute()
 
     def work() -> int:
         try:
+            folder = options.folder.resolve()
             made = (folder / places.RECORD).is_file()
         except OSError as error:
-            raise _wrong(f"{folder} cannot be read: {reason_of(error)}") from None
+            raise _wrong(f"{options.folder} cannot be read: {reason_of(error)}") from None
+        except RuntimeError:  # `Path.resolve`, of Python before 3.13
+            raise _wrong(f"{options.folder} cannot be read: symbolic links lead in a circle") from None
         if not made:
             raise _wrong(f"{folder} is no folder that `callout bootstrap` has made")
         try:

@@ -92,9 +92,10 @@ class Bench:
         messages = await self._prepare(self._few, len(self._few) * WARM_UP * processes, LONG_S)
         await self._asker.ask_in_window(messages, STEADY_WINDOW, LONG_S)
 
-    async def run_all(self, window: int, seconds: float) -> Report:
-        """Ask about each token once."""
-        messages = await self._prepare(self._target.tokens, len(self._target.tokens), seconds)
+    async def run_others(self, window: int, seconds: float) -> Report:
+        """Ask about each token once that is none of the few, with which workers were warmed up."""
+        others = self._target.tokens[FEW_TOKENS:]
+        messages = await self._prepare(others, len(others), seconds)
         answers = await self._asker.ask_in_window(messages, window, seconds, self._make_meter)
         return self._report(answers, tokens=FIRST_SEEN, window=window, series="tokens")
 

@@ -36,7 +36,7 @@ from perf.generator.tokens import check_lifetime
 from perf.here.inputs import Accounts, Issuer, ServiceAccounts
 from perf.here.local import Population, run_local
 from perf.script import execute_on, parse_target
-from perf.sections.load import POINTS
+from perf.sections.load import FIRST_SEEN_ROUNDS, POINTS
 from perf.timing import measure as time_steps
 from workers.user_jwt import Mode
 
@@ -48,7 +48,7 @@ HERE: Final = {
     "workers": [1, 2],
     "replicas": [1, 2, 3],
     "serviceaccounts": 1000,
-    "first_seen": 8000,
+    "first_seen": 12_000,
     "rounds": 9,
 }
 """Defaults of what only a set-up that is started here has."""
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     )
     parser.add_argument("--seconds", type=bounded(0.1, MAX_SECONDS, float), default=3.0, help="for a point (3)")
     parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), help="how many there are (1000)")
-    parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (8000)")
+    parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (12000)")
     parser.add_argument("--rounds", type=bounded(1, 1000), help="of the measurement in process (9)")
     parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds of each point; the middle counts (1)")
     add_attempts(parser)
@@ -87,17 +87,19 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     progress.say("load: the decision in process, and its bare cryptography")
     in_process = measure_in_process(options.rounds)
     points: list[Report] = []
-    progress.keep(lambda: {"in_process": in_process, "points": points} if points else None)
+    report = {"in_process": in_process, "seconds": options.seconds, "first_seen": options.first_seen, "points": points}
+    progress.keep(lambda: report if points else None)
     for workers in options.workers:
         progress.say(f"load: --workers {workers}, {options.first_seen} tokens first seen")
 
         async def meet_tokens(workers: int = workers) -> Report:
-            setup = run_local(
-                population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=options.first_seen
-            )
-            async with setup as local:
+            tokens = FEW_TOKENS + options.first_seen
+            async with run_local(
+                population, workers=workers, serviceaccounts=options.serviceaccounts, tokens=tokens
+            ) as local:
                 bench = await Bench.open(local.target, {"replicas": 1, "workers": workers})
-                point = await bench.run_all(STEADY_WINDOW, options.seconds * 2)
+                await bench.warm_up(workers)
+                point = await bench.run_others(STEADY_WINDOW, options.seconds * FIRST_SEEN_ROUNDS)
                 await bench.close()
                 return point
 
@@ -122,7 +124,7 @@ async def measure(population: Population, options: argparse.Namespace, progress:
                 await bench.run_window(REMEMBERED, STEADY_WINDOW, options.seconds, "replicas", options.repeat)
             )
             await bench.close()
-    return {"in_process": in_process, "points": points}
+    return report
 
 
 async def measure_deployed(target: Target, options: argparse.Namespace, progress: Progress) -> Report:
@@ -130,12 +132,13 @@ async def measure_deployed(target: Target, options: argparse.Namespace, progress
     seconds = (len(options.windows) + 1) * options.seconds * options.repeat
     progress.maybe_say(check_lifetime(target.tokens, seconds))
     points: list[Report] = []
-    progress.keep(lambda: {"points": points} if points else None)
+    report = {"seconds": options.seconds, "points": points}
+    progress.keep(lambda: report if points else None)
     bench = await Bench.open(target, {}, options.attempts)
     await bench.try_out()
     await _vary_window(bench, GIVEN, options, progress, points)
     await bench.close()
-    return {"points": points}
+    return report
 
 
 async def _vary_window(

@@ -3,7 +3,8 @@
 `python -m perf.report FILE` writes it beside the results; `--publish` puts it into docs/performance.md, between its
 two marks, the plots into docs/images/ and the figures into docs/performance-figures.json, beside which a report is not
 the page. What stands outside of the marks is left as it is. With `--soak FILE` what `python -m perf.soak --json` has
-printed takes the place of the short soak. How the results of each script are told, `perf.sections` says.
+printed takes the place of the short soak; with `--beside FILE` the goals of other runs stand beside those of this one.
+How the results of each script are told, `perf.sections` says.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from perf.figures.disturbance import find_disturbance, say_disturbed
 from perf.figures.findings import BEGAN, MACHINE, Report
 from perf.figures.machine import say_python
 from perf.figures.tables import markdown_table
-from perf.goals import judge
+from perf.goals import find_figures, judge
 from perf.sections import ladder, load, overload, scale, simulate, soak, storm
 from perf.sections.section import Plot, Section, render
 
@@ -31,6 +32,7 @@ ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs/performance.md"
 IMAGES: Final = "images"
 SIMULATE: Final = "simulate"
+BESIDE: Final = "beside"  # in results: what other runs came to, in terms of goals
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 _BETWEEN: Final = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
@@ -81,12 +83,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m perf.report", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("results", type=Path, help="a file of perf/results/")
     parser.add_argument("--soak", type=Path, metavar="FILE", help="what `perf.soak --json` printed, for the short soak")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="another run on the same machine; often",
+    )
     parser.add_argument("--publish", action="store_true", help="put it into docs/performance.md as well")
     options = parser.parse_args(arguments)
     try:
         results = _read_results(options.results)
         if options.soak is not None:
             results["soak"] = _read_soak(options.soak, results[MACHINE])
+        if options.beside:
+            results[BESIDE] = _read_others(options.beside, results)
         print(write(results, options.results))
         if options.publish:
             publish(results, PAGE)
@@ -120,12 +132,51 @@ def _read_soak(path: Path, machine: Mapping[str, Any]) -> Report:
     """
     report = _read(path)
     try:
-        soak = msgspec.convert(report, _Soak)
+        msgspec.convert(report, _Soak)
     except msgspec.ValidationError as error:
         raise ValueError(f"{path} holds no report of `python -m perf.soak --json`: {error}") from None
-    if soak.machine != msgspec.convert(machine, _Machine):
-        raise ValueError(f"{path} was measured on another machine, or by another Python")
+    _check_machine(path, report[MACHINE], machine)
     return report
+
+
+def _read_others(paths: Sequence[Path], results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read other runs, in the order of their beginnings.
+
+    Raises:
+        ValueError: one is none, or is there twice.
+    """
+    others = sorted((_read_goals(path, results) for path in paths), key=lambda one: str(one[BEGAN]))
+    if len({_find_beginning(results), *(one[BEGAN] for one in others)}) <= len(others):
+        raise ValueError("--beside names a run twice, or the one that it is to stand beside")
+    return others
+
+
+def _read_goals(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Read when another run began, and what it has come to in terms of goals.
+
+    Raises:
+        ValueError: it is something else, of another machine or version, of other parts, or a tiny one.
+    """
+    other = _read_results(path)
+    _check_machine(path, other[MACHINE], results[MACHINE])
+    if other.get("tiny") or other.keys() & _SECTIONS.keys() != results.keys() & _SECTIONS.keys():
+        raise ValueError(f"{path} holds no run of the same parts")
+    if other[MACHINE] != results[MACHINE]:
+        raise ValueError(f"{path} was measured by another build of Python, or with other libraries")
+    try:
+        return {BEGAN: _find_beginning(other), "figures": find_figures(other)}
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} holds results of another version: {error!r}") from None
+
+
+def _find_beginning(results: Mapping[str, Any]) -> str:
+    """Return when the first part of a run began."""
+    return min(str(results[name][BEGAN]) for name in _SECTIONS if name in results)
+
+
+def _check_machine(path: Path, measured: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
+    if msgspec.convert(measured, _Machine) != msgspec.convert(machine, _Machine):
+        raise ValueError(f"{path} was measured on another machine, or by another Python")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -200,13 +251,25 @@ def _describe(results: Mapping[str, Any], images: str) -> Body:
     reports = {name: results[name] for name in _SECTIONS if name in results}
     sections = [_SECTIONS[name](report) for name, report in reports.items()]
     lines = [*_say_machine(results), *_say_when(reports, results["date"]), *_say_others(reports)]
-    if goals := judge(reports):
-        # Of a tiny run not even whether a goal is reached says anything.
-        shown = [row[:-1] for row in goals] if results.get("tiny") else goals
-        lines += ["", "### Goals", "", *markdown_table(("what", "goal", "measured", "reached")[: len(shown[0])], shown)]
+    lines += _say_goals(reports, results)
     for section in sections:
         lines += ["", *render(section, images)]
     return Body(lines, [plot for section in sections for plot in section.plots])
+
+
+def _say_goals(reports: Mapping[str, Report], results: Mapping[str, Any]) -> list[str]:
+    """Say what was reached; of a tiny run not even that says anything."""
+    others = results.get(BESIDE, [])
+    if results.get("tiny") or not (goals := judge(reports, [one["figures"] for one in others])):
+        return []
+    lines = ["", "### Goals", ""]
+    if not others:
+        return [*lines, *markdown_table(("what", "goal", "measured", "reached"), goals)]
+    began = " and ".join(str(one[BEGAN])[:16].replace("T", " ") for one in others)
+    number = len(others) + 1
+    said = f"{number} runs were measured on this machine; the others began at {began}. The tables are of this one."
+    heads = ("what", "goal", "measured", "reached", "in all runs", "reached in")
+    return [*lines, said, "", *markdown_table(heads, goals)]
 
 
 def _say_machine(results: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,8 @@ chance would give, so that each run comes to the same):
 - A login lasts the TTL less a share drawn evenly from 0 to the jitter; when it ends the client comes back at once.
 - The nats-servers are restarted one after the other. One that is ended drops its clients in a second; one in lame
   duck mode lets them go evenly (`lame_duck_duration`, two minutes by default). They come to the others at once.
-- So many logins a second are decided (`--capacity`, what `perf.load` and `perf.storm` say of all replicas together).
+- So many logins a second come through (`--capacity`): the smaller of what all workers decide, which `perf.load` tells,
+  and of what those nats-servers let in that are left while one is down, which `perf.storm` tells: less, as a rule.
   Who would have to wait longer than nats-server does is refused, and comes back after the client's own pause.
 """
 
@@ -38,7 +39,7 @@ class Fleet(msgspec.Struct, frozen=True):
         clients: how many there are.
         ttl: seconds that a login lasts at most.
         jitter: the largest share of it that is cut off.
-        capacity: logins a second.
+        capacity: logins a second that come through, of service and servers.
         spread: seconds that the beginning takes: all clients come in, evenly.
         servers: nats-servers that the clients are spread over.
         restarts_at: second of the first restart; none if it is negative.
@@ -77,10 +78,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser("simulate", __doc__, says_progress=False)
     parser.add_argument("--clients", type=bounded(1, 100_000_000), default=1_000_000, help="how many (1000000)")
     parser.add_argument("--seconds", type=bounded(1, 24 * HOUR_S), default=HOUR_S, help="that are looked at (3600)")
-    parser.add_argument("--ttl", type=bounded(1, 24 * HOUR_S), default=900, help="seconds that a login lasts (900)")
+    parser.add_argument(
+        "--ttl", type=bounded(1, 24 * HOUR_S), default=900, help="seconds that a login lasts at most (900)"
+    )
     parser.add_argument("--jitter", type=bounded(0, 0.9, float), default=JITTER, help="of that, at most (0.2)")
     parser.add_argument(
-        "--capacity", type=bounded(1, 10_000_000, float), default=10_000, help="logins a second (10000)"
+        "--capacity",
+        type=bounded(1, 10_000_000, float),
+        default=10_000,
+        help="logins a second: the smaller of the service's and of the nats-servers' that are left (10000)",
     )
     parser.add_argument("--spread", type=bounded(1, HOUR_S), default=120, help="seconds of the beginning (120)")
     parser.add_argument("--servers", type=bounded(1, 10_000), default=12, help="nats-servers (12)")

@@ -2,8 +2,8 @@
 
 A steady stream of requests, each at its own time. At each interval one line: how many were answered, how long it took,
 memory of supervisor and workers, what was logged as a warning, workers that were started anew. In the end the slope of
-memory (MiB an hour) and the drift of the latency, from the straight line that fits best; a signal (Ctrl-C) brings the
-end forward, and so does a connection that breaks.
+memory (MiB an hour) and the drift of the latency, from the straight line that fits best, if the run has taken more than
+half an hour; a signal (Ctrl-C) brings the end forward, and so does a connection that breaks.
 
 The load pauses between intervals while answers are missing (for two seconds at most), while those that have come are
 looked into, and while the requests of the next interval are signed: each line says for how long nothing was sent before
@@ -39,7 +39,7 @@ from perf.generator.target import MAX_PROCESSES, Target, add_arguments
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
 from perf.script import execute_on, parse_target
-from perf.sections.soak import MINUTES, ROWS, list_slopes, say_fitted
+from perf.sections.soak import MINUTES, ROWS, list_slopes, say_fitted, say_too_short, tells_growth
 
 HOUR_S: Final = 3600
 MAX_INTERVAL_S: Final = 50.0  # for which requests are signed before
@@ -115,7 +115,8 @@ def find_pause(left_at: float | None, answers: Answers) -> float | None:
 def say_progress(row: Report, hours: float) -> str:
     """Say how far it is, in minutes if it is short, and what the last interval was like."""
     size, unit = (1, "hours") if hours >= 1 else (MINUTES, "minutes")
-    done = f"{row['hours'] * size:.2f} of {hours * size:.4g} {unit}"
+    wanted = f" of {hours * size:.4g}" if row["hours"] <= hours else ""  # the last interval goes on to its end
+    done = f"{row['hours'] * size:.2f}{wanted} {unit}"
     memory = f", workers {show(row['workers_mib'])} MiB" if "workers_mib" in row else ""
     return f"{done}, {row['answered']:,} answered, p99 {show(row['latency_ms']['p99'])} ms{memory}"
 
@@ -125,7 +126,12 @@ def _sum_up(began_at: str, options: argparse.Namespace, rows: Sequence[Report]) 
 
 
 def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
-    """Return growth by the hour of memory (MiB) and of the median latency (ms); None for what was not measured."""
+    """Return growth by the hour of memory (MiB) and of the median latency (ms).
+
+    None for what was not measured, and for all if the time was too short.
+    """
+    if not tells_growth(rows):
+        return {"supervisor_mib_per_hour": None, "workers_mib_per_hour": None, "p50_ms_per_hour": None}
     found = {}
     for name in ("supervisor_mib", "workers_mib"):
         points = [(row["hours"], row[name]) for row in rows if row.get(name) is not None]
@@ -136,8 +142,10 @@ def find_slopes(rows: Sequence[Report]) -> dict[str, float | None]:
 
 def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
-    slopes = list_slopes(report["slopes"])
-    return [*tabulate(ROWS, report["rows"]), "", *table((say_fitted(report["rows"]), "is"), slopes)]
+    rows = report["rows"]
+    if not tells_growth(rows):
+        return [*tabulate(ROWS, rows), "", say_too_short(rows)]
+    return [*tabulate(ROWS, rows), "", *table((say_fitted(rows), "is"), list_slopes(report["slopes"]))]
 
 
 async def _look(local: Local) -> Report:

@@ -1,12 +1,14 @@
 """Real connections with real tokens: how many get in a second, how long each waits, and who spends the CPU.
 
 So many clients are on their way at once; whoever is in stays. Each has a token that the service has not seen before.
-Without retry a client that is refused is lost; with retry it comes back as nats.go does, after 2 s. With retry is
-measured where somebody was refused without, and of what is deployed wherever somebody gets in at all. Each round is of
-a set-up of its own, unless it is deployed.
+A client waits for 2 s (--timeout), as nats.go and nats-py do unless they are told otherwise: that is no longer than
+nats-server itself waits, and what it does for who has given up is lost. Without retry a client that is refused or gives
+up is lost; with retry it comes back after 2 s, as nats.go does that is told to (`IgnoreAuthErrorAbort`): by itself it
+gives up for good after two refusals alike. With retry is measured where somebody was left out without, and of what is
+deployed wherever somebody gets in at all. Each round is of a set-up of its own, unless it is deployed.
 
 With --repeat a storm has several rounds. The middle one counts: with 100 at once by the service's CPU in terms of
-nats-server's, else by the connections a second; one in which somebody was refused is worse than any other. Rates are
+nats-server's, else by the connections a second; one in which somebody was left out is worse than any other. Rates are
 compared of as many clients, since a set-up is slower with the first of them.
 
 Warning: of a deployed cluster (--nats-url) real clients are refused or slowed meanwhile; begin small. Unless it is said
@@ -34,7 +36,7 @@ from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, Meter, find_shar
 from perf.figures.rounds import Tell, find_least_disturbed, pick_middle
 from perf.figures.summary import pace, ratio, summarize
 from perf.figures.tables import table, tabulate
-from perf.generator.crowd import RETRY_S, Arrival, Crowd, Outcome, make_client
+from perf.generator.crowd import RETRY_S, TIMEOUT_S, Arrival, Crowd, Outcome, make_client
 from perf.generator.target import MAX_PROCESSES, PROTOCOLS, Target, add_arguments
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
@@ -44,9 +46,11 @@ from perf.sections.storm import STEADY_AT_ONCE, tell
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000
 RETRY: Final = ("no", "yes", "both")
-HERE: Final = {"at_once": [100, 400, 4000], "clients": 4000, "workers": [2]}
+HERE: Final = {"at_once": [100, 400, 4000], "clients": 4000, "workers": [2], "tls": False}
 DEPLOYED: Final = {"at_once": [100], "clients": 500}
 """Defaults: others need a deployed cluster too. Workers are none of its."""
+TIMEOUT: Final = bounded(0.5, 60, float)
+"""Reads how long a client waits, in seconds."""
 STORM_S: Final = 10  # that a storm takes, about, besides what clients wait that come back
 NOT_LET_IN: Final = (
     "see that the tokens are for this service (its audience, this cluster's issuer, ServiceAccounts that exist), that"
@@ -81,6 +85,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--protocol", type=parse_protocols, default=["nats"], metavar="P,…", help="nats, ws, mqtt")
     parser.add_argument("--retry", choices=RETRY, default="both", help="whether who is refused comes back (both)")
     parser.add_argument("--tries", type=bounded(2, 1000), default=20, help="with retry, of each client (20)")
+    add_timeout(parser)
+    add_tls(parser)
     parser.add_argument(
         "--workers", type=numbers_to(MAX_PROCESSES), metavar="N,…", help="of the service, in a set-up started here (2)"
     )
@@ -92,7 +98,25 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
         missing = [protocol for protocol in options.protocol if protocol not in target.addresses]
         if missing:
             parser.error(f"--protocol {missing[0]} needs --{missing[0]}-url")
+    if options.tls and options.protocol != ["nats"]:
+        parser.error("--tls is for --protocol nats alone: WebSocket and MQTT are in the clear in a set-up started here")
     return options, target
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for how long clients wait."""
+    about = f"seconds that a client waits to be connected, and then for its verdict ({TIMEOUT_S:g})"
+    parser.add_argument("--timeout", type=TIMEOUT, default=TIMEOUT_S, metavar="S", help=about)
+
+
+def add_tls(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for TLS of a set-up that is started here."""
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        default=None,
+        help="NATS clients speak TLS (ECDSA P-256), in a set-up started here",
+    )
 
 
 def parse_protocols(text: str) -> list[str]:
@@ -110,14 +134,18 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     progress.keep(lambda: {"rows": rows} if rows else None)
     for workers, protocol, at_once in product(options.workers, options.protocol, options.at_once):
         clients = count_clients(options, at_once, progress)
-        setup = partial(run_local, population, workers=workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients)
+        setup = partial(
+            run_local, population, workers=workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients, tls=options.tls
+        )
         for tries in list_tries(options):
             if tries > 1 and options.retry == "both" and not any(rows[-1]["refusals"]):
                 continue
             progress.say(f"storm: --workers {workers}, {_say(protocol, clients, at_once, tries)}")
-            come = partial(_storm_here, setup, protocol, clients, Arrival(at_once, tries=tries))
+            come = partial(
+                _storm_here, setup, protocol, clients, Arrival(at_once, tries=tries, timeout_s=options.timeout)
+            )
             storm = partial(find_least_disturbed, come, options.attempts)
-            rows.append({"workers": workers, **await _pick(storm, options.repeat, at_once)})
+            rows.append({"workers": workers, "tls": options.tls, **await _pick(storm, options.repeat, at_once)})
     return {"rows": rows}
 
 
@@ -167,7 +195,7 @@ async def _measure_with_and_without(
             progress.say("storm: nobody was let in, so nobody comes back")
             continue
         progress.say(f"storm: {_say(protocol, clients, at_once, tries)}")
-        come = partial(run_storm, target, protocol, clients, Arrival(at_once, tries=tries))
+        come = partial(run_storm, target, protocol, clients, Arrival(at_once, tries=tries, timeout_s=options.timeout))
         rows.append(await _pick(partial(find_least_disturbed, come, options.attempts), options.repeat, at_once))
     return rows
 
@@ -177,13 +205,13 @@ async def _pick(storm: Callable[[], Awaitable[Report]], rounds: int, at_once: in
 
 
 def by_cpu(row: Report) -> tuple[float, ...]:
-    """Order rounds by the service's CPU in terms of the server's, behind who was refused; by rate if it is unknown."""
+    """Order rounds by the service's CPU in terms of the server's, behind who was left out; by rate if it is unknown."""
     share = row["service_cpu_by_server"]
     return row["refused"], 0 if share is None else share, -row["rate"]
 
 
 def by_connections(row: Report) -> tuple[float, ...]:
-    """Order rounds by how many were let in a second, behind who was refused."""
+    """Order rounds by how many were let in a second, behind who was left out."""
     return row["refused"], -row["rate"]
 
 
@@ -192,7 +220,8 @@ def say_shared(target: Target, clients: int) -> str | None:
     tokens = len(target.tokens)
     if tokens >= clients:
         return None
-    return f"{clients} clients share {tokens} tokens, which the service remembers: with one for each it has more to do"
+    shared = f"{tokens} tokens" if tokens > 1 else "a token"
+    return f"{clients} clients share {shared}, which the service remembers: with one for each it has more to do"
 
 
 def count_clients(options: argparse.Namespace, at_once: int, progress: Progress) -> int:
@@ -204,7 +233,7 @@ def count_clients(options: argparse.Namespace, at_once: int, progress: Progress)
 
 def _estimate(options: argparse.Namespace) -> float:
     """Return about how many seconds all storms take."""
-    waiting = options.tries * RETRY_S if options.retry != "no" else 0
+    waiting = options.tries * (RETRY_S + options.timeout) if options.retry != "no" else 0
     storms = int(options.repeat) * len(options.protocol) * len(options.at_once)
     return storms * (len(list_tries(options)) * STORM_S + float(waiting))
 
@@ -252,6 +281,8 @@ def describe(outcomes: Sequence[Outcome], arrival: Arrival, cpu: dict[str, float
         "admitted": len(admitted),
         "refused": len(outcomes) - len(admitted),
         "tries": sum(outcome.tries for outcome in outcomes),
+        "given_up": sum(outcome.given_up for outcome in outcomes),
+        "timeout_s": arrival.timeout_s,
         "rate": round(len(admitted) / last, 1) if last else 0.0,
         "seconds_until_all_in": round(last, 3) if len(admitted) == len(outcomes) else None,
         "time_to_admitted_ms": msgspec.to_builtins(summarize([at - began for began, at in admitted])),
@@ -270,7 +301,7 @@ def _describe_sending(began_at: Sequence[float], rate: float) -> Report:
 
 def find_goals(report: Report) -> dict[str, float | None]:
     """Return the figures that have a goal, as far as the report holds them."""
-    rows = [row for row in report["rows"] if row["protocol"] == "nats"]
+    rows = [row for row in report["rows"] if row["protocol"] == "nats" and not row.get("tls")]
     once = {(row.get("workers"), row["at_once"]): row for row in rows if row["tries_at_most"] == 1}
     many, few = once.get((2, 4000), {}), once.get((2, 400), {})
     alike = many.get("clients") == few.get("clients")

@@ -3,7 +3,7 @@
 Rules kept here:
 - What a program asks gets no answer: its standard input is empty unless the test writes to it.
 - It is run in the checkout, with the variables of the tests, unless the test says otherwise.
-- It has a deadline; a program that hangs fails its test, and no more than that.
+- It has a deadline; a program that hangs is killed, and fails its test. What it has started itself is not looked after.
 
 `attempt` is for a test that looks at how it ended, `run` for one to which nothing but what it printed matters, `start`
 for one that has to do with it before its end.

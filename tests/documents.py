@@ -18,6 +18,7 @@ from callout.policy.verdict import DropReason
 from callout.serviceaccounts import ServiceAccount
 from tests.monitoring.alerts import read_alerts
 from tests.pages import PAGES
+from tests.perf import scaling
 from tests.readings import READINGS
 from workers.metrics import WorkerMetrics
 from workers.reasons import DROP_REASONS, Reason
@@ -97,6 +98,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "checks": checks,
     "alerts": alerts,
+    **scaling.TABLES,
 }
 
 

@@ -1,13 +1,74 @@
 """Arguments that are numbers within bounds, or lists with commas between: what `argparse` lacks for them.
 
-What is wrong is one line that says what is right; `argparse` puts the argument's name before it.
+What is wrong is one line that says what is right; `argparse` puts the argument's name before it. What is right stands
+in the help as well (`HelpFormatter`), so that nobody has to be wrong first.
 """
 
 import argparse
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 T = TypeVar("T")
+
+
+class Bounded(msgspec.Struct, frozen=True):
+    """Reads a number within bounds."""
+
+    lowest: float
+    highest: float
+    kind: Callable[[str], float] = int
+
+    @property
+    def bounds(self) -> str:
+        """What is taken, as the help and an error say it."""
+        return _say_bounds(self.lowest, self.highest)
+
+    def __call__(self, text: str) -> float:
+        """Read one.
+
+        Raises:
+            argparse.ArgumentTypeError: it is none, or beyond them.
+        """
+        try:
+            value = self.kind(text)
+        except ValueError:
+            value = self.lowest - 1
+        if not self.lowest <= value <= self.highest:
+            wanted = "a whole number" if self.kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{wanted} {self.bounds} is wanted")
+        return value
+
+
+class BoundedList(msgspec.Struct, frozen=True):
+    """Reads whole numbers from 1 to a bound, as `parse_numbers` does."""
+
+    highest: int
+
+    @property
+    def bounds(self) -> str:
+        """What is taken, as the help says it."""
+        return f"each {_say_bounds(1, self.highest)}"
+
+    def __call__(self, text: str) -> list[int]:
+        """Read them.
+
+        Raises:
+            argparse.ArgumentTypeError: one is none, is there twice, or beyond it.
+        """
+        numbers = parse_numbers(text)
+        if max(numbers) > self.highest:
+            raise argparse.ArgumentTypeError(f"{self.highest} is the most of each")
+        return numbers
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Shows the bounds of numbers behind what an argument is for, and leaves what stands around the arguments alone."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        about = super()._get_help_string(action)
+        return f"{about}; {action.type.bounds}" if isinstance(action.type, Bounded | BoundedList) else about
 
 
 def parse_numbers(text: str) -> list[int]:
@@ -19,16 +80,9 @@ def parse_numbers(text: str) -> list[int]:
     return read_list(text, _read_number, "whole numbers from 1 on")
 
 
-def numbers_to(highest: int) -> Callable[[str], list[int]]:
+def numbers_to(highest: int) -> BoundedList:
     """Return what reads as `parse_numbers` does, within a bound."""
-
-    def parse(text: str) -> list[int]:
-        numbers = parse_numbers(text)
-        if max(numbers) > highest:
-            raise argparse.ArgumentTypeError(f"{highest} is the most of each")
-        return numbers
-
-    return parse
+    return BoundedList(highest)
 
 
 def read_list(text: str, read: Callable[[str], T], wanted: str) -> list[T]:
@@ -46,20 +100,13 @@ def read_list(text: str, read: Callable[[str], T], wanted: str) -> list[T]:
     return found
 
 
-def bounded(lowest: float, highest: float, kind: Callable[[str], float] = int) -> Callable[[str], float]:
+def bounded(lowest: float, highest: float, kind: Callable[[str], float] = int) -> Bounded:
     """Return what reads a number within bounds."""
+    return Bounded(lowest, highest, kind)
 
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = lowest - 1
-        if not lowest <= value <= highest:
-            wanted = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{wanted} from {lowest:.15g} to {highest:.15g} is wanted")
-        return value
 
-    return parse
+def _say_bounds(lowest: float, highest: float) -> str:
+    return f"from {lowest:.15g} to {highest:.15g}"
 
 
 def _read_number(word: str) -> int:

@@ -13,7 +13,7 @@ import uvloop
 from callout.demo.processes import run_until_signal
 from callout.errors import CommandError
 from callout.files import reason_of
-from perf.commandline.arguments import bounded
+from perf.commandline.arguments import HelpFormatter, bounded
 from perf.commandline.drafts import save_elsewhere
 from perf.commandline.ending import end_in_order, holding_signals, keeping_handlers, letting_signals
 from perf.commandline.printing import print_out, say
@@ -66,7 +66,7 @@ def make_parser(name: str, document: str | None, *, says_progress: bool = True) 
         prog=f"python -m perf.{name}",
         description=about,
         epilog=rest.strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     if says_progress:

@@ -23,7 +23,7 @@ from perf.figures.processes import Meter
 from perf.generator.answers import Answers, is_allowed
 from perf.generator.hearing import GreetingLine, greet, split_message
 from perf.generator.requests import ASKING_SUBJECT, INBOX, RequestMaker
-from perf.generator.wire import PING, PONG, Address, Login, say_why, show_said
+from perf.generator.wire import PING, PONG, UNGREETED, Address, Login, say_why, show_said
 from workers.frames import MAX_DIGITS, Cutter, OversizeError
 
 CONNECT_S: Final = 10.0
@@ -205,7 +205,8 @@ class Asker(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail whoever waits."""
-        self._fail(str(error or "the server has closed the connection"))
+        ungreeted = self._address is not None and self._address.tls is not None and self._first is not None
+        self._fail(str(error or (UNGREETED if ungreeted else "the server has closed the connection")))
 
     def pause_writing(self) -> None:
         """Let an open loop wait until what was written has left."""

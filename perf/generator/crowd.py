@@ -7,8 +7,10 @@ Rules kept here:
 - Somebody knocks before the crowd comes: a wrong address or certificate is one error, and not thousands of clients that
   nobody refused.
 - What this machine has run out of is no refusal: it ends the measurement, in a line that says what to do.
-- A client that was refused, or waited in vain, is counted with each try; one that may try again does so after the wait
-  of nats.go (`ReconnectWait` 2 s, and up to 0.1 s drawn at random), as often as it is let.
+- A client waits for its verdict as long as nats.go does (`Timeout`, 2 s, to be connected, and once more from then on),
+  and gives up. nats-server goes on with its login: what that costs is part of a storm.
+- A client that was refused, or gave up, is counted with each try; one that may try again does so after the wait of
+  nats.go (`ReconnectWait` 2 s, and up to 0.1 s drawn at random), as often as it is let.
 - Connections stay open until the crowd leaves, as those of pods do; they are then reset, so that no port of this
   machine is kept waiting.
 """
@@ -27,14 +29,15 @@ import msgspec
 
 from callout.errors import CommandError
 from perf.generator.hearing import Hearing, MqttHearing, NatsHearing, Verdict, WebSocketHearing, Welcome
-from perf.generator.wire import Address, Login, mqtt_connect, say_why, websocket_frame, websocket_upgrade
+from perf.generator.wire import UNGREETED, Address, Login, mqtt_connect, say_why, websocket_frame, websocket_upgrade
 from workers.frames import OversizeError
 
 T = TypeVar("T")
 
 RETRY_S: Final = 2.0
 RETRY_JITTER_S: Final = 0.1
-VERDICT_S: Final = 10.0  # the server itself hangs up after two; this is for one that has stopped
+TIMEOUT_S: Final = 2.0  # `Timeout` of nats.go, `connect_timeout` of nats-py, unless they are told otherwise
+KNOCK_S: Final = 10.0  # the server itself hangs up after two; this is for one that has stopped
 SHORTAGES: Final = {
     errno.EMFILE: "this process may open no more files: raise the limit (ulimit -n), or let fewer clients come",
     errno.ENFILE: "this machine may open no more files: raise fs.file-max, or let fewer clients come",
@@ -64,11 +67,13 @@ class Outcome(msgspec.Struct, frozen=True):
         began_at: when it first tried, seconds after the crowd's beginning.
         admitted_at: when it was in; None if it never was.
         tries: how often it tried.
+        given_up: how many of these it gave up itself.
     """
 
     began_at: float
     admitted_at: float | None
     tries: int
+    given_up: int = 0
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -78,11 +83,13 @@ class Arrival(msgspec.Struct, frozen=True):
         at_once: how many may be on their way; the next comes when one is in, or has given up.
         rate: how many come a second, whatever becomes of them; 0 if they come as `at_once` lets them.
         tries: how often each tries at most.
+        timeout_s: how long each waits, to be connected and then for its verdict.
     """
 
     at_once: int
     rate: float = 0
     tries: int = 1
+    timeout_s: float = TIMEOUT_S
 
 
 class Crowd:
@@ -104,6 +111,7 @@ class Crowd:
 
         async def look() -> None:
             await self._reach(connection)
+            await self._turn_to_tls(connection)
             if self._protocol == "nats":
                 await connection.welcomed
 
@@ -128,7 +136,7 @@ class Crowd:
             if arrival.rate:
                 await asyncio.sleep(began + position / arrival.rate - time.perf_counter())
             async with room:
-                return await self._come(clients[position], arrival.tries, began)
+                return await self._come(clients[position], arrival, began)
 
         coming = [asyncio.create_task(come(position)) for position in range(len(clients))]
         try:
@@ -138,14 +146,18 @@ class Crowd:
                 task.cancel()
             await asyncio.gather(*coming, return_exceptions=True)
 
-    async def _come(self, client: Client, tries: int, began: float) -> Outcome:
+    async def _come(self, client: Client, arrival: Arrival, began: float) -> Outcome:
         began_at = time.perf_counter() - began
-        for number in range(1, tries + 1):
-            if await self._try(client):
-                return Outcome(began_at, time.perf_counter() - began, number)
-            if number < tries:
+        given_up = 0
+        for number in range(1, arrival.tries + 1):
+            try:
+                if await self._try(client, arrival.timeout_s):
+                    return Outcome(began_at, time.perf_counter() - began, number, given_up)
+            except TimeoutError:
+                given_up += 1
+            if number < arrival.tries:
                 await asyncio.sleep(RETRY_S + random.random() * RETRY_JITTER_S)
-        return Outcome(began_at, None, tries)
+        return Outcome(began_at, None, arrival.tries, given_up)
 
     async def knock(self, client: Client) -> str:
         """Let one client log in, and leave; return why the server does not let it in, empty if it does.
@@ -154,11 +166,11 @@ class Crowd:
             CommandError: there is no verdict of a server on it.
         """
         connection = self._prepare(client)
-        return (await self._visit(connection, self._log_in(connection))).reason
+        return (await self._visit(connection, self._log_in(connection, KNOCK_S))).reason
 
     async def _visit(self, connection: "_Connection", visit: Coroutine[None, None, T]) -> T:
         try:
-            async with asyncio.timeout(VERDICT_S):
+            async with asyncio.timeout(KNOCK_S):
                 return await visit
         except (OSError, TimeoutError) as error:
             self._check_shortage(error)
@@ -167,13 +179,15 @@ class Crowd:
         finally:
             connection.leave()
 
-    async def _try(self, client: Client) -> bool:
+    async def _try(self, client: Client, timeout_s: float) -> bool:
+        """Try once; `TimeoutError` if the client gives up."""
         connection = self._prepare(client)
         admitted = False
         try:
-            async with asyncio.timeout(VERDICT_S):
-                admitted = (await self._log_in(connection)).admitted
-        except (OSError, TimeoutError) as error:
+            admitted = (await self._log_in(connection, timeout_s)).admitted
+        except TimeoutError:
+            raise
+        except OSError as error:
             self._check_shortage(error)
         finally:
             if admitted:
@@ -187,18 +201,25 @@ class Crowd:
         if lacking is not None:
             raise CommandError(f"{lacking}; {len(self._connections)} were in") from None
 
-    async def _log_in(self, connection: "_Connection") -> Verdict:
-        await self._reach(connection)
-        return await connection.verdict
+    async def _log_in(self, connection: "_Connection", timeout_s: float) -> Verdict:
+        async with asyncio.timeout(timeout_s):
+            await self._reach(connection)
+        ends_at = time.perf_counter() + timeout_s
+        async with asyncio.timeout(timeout_s):
+            await self._turn_to_tls(connection)
+        await asyncio.wait({connection.verdict}, timeout=ends_at - time.perf_counter())
+        if not connection.verdict.done():
+            # A loop that is late looks at its timers first: what has come in time is read before the client gives up.
+            await asyncio.sleep(0)
+        if not connection.verdict.done():
+            raise TimeoutError
+        return connection.verdict.result()
 
     def _prepare(self, client: Client) -> "_Connection":
         return _Connection(client, _HEARINGS[self._protocol](self._address), hold=self._turns_to_tls)
 
     async def _reach(self, connection: "_Connection") -> None:
-        """Connect, and let the client log in once the connection is as the address has it.
-
-        NATS turns to TLS after its greeting, the others begin with it.
-        """
+        """Connect; WebSocket and MQTT begin with TLS, if there is any."""
         address = self._address
         early = None if self._protocol == "nats" else address.tls
         try:
@@ -213,6 +234,10 @@ class Crowd:
             if early is None:
                 raise
             raise ConnectionError("it ends the connection where TLS is to begin: it may speak none") from None
+
+    async def _turn_to_tls(self, connection: "_Connection") -> None:
+        """Turn to TLS after the greeting, as NATS does, and let the client log in then."""
+        address = self._address
         if self._turns_to_tls and address.tls is not None:
             await connection.welcomed
             await connection.secure(address.tls, address.host)
@@ -287,7 +312,8 @@ class _Connection(asyncio.Protocol):
             self._fail(error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._fail(error or ConnectionError(HUNG_UP))
+        ungreeted = self._hold and not self.welcomed.done()
+        self._fail(error or ConnectionError(UNGREETED if ungreeted else HUNG_UP))
 
     def _take(self, word: Welcome | Verdict) -> None:
         if isinstance(word, Welcome):

@@ -37,6 +37,10 @@ PING: Final = b"PING\r\n"
 PONG: Final = b"PONG\r\n"
 MAX_CONNECT: Final = 4096  # bytes behind the verb: nats-server's `max_control_line`, unless it is told otherwise
 MAX_QUOTED: Final = 200  # characters of what a server says that are shown
+UNGREETED: Final = (
+    "the server has ended the connection without a greeting: with handshake_first: true in its tls it gives none, and"
+    " cannot be measured; with auto it can"
+)
 _CLIENT: Final = {"verbose": False, "pedantic": False, "lang": "perf", "version": "0", "protocol": 1, "headers": True}
 _WEBSOCKET_KEY: Final = base64.b64encode(b"any sixteen byte").decode()  # nobody here checks what comes of it
 _BINARY_FRAME: Final = 0x82  # FIN, opcode 2

@@ -6,6 +6,7 @@ block that started it. nats-server, the service and the tokens are those of `cal
 
 import asyncio
 import re
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -28,6 +29,7 @@ from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, list_children
 from perf.generator.making import make_each
 from perf.generator.target import Groups, Target
 from perf.generator.wire import Address, Login, say_why
+from perf.here.certificate import HOST, Certificate, make_certificate
 from perf.here.cluster import identify, subject_of
 from perf.here.inputs import AUDIENCE, ISSUER
 from perf.here.plan import ASKER, make_plan, make_settings
@@ -99,9 +101,23 @@ class Local(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def run_local(
-    population: Population, *, workers: int, replicas: int = 1, serviceaccounts: int, tokens: int
+    population: Population,
+    *,
+    workers: int,
+    replicas: int = 1,
+    serviceaccounts: int,
+    tokens: int,
+    tls: bool = False,
 ) -> AsyncIterator[Local]:
     """Run a set-up inside the block, which begins when all replicas are ready.
+
+    Args:
+        population: whose tokens clients have.
+        workers: of each replica.
+        replicas: of the service.
+        serviceaccounts: that there are.
+        tokens: that are minted.
+        tls: whether NATS clients have to speak TLS.
 
     Raises:
         CommandError: a part of it does not start.
@@ -110,7 +126,10 @@ async def run_local(
     with make_folder() as directory:
         async with AsyncExitStack() as stack:
             try:
-                local = await _start(stack, Path(directory), population, workers, replicas, serviceaccounts, minted)
+                shown = make_certificate(Path(directory)) if tls else None
+                local = await _start(
+                    stack, Path(directory), population, workers, replicas, serviceaccounts, minted, shown
+                )
             except OSError as error:
                 raise CommandError(f"the set-up cannot be started in {directory}: {say_reason(error)}") from None
             yield local
@@ -124,10 +143,11 @@ async def _start(
     replicas: int,
     serviceaccounts: int,
     minted: list[str],
+    tls: Certificate | None,
 ) -> Local:
     """Start it, part by part; the stack ends what has been started."""
     cluster_url = await stack.enter_async_context(run_cluster(folder, serviceaccounts))
-    plan, account, password = make_plan(folder)
+    plan, account, password = make_plan(folder, tls)
     server = await stack.enter_async_context(run_server(find_binary(), plan, folder))
     settings = make_settings(plan, server.url, folder, population.issuer, cluster_url) | {"NATS_WORKERS": str(workers)}
     services = []
@@ -146,9 +166,10 @@ async def _start(
             WORKERS: [child for pid in pids for child in list_children(pid)],
         }
 
+    context = ssl.create_default_context(cafile=str(tls.certificate)) if tls else None
     target = Target(
         addresses={
-            "nats": _local(urlsplit(server.url).port),
+            "nats": _local(urlsplit(server.url).port, context),
             **{name: _local(port) for name, port in ports.items()},
         },
         login=Login({"user": ASKER, "pass": password}),
@@ -204,6 +225,6 @@ def say_reason(error: OSError) -> str:
     return reason_of(error) if error.strerror else say_why(error)
 
 
-def _local(port: int | None) -> Address:
+def _local(port: int | None, tls: ssl.SSLContext | None = None) -> Address:
     assert port is not None
-    return Address("127.0.0.1", port)
+    return Address(HOST, port, tls)

@@ -20,6 +20,7 @@ from callout.demo.config import (
 from callout.demo.issuer import LocalIssuer
 from callout.secret import Secret
 from perf.generator.requests import ASKING_SUBJECT, INBOX, SUBJECT
+from perf.here.certificate import Certificate
 from perf.here.inputs import AUDIENCE, ISSUER
 from workers.nkeys import Kind
 from workers.user_jwt import Mode
@@ -27,8 +28,8 @@ from workers.user_jwt import Mode
 ASKER: Final = "perf"
 
 
-def make_plan(folder: Path) -> tuple[Plan, str, str]:
-    """Make it in server mode, in a private folder.
+def make_plan(folder: Path, tls: Certificate | None = None) -> tuple[Plan, str, str]:
+    """Make it in server mode, in a private folder; with a certificate NATS clients have to speak TLS.
 
     Returns: the plan, the callout's public key, the password of the user who may ask.
     """
@@ -60,11 +61,13 @@ def make_plan(folder: Path) -> tuple[Plan, str, str]:
         },
         "websocket": {**listener, "no_tls": True},
         "mqtt": listener,
+        **({"tls": {"cert_file": str(tls.certificate), "key_file": str(tls.key)}} if tls else {}),
     }
     settings = {
         "NATS_MODE": Mode.SERVER.value,
         "NATS_ACCOUNT": "APP",
         "NATS_SIGNING_KEY_FILE": write_seed(folder / "signing.nk", issuer),
+        **({"NATS_TLS_CA_FILE": str(tls.certificate)} if tls else {}),
     }
     login = Secret(f"{SERVICE_USER}:{passwords[SERVICE_USER]}@")
     plan = Plan(render_config(members, folder), settings, login, {name: name for name in accounts}, "APP")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from perf.figures.findings import MACHINE, Report
 from perf.figures.processes import OURSELVES, SERVER, WORKERS
-from perf.figures.tables import Column, at, tabulate_markdown
+from perf.figures.tables import Column, at, show, tabulate_markdown
 from perf.plots import Axis, Point, draw_lines
 from perf.sections.repeats import find_slowest, find_worst_p99, say_rounds
 from perf.sections.section import Plot, Section
@@ -43,6 +43,7 @@ POINTS: Final = (
     Column("its share of the CPU", at("generator_share")),
     Column("others' share", at("others_share")),
 )
+FIRST_SEEN_ROUNDS: Final = 2  # times as long as another round one may last in which each token is asked about once
 _PERCENTILES: Final = ("p50", "p99")
 
 
@@ -53,8 +54,50 @@ def describe(report: Report) -> Section:
     return Section(
         "Requests straight to the subject",
         [*_draw_windows(points), *_draw_workers(points), *_draw_replicas(points, cores)],
-        [*tabulate_markdown(POINTS, points), "", say_rounds(points, "Each point has")],
+        [
+            *tabulate_markdown(POINTS, points),
+            "",
+            say_rounds(points, "Each point has"),
+            "",
+            f"{_say_duration(report)} {_say_set_ups(points)}".rstrip(),
+            *_say_in_process(report),
+        ],
     )
+
+
+def _say_duration(report: Report) -> str:
+    once = ""
+    if "first_seen" in report:
+        once = (
+            f", and with tokens first seen as long as it takes to ask about {report['first_seen']:,} of them once, at"
+            f" most {FIRST_SEEN_ROUNDS * report['seconds']:g} s"
+        )
+    return f"A round lasts {report['seconds']:g} s{once}."
+
+
+def _say_set_ups(points: list[Report]) -> str:
+    """Say why two rows of the same numbers may differ, if there are such rows."""
+    if all(point["series"] != "replicas" for point in points):
+        return ""
+    return (
+        "Replicas, each number of workers, and tokens first seen have set-ups of their own, minutes apart: rows that"
+        " say the same differ by what the machine gave then."
+    )
+
+
+def _say_in_process(report: Report) -> list[str]:
+    """Say what the goals of requests are reckoned with; nothing of what is deployed."""
+    costs = report.get("in_process")
+    if not costs:
+        return []
+    said = "; ".join(
+        f"{show(cost['whole'])} µs with a token {token}, of which bare cryptography {show(cost['bare'])}"
+        for token, cost in costs.items()
+    )
+    return [
+        "",
+        f"In process a decision took, measured just before: {said}. The goals of requests are in terms of these.",
+    ]
 
 
 def _draw_windows(points: list[Report]) -> list[Plot]:

@@ -1,7 +1,7 @@
 """What `perf.overload` has measured: what gets through of more than can be done. Pure."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from perf.figures.findings import Report
 from perf.figures.processes import OURSELVES, SERVER, WORKERS
@@ -11,10 +11,19 @@ from perf.plots import Axis, Point, draw_lines
 from perf.sections.section import Plot, Section
 
 ENOUGH_SENT: Final = 0.95  # of what was wanted: with less the generator was held up, and a step is not what it says
+
+
+def _find_sent_factor(step: Mapping[str, Any]) -> float | None:
+    """Return how many times capacity was really sent."""
+    sent = step["sent"]
+    return None if sent is None else float(step["factor"] * sent / step["offered"])
+
+
 _FACTOR: Final = Column("times capacity", lambda step: f"{step['factor']:g}")
 _OFFERED: Final = (
     Column("wanted/s", at("offered")),
     Column("sent/s", at("sent")),
+    Column("sent, times capacity", _find_sent_factor),
     Column("generator late: p99 ms", at("generator_behind_ms", "p99")),
 )
 _CPU: Final = (
@@ -39,15 +48,18 @@ STRAIGHT: Final = (
     *_CPU,
 )
 CONNECTED: Final = (
+    Column("clients wait s", at("timeout_s")),
+    Column("clients", at("clients")),
     _FACTOR,
     *_OFFERED,
     Column("in/s", at("rate")),
     Column("in", at("admitted")),
-    Column("refused", at("refused")),
+    Column("not in", at("refused")),
     Column("tries", at("tries")),
+    Column("gave up", at("given_up")),
     Column("seconds until all are in", at("seconds_until_all_in")),
-    Column("until in: p50 ms", at("time_to_admitted_ms", "p50"), detail=True),
-    Column("until in: p99 ms", at("time_to_admitted_ms", "p99"), detail=True),
+    Column("until in: p50 ms", at("time_to_admitted_ms", "p50")),
+    Column("until in: p99 ms", at("time_to_admitted_ms", "p99")),
     *_CPU,
 )
 
@@ -95,10 +107,11 @@ def _say_held_up(steps: Sequence[Report]) -> str:
 
 def _say_lateness(step: Report) -> str:
     late = step["generator_behind_ms"]
+    crowd = f" by clients that wait {step['timeout_s']:g} s" if "timeout_s" in step else ""
     taken = f", and for {show(step['held_up_s'])} s nats-server took no more" if "held_up_s" in step else ""
     return (
-        f"{step['factor']:g} times capacity ({step['sent'] / step['offered']:.0%} of what was wanted was sent, late by"
-        f" {show(late['p50'])} ms in the median and {show(late['p99'])} ms at the p99{taken})"
+        f"{step['factor']:g} times capacity{crowd} ({step['sent'] / step['offered']:.0%} of what was wanted was sent,"
+        f" late by {show(late['p50'])} ms in the median and {show(late['p99'])} ms at the p99{taken})"
     )
 
 
@@ -133,8 +146,8 @@ def say_left_out(factors: Sequence[float]) -> str:
 def _say_capacity_connected(connected: Report) -> str:
     """Say what the factors of clients are of."""
     return (
-        f"End to end, {connected['clients']:,} clients with retry, whose tokens are remembered; capacity was"
-        f" {connected['capacity']:,.0f} connections/s {_say_shares(connected)}:"
+        f"End to end, clients that try {connected['tries']} times at the most, and whose tokens are remembered;"
+        f" capacity was {connected['capacity']:,.0f} connections/s {_say_shares(connected)}:"
     )
 
 
@@ -147,8 +160,11 @@ def _say_shares(part: Report) -> str:
 
 def _draw(straight: Report, connected: Report) -> str:
     lines = {f"at the subject: answers within {IN_TIME_S:g} s": _list_points(straight, "goodput")}
-    if connected:
-        lines["end to end, with retry: connections"] = _list_points(connected, "rate")
+    for timeout in sorted({step["timeout_s"] for step in connected.get("steps", ())}):
+        steps = [step for step in connected["steps"] if step["timeout_s"] == timeout]
+        lines[f"end to end, clients that wait {timeout:g} s: connections"] = _list_points(
+            {**connected, "steps": steps}, "rate"
+        )
     title = "What gets through, in terms of capacity"
     return draw_lines(title, Axis("sent ÷ capacity"), Axis("got through ÷ capacity"), lines)
 

@@ -33,11 +33,11 @@ def describe(report: Report) -> Section:
 
 def say_fleet(report: Report) -> list[str]:
     """Say what was reckoned with, and where the beginning is to be found."""
-    clients, ttl, capacity = report["clients"], report["ttl"], report["capacity"]
+    clients, ttl, capacity, spread = (report[name] for name in ("clients", "ttl", "capacity", "spread"))
     return [
         f"{clients:,} clients, logins of {ttl:,} s, {capacity:,.0f} logins/s decided, {_say_restarts(report)}.",
-        f"In the beginning all come in, within {report['spread']:,} s: twice that time has a column of its own, and is",
-        "in no other.",
+        f"In the beginning all come in, within {spread:,} s. The first column of figures is of the first",
+        f"{spread * 2:,} s alone, and all others are of what comes after.",
     ]
 
 

@@ -9,6 +9,7 @@ from perf.figures.tables import Column, at, markdown_table, show
 from perf.sections.section import Section
 
 MINUTES: Final = 60  # in an hour
+MIN_FITTED_HOURS: Final = 0.5  # that growth by the hour is told from: of a minute it would be seventy times the noise
 ROWS: Final = (
     Column("hours", lambda row: f"{row['hours']:.3f}"),
     Column("answered", at("answered")),
@@ -42,17 +43,21 @@ def describe(report: Report) -> Section:
         f" refused{_say_log(rows)}.{_say_pauses(rows)}"
     )
     lines = [about if last["hours"] >= 1 else f"{about} What hours do, `python -m perf.soak --hours 8` tells."]
-    slopes = [(name, value) for name, value in list_slopes(report["slopes"]) if value is not None]
-    if slopes:
-        ends = {"workers_mib": "MiB of the workers", "supervisor_mib": "MiB of the supervisor"}
-        weighed = [
-            (f"{about}, first and last", f"{first[name]:.1f}, {last[name]:.1f}")
-            for name, about in ends.items()
-            if None not in (first.get(name), last.get(name))
-        ]
-        p50s = [row["latency_ms"]["p50"] for row in (first, last)]
-        weighed.append(("median latency, first and last interval, ms", ", ".join(map(show, p50s))))
+    if len(rows) == 1:
+        return Section("Soak", [], lines)
+    ends = {"workers_mib": "MiB of the workers", "supervisor_mib": "MiB of the supervisor"}
+    weighed = [
+        (f"{about}, first and last", f"{first[name]:.1f}, {last[name]:.1f}")
+        for name, about in ends.items()
+        if None not in (first.get(name), last.get(name))
+    ]
+    p50s = [row["latency_ms"]["p50"] for row in (first, last)]
+    weighed.append(("median latency, first and last interval, ms", ", ".join(map(show, p50s))))
+    if tells_growth(rows):
+        slopes = [(name, value) for name, value in list_slopes(report["slopes"]) if value is not None]
         lines += ["", *markdown_table((say_fitted(rows), "is"), [*slopes, *weighed])]
+    else:
+        lines += ["", say_too_short(rows), "", *markdown_table(("at both ends", "is"), weighed)]
     return Section("Soak", [], lines)
 
 
@@ -61,11 +66,29 @@ def list_slopes(slopes: Mapping[str, float | None]) -> list[tuple[str, float | N
     return [(about, slopes[name]) for name, about in _SLOPES.items()]
 
 
+def tells_growth(rows: Sequence[Report]) -> bool:
+    """Tell whether intervals go over long enough a time for growth by the hour."""
+    return _find_span(rows) >= MIN_FITTED_HOURS
+
+
 def say_fitted(rows: Sequence[Report]) -> str:
     """Say what slopes are, and over how long they were fitted if that is less than what they are of."""
-    span = rows[-1]["hours"] - rows[0]["hours"]
+    span = _find_span(rows)
     over = "" if span >= 1 else f", from {span * MINUTES:.3g} minutes alone"
     return f"growth by the hour{over}"
+
+
+def say_too_short(rows: Sequence[Report]) -> str:
+    """Say why no growth by the hour is told."""
+    minutes, least = _find_span(rows) * MINUTES, MIN_FITTED_HOURS * MINUTES
+    return (
+        f"Of growth by the hour {minutes:.3g} minutes tell nothing but noise; it is told from {least:.3g} minutes on."
+    )
+
+
+def _find_span(rows: Sequence[Report]) -> float:
+    """Return the hours from the first interval to the last."""
+    return float(rows[-1]["hours"] - rows[0]["hours"])
 
 
 def _say_pauses(rows: Sequence[Report]) -> str:

@@ -30,7 +30,7 @@ def _find_worst_cpu_ratio(row: Mapping[str, Any]) -> object:
 
 
 ROWS: Final = (
-    Column("protocol", at("protocol")),
+    Column("protocol", lambda row: f"{row['protocol']}, TLS" if row.get("tls") else row["protocol"]),
     Column("workers", lambda row: row.get("workers")),  # of what is deployed it is not known
     Column("clients", at("clients")),
     Column("at once", at("at_once")),
@@ -39,7 +39,8 @@ ROWS: Final = (
     Column("connections/s", at("rate")),
     Column("slowest round", find_slowest),
     Column("in", at("admitted")),
-    Column("refused", at("refused")),
+    Column("not in", at("refused")),
+    Column("gave up", at("given_up")),
     Column("tries", at("tries"), detail=True),
     Column("until in: p50 ms", at("time_to_admitted_ms", "p50")),
     Column("until in: p99 ms", at("time_to_admitted_ms", "p99")),
@@ -66,12 +67,12 @@ def tell(rows: Sequence[Report], tabulate: Callable[..., list[str]]) -> list[str
 
 
 def _say_rounds(rows: Sequence[Report]) -> str:
-    """Say which round of a storm counts, and how many were refused in those that do not; empty if there are none."""
+    """Say which round of a storm counts, and how many were left out in those that do not; empty if there are none."""
     if not any(len(row["rates"]) > 1 for row in rows):
         return ""
     uncounted = sum(sum(row["refusals"]) - row["refused"] for row in rows)
     return (
         f"Of several rounds the middle one counts, with {STEADY_AT_ONCE} at once by service ÷ server, else by"
-        " connections/s; one in which somebody was refused is worse than any other. Refused in the rounds that do not"
+        " connections/s; one in which somebody was left out is worse than any other. Not in, in the rounds that do not"
         f" count: {uncounted:,}."
     )

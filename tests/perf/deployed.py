@@ -8,7 +8,6 @@ the server gives it one.
 import asyncio
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +17,15 @@ from typing import Any
 import msgspec
 
 from tests.authority import Authority
+from tests.commands import BASH, Done, attempt
 from tests.interop.bootstrapped import Server, bootstrap, read_env
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Setting
 from tests.nats_minting import NatsKey
+from tests.pages import ROOT
 from tests.service import Service
 from tests.waiting import PATIENCE_SECONDS, until_sync
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/measure-a-cluster.md"
 TOKENS = 8
 SERVICE_PASSWORD = "not-a-secret"
@@ -86,22 +86,11 @@ def name_arguments(instead: dict[str, str]) -> dict[str, str]:
     return {f"--{name.replace('_', '-')}": value for name, value in instead.items()}
 
 
-def run(
-    script: str, arguments: dict[str, str], *more: str, as_json: bool = True, quiet: bool = True
-) -> "subprocess.CompletedProcess[str]":
+def run(script: str, arguments: dict[str, str], *more: str, as_json: bool = True, quiet: bool = True) -> Done:
     """Run a script as a user does; it never hangs and never shows a traceback."""
     words = [f"{name}={value}" for name, value in arguments.items() if value]
     words += ["--json"] * as_json + ["--quiet"] * quiet
-    command = [sys.executable, "-m", f"perf.{script}", *words, *more]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+    done = attempt([sys.executable, "-m", f"perf.{script}", *words, *more])
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -163,14 +152,7 @@ def declare_in_config(home: Path) -> tuple[dict[str, str], dict[str, str]]:
     home.mkdir()
     issuer = NatsKey.generate("account")
     (commands,) = _COMMANDS.findall(PAGE.read_text())
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+    done = attempt([*BASH, commands], cwd=home)
     assert (0, "") == (done.returncode, done.stderr)
     rights = {"subscribe": ["$SYS.REQ.USER.AUTH"], "publish": ["$SYS._INBOX.>"]}
     user = {"user": "callout", "password": SERVICE_PASSWORD, "permissions": rights}
@@ -211,10 +193,9 @@ def add_account(home: Path) -> dict[str, str]:
     return {name: words[words.index(name) + 1] for name in ("--creds", "--callout-account", "--xkey") if name in words}
 
 
-def run_account(home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def run_account(home: Path, *options: str) -> Done:
     """Run `python -m perf.account` as a user does."""
-    command = [sys.executable, "-m", "perf.account", str(home), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    return attempt([sys.executable, "-m", "perf.account", str(home), *options])
 
 
 def _listeners(authority: Authority) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from perf.kube.place import Place
+from tests import kubeconfigs
+from tests.http_serving import serving
 from workers.jose import encode_segment
 
 TOKEN = "not-a-secret"
 DRIP_SECONDS = 0.02
 """Between two bytes: less than any time-out of a single read."""
-POLL_SECONDS = 0.02
-"""How soon the server notices that it is to end."""
 UID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -119,30 +119,16 @@ def serve(decide: Decide) -> Iterator[Hostile]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True  # a connection that is kept open waits for its next request
     hostile = Hostile(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_SECONDS})
-    thread.start()
-    try:
-        yield hostile
-    finally:
-        ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(server):
+        try:
+            yield hostile
+        finally:
+            ended.set()
 
 
 def write_kubeconfig(folder: Path, url: str) -> str:
     """Write one with a token, and return its path."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": TOKEN}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path = folder / "kubeconfig"
-    path.write_text(json.dumps(content))
-    return str(path)
+    return str(kubeconfigs.write_kubeconfig(folder / "kubeconfig", {"server": url}, {"token": TOKEN}))
 
 
 def make_place(kubeconfig: str, namespace: str = "perf", *, keep: bool = False) -> Place:

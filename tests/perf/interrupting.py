@@ -5,11 +5,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from tests.commands import Running, start
 from tests.waiting import PATIENCE_SECONDS
 
-ROOT = Path(__file__).parents[2]
 INTERVALS = 2
 """That a soak is left alone: a slope needs two points."""
 
@@ -32,14 +31,7 @@ def interrupt(
 
     Returns: its progress until then, what it printed, and its exit code.
     """
-    with subprocess.Popen(
-        [sys.executable, "-m", *words],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with start([sys.executable, "-m", *words]) as process:
         tired = threading.Event()
 
         def lose_patience() -> None:
@@ -74,7 +66,7 @@ def interrupt_soak(
     return interrupt(soak, lambda said: sum(" of 96 hours, " in line for line in said) >= INTERVALS, number, patience)
 
 
-def end(process: "subprocess.Popen[str]") -> None:
+def end(process: Running) -> None:
     """Let it clean up, and kill it if it does not."""
     process.terminate()
     try:

@@ -22,8 +22,8 @@ from perf.account import (
 )
 from perf.admission import CONNECTIONS, LIFETIME_S, end
 from tests.interop.bootstrapped import bootstrap
+from tests.nobody import make_closed, run_as_nobody
 from tests.perf.deployed import add_account, run_account
-from tests.perf.nobody import make_closed, run_as_nobody
 
 
 def test_what_is_made_ends_within_a_day(folder: Path) -> None:
@@ -103,6 +103,24 @@ def test_a_folder_that_is_a_link_is_not_written_to(folder: Path, tmp_path: Path)
     assert (1, "") == (done.returncode, done.stdout)
     assert line.startswith(f"error: {folder / FOLDER} cannot be written")
     assert ([], 0o755) == (list(elsewhere.iterdir()), elsewhere.stat().st_mode & 0o777)
+
+
+def test_paths_are_said_without_detours(folder: Path) -> None:
+    """However the folder is named: what is said is pasted elsewhere, and read by people."""
+    detour = folder / ".." / folder.name
+    printed = run_account(detour).stdout
+    assert f"{folder / FOLDER} has the account" in printed
+    assert "/../" not in printed
+
+
+def test_a_folder_that_links_lead_to_in_a_circle_is_one_line(tmp_path: Path) -> None:
+    """Nothing is behind it."""
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    done = run_account(circle)
+    assert "" == done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {circle} ")
 
 
 def test_values_for_helm_hold_what_differs(folder: Path) -> None:

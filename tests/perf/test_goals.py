@@ -93,3 +93,12 @@ def test_a_bound_is_shown_so_that_a_reader_can_judge() -> None:
         (144.0, ("≤ 143.1", 144.0)),
     ):
         assert expected == show_apart(goal, value)
+
+
+def test_other_runs_stand_beside() -> None:
+    """From the lowest to the highest of all, and how many reach the goal; a run that has no figure counts for none."""
+    results = {"ladder": make_results()["ladder"]}
+    (figure, *_) = find_figures(results)
+    rows = judge(results, [{figure: 1.2}, {figure: 1.3}, {figure: None}])
+    assert ["1.2 to 1.3", "2 of 3"] == rows[0][-2:]
+    assert ["1.25", "1 of 1"] == rows[1][-2:]

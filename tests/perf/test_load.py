@@ -9,7 +9,6 @@ from callout.demo.config import draw_key
 from callout.errors import CommandError
 from perf.bench import Bench
 from perf.cases import REMEMBERED
-from perf.commandline import shared_memory
 from perf.here.local import Population, run_local
 from perf.load import measure_in_process, parse
 from workers.nkeys import Kind
@@ -44,8 +43,8 @@ def test_a_deployed_set_up_may_be_measured_in_rounds(tmp_path: Path) -> None:
     assert [1, 1, ROUNDS] == [parse(more)[0].repeat for more in ([], words, [*words, f"--repeat={ROUNDS}"])]
 
 
-def test_in_process_the_snapshot_is_in_shared_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_shared_memory")
+def test_in_process_the_snapshot_is_in_shared_memory_too() -> None:
     """What is compared is read from the same kind of place: where none can be made in it, nothing is measured."""
-    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
     with pytest.raises(CommandError, match=r"^no folder can be made in /proc: "):
         measure_in_process(1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ from perf.here.plan import make_plan, make_settings
 from tests.waiting import PATIENCE_SECONDS, until
 
 LOGINS = 60
+LISTED_WORKERS = 3
+"""So many of each service that hardly ever all are at the same of two servers."""
 LOOPBACK = "127.0.0.1"
 ALLOWED = 'nats_auth_requests_total{reason="",result="allowed"}'
 
@@ -47,8 +49,11 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def run_pair(kind: str, folder: Path) -> AsyncIterator[Pair]:
-    """Run it inside the block; `kind` is cluster or gateway."""
+async def run_pair(kind: str, folder: Path, *, listed: bool = False) -> AsyncIterator[Pair]:
+    """Run it inside the block; `kind` is cluster or gateway.
+
+    Each service knows the server beside it, or both if they are `listed`: then its workers are at either, by chance.
+    """
     population = Population()
     async with AsyncExitStack() as stack:
         cluster_url = await stack.enter_async_context(run_cluster(folder, LOGINS))
@@ -66,7 +71,12 @@ async def run_pair(kind: str, folder: Path) -> AsyncIterator[Pair]:
                 plan, server.url, _make(folder / f"files-{number}"), population.issuer, cluster_url
             )
             own = _make(folder / f"service-{number}")
-            services.append(await stack.enter_async_context(run_service(settings | {"NATS_WORKERS": "1"}, own)))
+            addresses = [urlsplit(one.url).netloc for one in servers] if listed else []
+            urls = [settings["NATS_URL"].replace(urlsplit(server.url).netloc, address) for address in addresses]
+            settings |= (
+                {"NATS_WORKERS": str(LISTED_WORKERS), "NATS_URL": ",".join(urls)} if listed else {"NATS_WORKERS": "1"}
+            )
+            services.append(await stack.enter_async_context(run_service(settings, own)))
         yield Pair(servers, services, await population.mint(LOGINS, LOGINS))
 
 
@@ -137,3 +147,29 @@ def test_across_gateways_the_own_clusters_members_decide_as_long_as_there_are_an
             await until(other_decides, PATIENCE_SECONDS, "the other cluster's service decides")
 
     asyncio.run(scenario())
+
+
+def test_workers_of_a_server_that_ends_decide_at_another(tmp_path: Path) -> None:
+    """If both are listed; whichever they were at, by chance, all are at the one that is left, and let everybody in."""
+
+    async def scenario() -> None:
+        async with run_pair("cluster", tmp_path, listed=True) as pair:
+            ended, left = pair.servers
+
+            async def all_are_at(servers: Sequence[Server]) -> bool:
+                return sum([await _count_workers(server) for server in servers]) == 2 * LISTED_WORKERS
+
+            await until(lambda: all_are_at(pair.servers), PATIENCE_SECONDS, "all workers are there")
+            ended.process.kill()
+            await ended.process.wait()
+            await until(lambda: all_are_at([left]), PATIENCE_SECONDS, "all workers are at the server that is left")
+            admitted, decided = await pair.log_in(1)
+            assert LOGINS == admitted == sum(decided)
+
+    asyncio.run(scenario())
+
+
+async def _count_workers(server: Server) -> int:
+    """How many members of the queue group are connected to a server itself."""
+    page = await fetch_json(f"{server.monitoring_url}/connz?subs=1")
+    return sum("$SYS.REQ.USER.AUTH" in found.get("subscriptions_list", []) for found in page["connections"])

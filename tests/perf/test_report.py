@@ -130,12 +130,60 @@ def test_a_longer_soak_takes_the_place_of_the_short_one(tmp_path: Path, capfd: p
     assert path.read_bytes() == msgspec.json.encode(make_results())
 
 
+def write_runs(folder: Path, *changes: dict[str, Any]) -> list[Path]:
+    """Files with as many runs, each an hour after the one before."""
+    paths = [folder / f"{number}.json" for number in range(len(changes))]
+    for number, (path, change) in enumerate(zip(paths, changes, strict=True)):
+        results = make_results()
+        for name in results.keys() - {"date", "machine"}:
+            results[name] = {**results[name], "began_at": f"2026-01-02T0{number}:03:04+00:00"}
+        path.write_bytes(msgspec.json.encode(results | change))
+    return paths
+
+
+def test_the_goals_of_other_runs_stand_beside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """How many there were, and when, is said above; the tables are of the one run."""
+    path, second, third = write_runs(tmp_path, {}, {}, {})
+    assert 0 == main([str(path), f"--beside={third}", f"--beside={second}"])
+    text = Path(capfd.readouterr().out.strip()).read_text()
+    assert (
+        "\n3 runs were measured on this machine; the others began at 2026-01-02 01:03 and 2026-01-02 02:03. The tables"
+        " are of this one.\n" in text
+    )
+    assert "| what | goal | measured | reached | in all runs | reached in |" in text
+    assert text.count(" 3 of 3 |") >= 4
+
+
 def complain(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
     """The one line in which it is said that there is no report."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert 2 == ended.value.code
     return capfd.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"machine": {**make_results()["machine"], "cores": 3}}, "was measured on another machine"),
+        ({"machine": {**make_results()["machine"], "build": "GCC 1"}}, "by another build of Python"),
+        ({"tiny": True}, "holds no run of the same parts"),
+        ({"load": {"points": [{}]}}, "holds results of another version"),
+    ],
+)
+def test_another_run_has_to_be_one_that_can_be_compared(
+    change: dict[str, Any], complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its figures would be taken for what this code, on this machine, differs by."""
+    path, other = write_runs(tmp_path, {}, change)
+    assert complaint in complain([str(path), f"--beside={other}"], capfd)
+
+
+def test_a_run_does_not_stand_beside_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nor does another one twice."""
+    path, other = write_runs(tmp_path, {}, {})
+    for twice in ((path,), (other, other)):
+        assert "names a run twice" in complain([str(path), *(f"--beside={one}" for one in twice)], capfd)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +229,7 @@ def test_a_page_without_marks_is_one_line(
     path, page = tmp_path / "a.json", tmp_path / "page.md"
     path.write_bytes(msgspec.json.encode(make_results()))
     page.write_text("# Head\n")
-    monkeypatch.setattr(report, "PAGE", page)
+    monkeypatch.setattr(report, "PAGE", page)  # no test writes into the checkout's own
     assert f"error: {page} lacks the marks" in complain([str(path), "--publish"], capfd)
     assert "# Head\n" == page.read_text()
 
@@ -194,7 +242,7 @@ def test_a_page_that_cannot_be_written_is_one_line_and_stays_whole(
     path.write_bytes(msgspec.json.encode(make_results()))
     page.write_text(f"# Head\n{report.BEGIN}\n{report.END}\nlast\n")
     before = page.read_text()
-    monkeypatch.setattr(report, "PAGE", page)
+    monkeypatch.setattr(report, "PAGE", page)  # no test writes into the checkout's own
     for name, written in (("page.md", page), ("a.md", path.with_suffix(".md"))):
         (tmp_path / f".{name}.draft").symlink_to("/dev/full")
         expected = f"error: {written} cannot be written: {os.strerror(errno.ENOSPC).lower()}"

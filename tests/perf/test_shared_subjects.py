@@ -5,7 +5,6 @@ Requests hold tokens that are good, and answers hold logins: an export without `
 
 import asyncio
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import pytest
 
 from perf.generator.requests import ASKING_SUBJECT, INBOX, SUBJECT
 from perf.here.plan import ASKER, make_plan
-from tests.interop.bootstrapped import CHANGE_SECONDS, Server
+from tests.commands import Done, attempt
+from tests.interop.bootstrapped import Server
 from tests.interop.clients import REFUSED, open_client
 from tests.interop.environments import BINARIES
 from tests.perf.deployed import declare_in_config
@@ -40,10 +40,9 @@ def declare_as_started_here(folder: Path) -> tuple[str, str]:
 DECLARE = pytest.mark.parametrize("declare", [declare_as_on_the_page, declare_as_started_here])
 
 
-def check(config: Path) -> "subprocess.CompletedProcess[str]":
+def check(config: Path) -> Done:
     """Let nats-server look at its configuration, and do no more."""
-    command = [str(BINARIES[0].path), "-c", str(config), "-t"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=CHANGE_SECONDS)
+    return attempt([BINARIES[0].path, "-c", config, "-t"])
 
 
 @DECLARE

@@ -43,12 +43,16 @@ def render_rows(*rows: dict[str, Any]) -> list[str]:
         (make_row(0.0042), 0.0167, "0.25 of 1.002 minutes, 1,500 answered, p99 2.5 ms"),
         (make_row(1.5), 8, "1.50 of 8 hours, 1,500 answered, p99 2.5 ms"),
         (make_row(0.25, p50=None), 0.5, "15.00 of 30 minutes, 1,500 answered, p99 - ms"),
+        (make_row(0.0033), 0.003, "0.20 minutes, 1,500 answered, p99 2.5 ms"),
         (make_row(1.0, workers_mib=61.5), 8, "1.00 of 8 hours, 1,500 answered, p99 2.5 ms, workers 61.5 MiB"),
         (make_row(1.0, workers_mib=None), 8, "1.00 of 8 hours, 1,500 answered, p99 2.5 ms, workers - MiB"),
     ],
 )
 def test_progress_is_in_a_unit_that_tells_something(row: dict[str, Any], hours: float, line: str) -> None:
-    """Minutes for what is shorter than an hour; what is not known is a dash, and what is not to be had is left out."""
+    """Minutes for what is shorter than an hour; what is not known is a dash, and what is not to be had is left out.
+
+    The last interval goes on to its end: where that is later than what was asked for, this is told no more.
+    """
     assert line == say_progress(row, hours)
 
 
@@ -59,9 +63,18 @@ def test_growth_is_told_in_words() -> None:
     assert ["memory", "of", "the", "workers,", "MiB", "0.5"] in [line.split() for line in long]
     assert ["median", "latency,", "ms", "0.5"] in [line.split() for line in long]
     assert not any("_" in line for line in long)
-    short = render_rows(make_row(0.0), make_row(0.25))
-    assert any(line.startswith("growth by the hour, from 15 minutes alone  ") for line in short)
+    short = render_rows(make_row(0.0), make_row(0.75))
+    assert any(line.startswith("growth by the hour, from 45 minutes alone  ") for line in short)
     assert any(line.startswith("memory of the supervisor, MiB") and line.endswith("-") for line in short)
+
+
+def test_of_growth_minutes_tell_nothing() -> None:
+    """What they come to by the hour is noise, many times over: it is neither shown nor in the JSON."""
+    rows = [make_row(0.0, workers_mib=30.0), make_row(0.25, workers_mib=30.5)]
+    assert SLOPES.keys() == find_slopes(rows).keys()
+    assert {None} == set(find_slopes(rows).values())
+    said = "Of growth by the hour 15 minutes tell nothing but noise; it is told from 30 minutes on."
+    assert said == render_rows(*rows)[-1]
 
 
 def test_memory_that_is_not_known_grows_by_nothing() -> None:
@@ -104,18 +117,18 @@ def test_a_worker_that_ends_does_not_end_a_soak() -> None:
 
 
 def test_a_signal_brings_the_end_forward() -> None:
-    """The table, the slopes, and the exit code that says which it was; the set-up that it started is gone."""
+    """The table, and the exit code that says which it was; the set-up that it started is gone."""
     _, printed, code = interrupt_soak(["--workers=1"], signal.SIGINT)
     head, *rows = printed.splitlines()
     assert 128 + signal.SIGINT == code
     assert head.startswith("hours  answered")
     assert "warnings" in head
     assert rows[0].startswith("0.000")
-    assert any(row.startswith("memory of the workers, MiB") for row in rows)
+    assert rows[-1].startswith("Of growth by the hour ")
 
 
 def test_its_json_is_what_a_report_is_made_from() -> None:
-    """When it began, in UTC; each interval, with the pause before it; and what grew, if only for so short a time."""
+    """When it began, in UTC; each interval, with the pause before it; and what grew, were it long enough to tell."""
     _, printed, _ = interrupt_soak(["--workers=1", "--json"], signal.SIGTERM)
     report = json.loads(printed)
     began_at = datetime.fromisoformat(report[BEGAN])
@@ -125,4 +138,4 @@ def test_its_json_is_what_a_report_is_made_from() -> None:
     assert first is None
     assert all(pause > 0 for pause in others)
     assert set(SLOPES) == set(report["slopes"])
-    assert any(line.startswith("growth by the hour, from ") for line in render(report))
+    assert render(report)[-1].startswith("Of growth by the hour ")

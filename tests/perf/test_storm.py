@@ -88,6 +88,12 @@ def test_who_catches_up_is_not_more_than_was_wanted(late: float) -> None:
     assert is_held_up({"offered": 2.0, **found})
 
 
+def test_tries_that_were_given_up_are_counted() -> None:
+    """Whether the client was in at last or not."""
+    found = describe([Outcome(0.0, 4.5, 2, 1), Outcome(0.0, None, 3, 2)], Arrival(9, tries=3, timeout_s=1.5), CPU)
+    assert (5, 3, 1.5) == (found["tries"], found["given_up"], found["timeout_s"])
+
+
 def test_clients_that_wait_for_each_other_are_not_late() -> None:
     """They have no time of their own."""
     assert "generator_behind_ms" not in describe([Outcome(0.0, 0.5, 1)], Arrival(1), CPU)

@@ -1,6 +1,5 @@
 """Every script explains itself, and what cannot be measured is refused in one line before anything is started."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,10 +7,9 @@ import pytest
 
 from callout.demo.config import draw_key
 from perf import load, overload, scale, simulate, soak, storm
-from tests.waiting import PATIENCE_SECONDS
+from tests.commands import attempt
 from workers.nkeys import Kind
 
-ROOT = Path(__file__).parents[3]
 PARSERS = {module.__name__: module.parse for module in (load, overload, scale, simulate, soak, storm)}
 ACCOUNT = draw_key(Kind.ACCOUNT).public
 FILES = {"TOKENS": "a.b.c", "EMPTY": "no token\n", "LOGIN": "me:secret\n", "MISSING": None}
@@ -54,6 +52,12 @@ BAD = [
     ("storm", "--workers=300", "256 is the most of each"),
     ("storm", "--protocol=nats,nats", "none of them twice"),
     ("storm", "--protocol=nats,smtp", "protocols (nats, ws, mqtt) are wanted"),
+    ("storm", "--tls --protocol=nats,ws", "--tls is for --protocol nats alone"),
+    ("storm", "--nats-url=nats://a --tokens=TOKENS --tls", "--tls is for a set-up that is started here"),
+    ("overload", f"{DEPLOYED} --tokens=TOKENS --tls", "--tls is for a set-up that is started here"),
+    ("overload", "--timeouts=2,2", "none of them twice"),
+    ("overload", "--timeouts=0", "a number from 0.5 to 60 is wanted"),
+    ("storm", "--timeout=0", "a number from 0.5 to 60 is wanted"),
     ("storm", "--at-once=1000000", "15000 is the most of each"),
     ("storm", "--nats-url=nats://a --tokens=TOKENS --protocol=ws", "--protocol ws needs --ws-url"),
     ("storm", "--nats-url=nats://a --tokens=TOKENS --mqtt-url=ws://a", "--mqtt-url has to be one address"),
@@ -154,6 +158,21 @@ def test_the_kubeconfig_is_that_of_kubectl(tmp_path: Path, monkeypatch: pytest.M
     assert f"{tmp_path / 'none'}:{other}" == scale.parse(words)[0].place.kubeconfig
 
 
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("soak", "--interval INTERVAL seconds (30); from 0.2 to 50 "),
+        ("load", "--replicas N,… replicas (1,2,3); each from 1 to 256 "),
+        ("simulate", "--jitter JITTER of that, at most (0.2); from 0 to 0.9 "),
+    ],
+)
+def test_help_names_the_bounds_of_numbers(script: str, shown: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Behind what a number is for, so that nobody has to be wrong first."""
+    with pytest.raises(SystemExit):
+        PARSERS[f"perf.{script}"](["--help"])
+    assert shown in " ".join(capfd.readouterr().out.split())
+
+
 @pytest.mark.parametrize("name", PARSERS)
 def test_without_arguments_a_set_up_is_started_here(name: str) -> None:
     """All defaults are within their own bounds."""
@@ -164,7 +183,6 @@ def test_without_arguments_a_set_up_is_started_here(name: str) -> None:
 @pytest.mark.parametrize("name", [*PARSERS, "perf", "perf.report", "perf.kube.churning", "perf.here.cluster"])
 def test_help_is_a_page(name: str) -> None:
     """As the documentation says: `python -m perf.<name> --help`."""
-    command = [sys.executable, "-m", name, "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    done = attempt([sys.executable, "-m", name, "--help"])
     assert (0, "") == (done.returncode, done.stderr)
     assert done.stdout.startswith(f"usage: python -m {name}")

@@ -6,9 +6,7 @@ import errno
 import json
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,7 @@ import pytest
 from callout.errors import EXIT_FAILED, CommandError
 from perf.commandline.command import Progress, execute
 from perf.figures.findings import Report
-from tests.waiting import PATIENCE_SECONDS
-
-ROOT = Path(__file__).parents[3]
+from tests.commands import PIPE, Done, attempt
 
 
 def execute_quietly(measure: Any) -> int:
@@ -90,40 +86,18 @@ def test_what_was_kept_is_reported_whatever_ends_it(
     "words",
     [("simulate", "--clients=100", "--seconds=30", "--spread=5"), ("ladder", "--quiet", "--rounds=1", "--batch=2")],
 )
-def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...]) -> None:
+def test_a_reader_that_leaves_ends_it_quietly(words: tuple[str, ...], unread: int) -> None:
     """`python -m perf.simulate --json | head -1`: the exit code of SIGPIPE, and no word, as of other Unix tools."""
     script, *more = words
-    read, write = os.pipe()
-    os.close(read)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", f"perf.{script}", "--json", *more],
-            cwd=ROOT,
-            stdout=write,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
-    finally:
-        os.close(write)
+    done = attempt([sys.executable, "-m", f"perf.{script}", "--json", *more], stdout=unread)
     assert (128 + signal.SIGPIPE, "") == (done.returncode, done.stderr)
 
 
-def simulate_on_a_full_disk(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def simulate_on_a_full_disk(folder: Path, *more: str) -> Done:
     """Let a script write its report where there is no room (/dev/full); temporary files go to a folder."""
     script = [sys.executable, "-m", "perf.simulate", "--clients=100", "--seconds=30", "--spread=5"]
     with Path("/dev/full").open("w") as full:
-        return subprocess.run(
-            [*script, *more],
-            cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(folder)},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
+        return attempt([*script, *more], env={**os.environ, "TMPDIR": str(folder)}, stdout=full)
 
 
 @pytest.mark.parametrize(("more", "read"), [(["--json"], json.loads), ([], str)])
@@ -152,32 +126,16 @@ sys.exit(execute(argparse.Namespace(json=True, quiet=False), measure, lambda _: 
 """A measurement that Ctrl-C ends when it has kept something."""
 
 
-def interrupt_into(folder: Path, stdout: int, stderr: int) -> subprocess.CompletedProcess[str]:
+def interrupt_into(folder: Path, stdout: int, stderr: int) -> Done:
     """Run it to its end with these for its output; temporary files go to a folder."""
-    return subprocess.run(
-        [sys.executable, "-c", KEPT],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(folder)},
-        stdout=stdout,
-        stderr=stderr,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
+    return attempt(
+        [sys.executable, "-c", KEPT], env={**os.environ, "TMPDIR": str(folder)}, stdout=stdout, stderr=stderr
     )
-
-
-@pytest.fixture
-def unread() -> Iterator[int]:
-    """The end of a pipe that is written into, and whose reader has gone."""
-    read, write = os.pipe()
-    os.close(read)
-    yield write
-    os.close(write)
 
 
 def test_what_was_kept_outlives_its_reader(unread: int, tmp_path: Path) -> None:
     """`python -m perf.soak --json | tee soak.json`: Ctrl-C ends tee too, and before; a line says where it is."""
-    done = interrupt_into(tmp_path, stdout=unread, stderr=subprocess.PIPE)
+    done = interrupt_into(tmp_path, stdout=unread, stderr=PIPE)
     (saved,) = tmp_path.iterdir()
     assert 128 + signal.SIGINT == done.returncode
     reason = os.strerror(errno.EPIPE).lower()
@@ -188,7 +146,7 @@ def test_what_was_kept_outlives_its_reader(unread: int, tmp_path: Path) -> None:
 
 def test_nobody_has_to_listen_to_the_progress(unread: int, tmp_path: Path) -> None:
     """`2>&1 | tee`, or a terminal that was closed: all goes on as if somebody did, up to the exit code."""
-    done = interrupt_into(tmp_path, stdout=subprocess.PIPE, stderr=unread)
+    done = interrupt_into(tmp_path, stdout=PIPE, stderr=unread)
     assert (128 + signal.SIGINT, [1]) == (done.returncode, json.loads(done.stdout)["rows"])
     assert [] == list(tmp_path.iterdir())
     assert 128 + signal.SIGINT == interrupt_into(tmp_path, stdout=unread, stderr=unread).returncode

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +15,9 @@ from callout.demo.processes import SIGNALS, SignalledError
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from perf.commandline.ending import end_in_order, heeding_signals, keeping_handlers
 from perf.commandline.shared_memory import PREFIX
+from tests.commands import Running, attempt, start
 from tests.waiting import PATIENCE_SECONDS, until_sync
 
-ROOT = Path(__file__).parents[3]
 LONG = {
     "ladder": ["perf.ladder", "--rounds=1000", "--batch=2", "--serviceaccounts=10"],
     "simulate": ["perf.simulate", "--seconds=86400", "--ttl=86400", "--jitter=0.9"],
@@ -49,12 +48,9 @@ sys.exit(end_in_order(lambda: len(collect(measure, Progress(silent=True)))))
 
 
 @contextmanager
-def begun(words: list[str], number: signal.Signals) -> Iterator["subprocess.Popen[str]"]:
+def begun(words: list[str], number: signal.Signals) -> Iterator[Running]:
     """Begin it, and wait until it has taken a signal into its hands; it does not outlive the block."""
-    command = [sys.executable, "-m", *words]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start([sys.executable, "-m", *words]) as process:
         try:
             # The interpreter heeds SIGINT itself from the beginning; SIGTERM's turn comes after that.
             for awaited in (signal.SIGTERM, number):
@@ -64,7 +60,7 @@ def begun(words: list[str], number: signal.Signals) -> Iterator["subprocess.Pope
             process.kill()
 
 
-def heeds(process: "subprocess.Popen[str]", number: signal.Signals) -> bool:
+def heeds(process: Running, number: signal.Signals) -> bool:
     """Whether a process has a handler of its own for a signal (proc(5), SigCgt)."""
     assert process.poll() is None
     found = re.search(r"^SigCgt:\t([0-9a-f]+)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
@@ -72,7 +68,7 @@ def heeds(process: "subprocess.Popen[str]", number: signal.Signals) -> bool:
     return bool(int(found[1], 16) >> (number - 1) & 1)
 
 
-def find_folders(process: "subprocess.Popen[str]") -> set[Path]:
+def find_folders(process: Running) -> set[Path]:
     """The folders of ours in which a process has files open."""
     paths = []
     for name in os.listdir(f"/proc/{process.pid}/fd"):  # noqa: PTH208  # names alone are wanted
@@ -121,14 +117,7 @@ def test_no_signal_disturbs_the_printing_of_what_was_kept(
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_as_a_loop_begins_ends_it_too(number: signal.Signals) -> None:
     """It waits until the loop can heed it: raised in the midst of its beginning it would leave a half-made one."""
-    done = subprocess.run(
-        [sys.executable, "-c", BEGINNING % number.name.removeprefix("SIG")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+    done = attempt([sys.executable, "-c", BEGINNING % number.name.removeprefix("SIG")])
     said = f"ended by {number.name} before its time\n"
     assert (128 + number, "", said) == (done.returncode, done.stdout, done.stderr)
 

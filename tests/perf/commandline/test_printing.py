@@ -2,16 +2,15 @@
 
 import errno
 import os
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from perf.commandline.printing import print_out, say
-from tests.waiting import PATIENCE_SECONDS
+from tests.commands import PIPE, Done, attempt
 
-ROOT = Path(__file__).parents[3]
 SAYING = """
 from perf.commandline.printing import say
 say("one")
@@ -29,25 +28,18 @@ print("two")
 """
 
 
-def run(script: str, **streams: int) -> subprocess.CompletedProcess[str]:
+def run(script: str, stdout: int = PIPE, stderr: int = PIPE) -> Done:
     """Run a script to its end; what is not told otherwise is captured."""
-    with_pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        stdout=with_pipes["stdout"],
-        stderr=with_pipes["stderr"],
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+    return attempt([sys.executable, "-c", script], stdout=stdout, stderr=stderr)
 
 
-def open_closed_terminal() -> int:
+@pytest.fixture
+def closed_terminal() -> Iterator[int]:
     """A terminal that somebody has closed, as a process still has it."""
     window, terminal = os.openpty()
     os.close(window)
-    return terminal
+    yield terminal
+    os.close(terminal)
 
 
 def test_each_has_its_stream_and_its_line(capfd: pytest.CaptureFixture[str]) -> None:
@@ -57,13 +49,9 @@ def test_each_has_its_stream_and_its_line(capfd: pytest.CaptureFixture[str]) -> 
     assert ("printed\n", "said\n") == tuple(capfd.readouterr())
 
 
-def test_a_terminal_that_was_closed_keeps_nothing_from_going_on() -> None:
+def test_a_terminal_that_was_closed_keeps_nothing_from_going_on(closed_terminal: int) -> None:
     """The exit code is the work's own: nothing is left over to be written at the end."""
-    terminal = open_closed_terminal()
-    try:
-        done = run(SAYING, stderr=terminal)
-    finally:
-        os.close(terminal)
+    done = run(SAYING, stderr=closed_terminal)
     assert (0, "went on\n") == (done.returncode, done.stdout)
 
 
@@ -73,11 +61,7 @@ def test_nor_does_a_full_disk() -> None:
         assert "went on\n" == run(SAYING, stderr=full.fileno()).stdout
 
 
-def test_what_cannot_be_printed_is_told_once() -> None:
+def test_what_cannot_be_printed_is_told_once(closed_terminal: int) -> None:
     """Whoever prints hears of it, and the interpreter does not complain at its end."""
-    terminal = open_closed_terminal()
-    try:
-        done = run(PRINTING, stdout=terminal)
-    finally:
-        os.close(terminal)
+    done = run(PRINTING, stdout=closed_terminal)
     assert (0, f"{errno.EIO}\n") == (done.returncode, done.stderr)

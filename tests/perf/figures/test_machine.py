@@ -1,12 +1,12 @@
 """What a measurement was made on: the build of the interpreter counts."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
 from perf.figures.machine import describe_machine, say_python
+from tests.commands import run
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,7 @@ def test_the_build_stands_behind_the_version(more: dict[str, object], expected: 
 
 def test_it_is_the_interpreter_that_measures() -> None:
     """Which is the one that the workers run on; and the description is JSON as it stands."""
-    command = [sys.executable, "-c", "import sys; print(sys.version)"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = run([sys.executable, "-c", "import sys; print(sys.version)"])
     machine = describe_machine()
     assert str(machine["build"]).partition(",")[0] in said
     assert machine == json.loads(json.dumps(machine))

@@ -90,6 +90,6 @@ def test_what_cannot_be_decoded_is_one_line(reply: Reply, complaint: str) -> Non
 @pytest.mark.parametrize("pace", [Pace.DRIPPING_HEAD, Pace.DRIPPING_BODY])
 def test_a_page_has_its_time_and_no_more(pace: Pace, monkeypatch: pytest.MonkeyPatch) -> None:
     """However it comes; the line names all of it, and not what was left of it for a part."""
-    monkeypatch.setattr(pages, "HTTP_S", 0.2)
+    monkeypatch.setattr(pages, "HTTP_S", 0.2)  # in earnest thirty
     with pytest.raises(CommandError, match=r"cannot be read: it took more than 0\.2 s to answer$"):
         read(Reply(pace=pace))

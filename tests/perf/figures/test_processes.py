@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -28,6 +27,7 @@ from perf.figures.processes import (
     raise_file_limit,
     reckon,
 )
+from tests.commands import attempt
 from tests.waiting import PATIENCE_SECONDS
 
 BURN = """
@@ -62,7 +62,6 @@ finally:
     os.waitpid(child, 0)
 """
 """Looks into a process of the same user, one whom permissions bind, that may not be dumped, as the service's then."""
-ROOT = Path(__file__).parents[3]
 NOBODY = 2**22 + 1  # more than Linux gives to any process
 
 
@@ -132,8 +131,7 @@ def test_memory_of_what_is_gone_is_not_known(pids: list[int]) -> None:
 
 def test_memory_that_may_not_be_read_is_one_line() -> None:
     """Where core files are forbidden to a user, the service hides its memory from him; it is no 0 MiB."""
-    command = [sys.executable, "-c", AS_NOBODY]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    done = attempt([sys.executable, "-c", AS_NOBODY])
     assert (0, "") == (done.returncode, done.stderr)
     assert re.fullmatch(
         r"the memory of process \d+ may not be read: run as root, or raise the hard core limit \(ulimit -Hc\)\n",

@@ -211,7 +211,7 @@ def test_cpu_is_read_before_answers_are_looked_into(way: str) -> None:
 @pytest.mark.parametrize("way", ["on time", "in window"])
 def test_patience_with_what_stays_unanswered_is_none_of_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once at the end of sending, and once at most for an answer after that: not while nothing comes."""
-    monkeypatch.setattr(asking, "SILENCE_S", SILENCE_SECONDS)
+    monkeypatch.setattr(asking, "SILENCE_S", SILENCE_SECONDS)  # on a busy machine the real one may be over before
     noted: list[str] = []
 
     async def run(asker: Asker, messages: list[bytes]) -> Answers:
@@ -248,7 +248,7 @@ def test_times_are_told_from_when_requests_were_due_besides() -> None:
 
 def test_a_server_that_reads_no_more_ends_an_open_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that was stopped does: in one line, and not with all of the requests in this process."""
-    monkeypatch.setattr(asking, "STUCK_S", LEAD_SECONDS)
+    monkeypatch.setattr(asking, "STUCK_S", LEAD_SECONDS)  # in earnest ten, in which nothing happens
     messages = [b"x" * MEGABYTE] * 64
 
     async def scenario() -> None:

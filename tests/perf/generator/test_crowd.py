@@ -15,10 +15,10 @@ from perf.generator.crowd import SHORTAGES, Arrival, Crowd, Outcome, make_client
 from perf.generator.wire import PONG, Address
 from tests.authority import Authority
 from tests.greeting_server import INFO, TLS_INFO, Greeting, GreetingServer, encrypt, say
+from tests.pages import ROOT
 from tests.waiting import PATIENCE_SECONDS
 from workers.frames import MAX_LINE_SIZE
 
-ROOT = Path(__file__).parents[3]
 TOKEN = "conspicuous"
 FEW_FILES = 64
 """As many as Python itself needs, and some clients more."""
@@ -26,7 +26,10 @@ MAX_READ = 1 << 16
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def meet(protocol: str, answer: Answer) -> list[Outcome]:
+ONCE = Arrival(1)
+
+
+def meet(protocol: str, answer: Answer, arrival: Arrival = ONCE) -> list[Outcome]:
     """Let one client come to a server that answers so, once after the one who knocks."""
 
     async def scenario() -> list[Outcome]:
@@ -42,7 +45,7 @@ def meet(protocol: str, answer: Answer) -> list[Outcome]:
         async with server, asyncio.timeout(PATIENCE_SECONDS):
             address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
             async with Crowd(address, protocol) as crowd:
-                outcomes = await crowd.arrive([make_client(protocol, TOKEN, 0, "", address)], Arrival(1))
+                outcomes = await crowd.arrive([make_client(protocol, TOKEN, 0, "", address)], arrival)
             await asyncio.gather(*filter(None, served))
             return outcomes
 
@@ -64,6 +67,25 @@ def test_a_greeting_may_come_in_pieces() -> None:
     (outcome,) = meet("nats", answer)
     assert outcome.admitted_at is not None
     assert [True] == [TOKEN.encode() in login for login in logins]
+
+
+def test_who_waits_in_vain_gives_up_and_a_refusal_is_none() -> None:
+    """The tries that a client gives up itself are told apart from those that end without it."""
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        await reader.read()
+
+    (outcome,) = meet("nats", say_nothing, Arrival(1, timeout_s=0.05))
+    assert (None, 1, 1) == (outcome.admitted_at, outcome.tries, outcome.given_up)
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"-ERR 'Authorization Violation'\r\n")
+
+    (outcome,) = meet("nats", refuse)
+    assert (None, 1, 0) == (outcome.admitted_at, outcome.tries, outcome.given_up)
 
 
 def test_a_token_is_not_shown_to_who_speaks_no_websocket() -> None:

@@ -6,13 +6,15 @@ import os
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from callout.errors import CommandError
 from perf import soak
-from perf.commandline import shared_memory
+from perf.bench import Bench
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Population, run_local, say_reason
+from perf.storm import try_out
 from tests.perf.room import limit_files
 
 MOST_HOURS = 24 * 31
@@ -45,9 +47,26 @@ def start(population: Population) -> None:
     asyncio.run(scenario())
 
 
-def test_shared_memory_that_may_not_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_speak_tls_where_the_set_up_wants_it() -> None:
+    """And so do the service, which is ready, and whoever asks straight at the subject; in the clear nobody gets in."""
+
+    async def scenario() -> None:
+        async with run_local(Population(), workers=1, serviceaccounts=1, tokens=1, tls=True) as local:
+            target = local.target
+            await try_out(target, "nats")
+            bench = await Bench.open(target, {})
+            await bench.try_out()
+            await bench.close()
+            plain = {"nats": msgspec.structs.replace(target.addresses["nats"], tls=None)}
+            with pytest.raises(CommandError, match="the server wants TLS"):
+                await try_out(msgspec.structs.replace(target, addresses=plain), "nats")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("no_shared_memory")
+def test_shared_memory_that_may_not_be_used_is_one_line() -> None:
     """Here it is a folder in which none can be made."""
-    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", Path("/proc"))
     with pytest.raises(CommandError, match=r"^no folder can be made in /proc: no such file or directory$"):
         start(Population())
 

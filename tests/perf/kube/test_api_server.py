@@ -10,7 +10,7 @@ import pytest
 from callout.errors import CommandError
 from callout.kube.errors import Purpose
 from perf.kube import api_server
-from perf.kube.api_server import AT_ONCE, ApiServer, for_all
+from perf.kube.api_server import AT_ONCE, MAX_BODY, MAX_PAUSES, ApiServer, for_all
 from tests.perf.hostile import TOKEN, Decide, Pace, Reply, Request, serve, write_kubeconfig
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -66,17 +66,16 @@ def test_a_refusal_is_one_line_with_what_it_takes(tmp_path: Path) -> None:
 
 def test_who_is_told_to_come_back_later_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So often and no oftener."""
-    monkeypatch.setattr(api_server, "PAUSE_S", 0.0)
-    monkeypatch.setattr(api_server, "MAX_PAUSES", 3)
+    monkeypatch.setattr(api_server, "PAUSE_S", 0.0)  # in earnest a second each
 
     async def scenario(server: ApiServer) -> None:
         assert 201 == (await server.send("POST", "/things", PURPOSE, {})).status
         with pytest.raises(CommandError, match="status 429"):
             await server.send("POST", "/things", PURPOSE, {})
 
-    with serve(answer(429, 429, 201, 429)) as found:
+    with serve(answer(*[429] * (MAX_PAUSES - 1), 201, 429)) as found:
         with_server(write_kubeconfig(tmp_path, found.url), scenario)
-    assert 6 == len(found.requests)
+    assert 2 * MAX_PAUSES == len(found.requests)
 
 
 def test_no_server_is_one_line(tmp_path: Path) -> None:
@@ -99,7 +98,7 @@ def test_an_answer_has_its_time_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, pace: Pace
 ) -> None:
     """However it comes: a byte now and then keeps nobody waiting for ever. The line names all of it."""
-    monkeypatch.setattr(api_server, "ANSWER_S", 0.2)
+    monkeypatch.setattr(api_server, "ANSWER_S", 0.2)  # in earnest thirty
 
     async def scenario(server: ApiServer) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -111,16 +110,15 @@ def test_an_answer_has_its_time_and_no_more(
     assert len(found.requests) <= 1  # none where the time was over before it had arrived; never a second
 
 
-def test_an_answer_has_its_length_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_has_its_length_and_no_more(tmp_path: Path) -> None:
     """What is longer is not kept."""
-    monkeypatch.setattr(api_server, "MAX_BODY", 10)
 
     async def scenario(server: ApiServer) -> None:
-        assert b"x" * 10 == (await server.send("GET", "/short", PURPOSE)).body
-        with pytest.raises(CommandError, match="the API server sent more than 10 bytes"):
+        assert MAX_BODY == len((await server.send("GET", "/short", PURPOSE)).body)
+        with pytest.raises(CommandError, match=f"the API server sent more than {MAX_BODY} bytes"):
             await server.send("GET", "/a-long-one", PURPOSE)
 
-    with serve(lambda request: Reply(b"x" * (11 if "long" in request.path else 10))) as found:
+    with serve(lambda request: Reply(b"x" * (MAX_BODY + ("long" in request.path)))) as found:
         with_server(write_kubeconfig(tmp_path, found.url), scenario)
 
 
@@ -128,7 +126,7 @@ def test_who_waits_for_the_next_attempt_is_told_when_it_is_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pause is not waited for to its end, and no attempt follows."""
-    monkeypatch.setattr(api_server, "PAUSE_S", 2.0 * PATIENCE_SECONDS)
+    monkeypatch.setattr(api_server, "PAUSE_S", 2.0 * PATIENCE_SECONDS)  # a real one is over before it is known
 
     async def scenario(server: ApiServer) -> None:
         sending = asyncio.create_task(server.send("POST", "/things", PURPOSE, {}))

@@ -44,7 +44,7 @@ def test_changes_are_followed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> Non
             async with Inquirer(local.target) as inquirer:
                 assert await inquirer.until(local.target.tokens[0], is_allowed, PATIENCE_SECONDS - 20) is not None
                 assert await inquirer.until("a.b.c", is_allowed, SHORT_SECONDS) is None
-            monkeypatch.setattr(changing, "CHANGE_S", SHORT_SECONDS)
+            monkeypatch.setattr(changing, "CHANGE_S", SHORT_SECONDS)  # in earnest ten, in which nothing happens
             with pytest.raises(CommandError, match="does not reach the decisions"):
                 await follow_changes(local.target, Forgetful(local), 1)
 

@@ -4,7 +4,6 @@ That it changes them, tests/e2e/test_perf_scale.py shows.
 """
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,10 +16,9 @@ from perf.figures.processes import Meter
 from perf.kube.api_server import ApiServer
 from perf.kube.churning import Churned, Order, RealChanger
 from perf.kube.serviceaccounts import OwnServiceAccounts
+from tests.commands import attempt
 from tests.perf.hostile import UID, Reply, make_place, serve, write_kubeconfig
 from tests.waiting import PATIENCE_SECONDS, until
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_the_last_line_says_how_much_was_changed(tmp_path: Path) -> None:
@@ -42,8 +40,7 @@ def test_what_ended_for_another_reason_says_it(said: str, reason: str, tmp_path:
 
 def run(order: Path) -> tuple[int, str, str]:
     """Let the process do what stands in a file; return its exit code and what it says on either output."""
-    command = [sys.executable, "-m", "perf.kube.churning", str(order)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    done = attempt([sys.executable, "-m", "perf.kube.churning", str(order)])
     return done.returncode, done.stdout, done.stderr
 
 

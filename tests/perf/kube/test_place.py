@@ -12,8 +12,8 @@ from perf import scale
 from perf.commandline.command import Progress
 from perf.generator.target import Target
 from perf.kube.place import Place, add_arguments, find_place
+from tests.nobody import make_closed, run_as_nobody
 from tests.perf.hostile import Reply, make_place, serve, write_kubeconfig
-from tests.perf.nobody import make_closed, run_as_nobody
 
 SEED = "SAAGZ3AZQZLTZ4UWRK4SJTPOFQTMVZYG4C3LWXTLMTMPLQMJHFGIDEZ5AI"
 TARGET = Target(addresses={}, login=None, callout_account="", xkey="", sentinel="", tokens=[], find_processes=dict)

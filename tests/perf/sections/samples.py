@@ -71,6 +71,8 @@ def make_overload(cpu: dict[str, float]) -> dict[str, Any]:
     clients = storm.describe([Outcome(0.0, 0.5, 1), Outcome(0.5, 1.0, 2)], Arrival(2, rate=2.0, tries=30), cpu)
     shares = {"generator_share": 0.1, "others_share": 0.05}
     return {
+        "workers": 2,
+        "tls": False,
         "straight": {
             "capacity": 4.0,
             "at_capacity": {**shares, "rates": [4.0]},
@@ -78,7 +80,7 @@ def make_overload(cpu: dict[str, float]) -> dict[str, Any]:
             "steps": [{"factor": 0.5, **overload.describe(answers, 2.0, 2.0), "goodputs": [1.0]}],
         },
         "end_to_end": {
-            "clients": 2,
+            "tries": 30,
             "capacity": 1000.0,
             "at_capacity": shares,
             "steps": [{"factor": 3.0, "offered": 2.0, **clients}],
@@ -114,6 +116,8 @@ def make_results() -> dict[str, Any]:
         "ladder": LADDER,
         "load": {
             "in_process": {token: {"whole": 100.0, "bare": 80.0} for token in ("first seen", "remembered")},
+            "seconds": 3.0,
+            "first_seen": 12_000,
             "points": [make_point("windows")],
         },
         "storm": {"rows": [make_storm(LOCAL_CPU)]},

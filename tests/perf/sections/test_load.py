@@ -6,19 +6,19 @@ import pytest
 
 from perf.figures.tables import tabulate
 from perf.sections.load import POINTS, describe
-from tests.perf.sections.samples import DEPLOYED_CPU, make_point, read_table
+from tests.perf.sections.samples import DEPLOYED_CPU, make_point, make_results, read_table
 
 
 def test_a_point_says_of_what_it_is() -> None:
     """Of a set-up that was started here everything is known."""
-    (row,) = read_table(describe({"points": [make_point("windows")]}).lines, "replicas")
+    (row,) = read_table(describe({"seconds": 3.0, "points": [make_point("windows")]}).lines, "replicas")
     assert ("1", "2", "remembered", "128", "5,000") == tuple(row.values())[:5]
     assert "-" not in row.values()
 
 
 def test_half_load_has_no_window() -> None:
     """Each request came at its own time."""
-    report = {"points": [make_point("half load", None), make_point("windows")]}
+    report = {"seconds": 3.0, "points": [make_point("half load", None), make_point("windows")]}
     half, window = read_table(describe(report).lines, "replicas")
     assert ("2500/s offered", "2.5") == (half["in flight"], half["generator late: p99 ms"])
     assert ("2.5", "3.25") == (half["let in: p99 ms"], half["from when due: p99 ms"])
@@ -37,7 +37,23 @@ def test_of_a_deployed_set_up_processes_are_not_known() -> None:
 def test_what_was_lost_is_counted(lost: list[int], expected: int) -> None:
     """Refused or not answered, whatever point and whatever round it was in."""
     points = [make_point("windows"), make_point("replicas", lost=lost)]
-    assert describe({"points": points}).lines[-1].endswith(f" in all of these: {expected}.")
+    said = describe({"seconds": 3.0, "points": points}).lines
+    assert 1 == sum(line.endswith(f" in all of these: {expected}.") for line in said)
+
+
+def test_what_rows_and_goals_are_of_is_said() -> None:
+    """How long a round is, why two rows may differ, and what goals are reckoned by; a deployed set-up has none."""
+    report = {**make_results()["load"], "points": [make_point("windows"), make_point("replicas")]}
+    duration, _, in_process = describe(report).lines[-3:]
+    assert duration.startswith(
+        "A round lasts 3 s, and with tokens first seen as long as it takes to ask about 12,000 of"
+    )
+    assert " them once, at most 6 s. Replicas, " in duration
+    assert in_process.startswith(
+        "In process a decision took, measured just before: 100 µs with a token first seen, of "
+    )
+    deployed = {"seconds": 3.0, "points": [make_point("windows")]}
+    assert "A round lasts 3 s." == describe(deployed).lines[-1]
 
 
 def test_lines_are_of_their_own_series() -> None:
@@ -50,7 +66,7 @@ def test_lines_are_of_their_own_series() -> None:
         make_point("windows"),
         make_point("replicas", replicas=3, workers=1),
     ]
-    plots = {plot.name: plot.svg for plot in describe({"points": points}).plots}
+    plots = {plot.name: plot.svg for plot in describe({"seconds": 3.0, "points": points}).plots}
     expected = {"load-rate": 4, "load-latency": 8, "load-workers": 2, "load-workers-latency": 4}
     expected |= {"load-replicas": 1, "load-replicas-latency": 2}
     assert expected == {name: svg.count("<circle") for name, svg in plots.items()}
@@ -63,5 +79,5 @@ def test_lines_are_of_their_own_series() -> None:
 def test_replicas_share_the_cores_of_the_machine(machine: dict[str, Any], said: str) -> None:
     """As many as it has, if the report says it."""
     points = [make_point("replicas", workers=1)]
-    plots = {plot.name: plot.svg for plot in describe({"points": points, **machine}).plots}
+    plots = {plot.name: plot.svg for plot in describe({"seconds": 3.0, "points": points, **machine}).plots}
     assert f"{said} for all of it" in plots["load-replicas"]

@@ -10,7 +10,7 @@ GREW = {"workers_mib_per_hour": 0.75, "supervisor_mib_per_hour": 0.0, "p50_ms_pe
 
 def test_what_went_wrong_is_summed_up() -> None:
     """Of all intervals; restarts are counted from the beginning."""
-    (text,) = describe({"rate": 1000, "rows": [FIRST, {**LAST, "hours": 0.02}], "slopes": SLOPES}).lines
+    text, *_ = describe({"rate": 1000, "rows": [FIRST, {**LAST, "hours": 0.02}], "slopes": SLOPES}).lines
     assert text.startswith(
         "1.2 minutes at 1,000 requests/s: 1,000 answered, 6 lost or refused, 6 reconnects, 10 warnings, 5 workers"
     )
@@ -20,7 +20,7 @@ def test_what_went_wrong_is_summed_up() -> None:
 def test_the_pause_between_intervals_is_told() -> None:
     """The load is no steady one there; before the first interval there is none."""
     first = {**FIRST, "pause_s": None}
-    (text,) = describe({"rate": 1000, "rows": [first, {**LAST, "hours": 0.02}], "slopes": SLOPES}).lines
+    text, *_ = describe({"rate": 1000, "rows": [first, {**LAST, "hours": 0.02}], "slopes": SLOPES}).lines
     assert "Between two intervals nothing was sent for 0.25 s in the median" in text
     (text,) = describe({"rate": 1000, "rows": [first], "slopes": SLOPES}).lines
     assert "Between" not in text
@@ -39,6 +39,18 @@ def test_growth_and_drift_stand_in_a_table() -> None:
         "median latency, first and last interval, ms": "1.5, 1.75",
     } == rows
     assert "--hours 8" not in lines[0]
+
+
+def test_growth_is_left_out_where_minutes_would_tell_it() -> None:
+    """Both ends stand there all the same, and a line says why."""
+    lines = describe({"rate": 1000, "rows": [{**FIRST, "hours": 0}, {**LAST, "hours": 0.25}], "slopes": GREW}).lines
+    assert "Of growth by the hour 15 minutes tell nothing but noise; it is told from 30 minutes on." in lines
+    rows = {row["at both ends"]: row["is"] for row in read_table(lines, "at both ends")}
+    assert {
+        "MiB of the workers, first and last": "30.0, 31.5",
+        "MiB of the supervisor, first and last": "60.0, 60.0",
+        "median latency, first and last interval, ms": "1.5, 1.75",
+    } == rows
 
 
 def test_of_what_is_deployed_latency_alone_is_told() -> None:
