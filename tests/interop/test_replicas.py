@@ -16,13 +16,19 @@ REQUESTS = 300
 LOGINS = 100
 LONG_DRAIN = "1m"
 """What they are asked for is what is tested, and not how fast this machine is."""
+STATUS = ("Name", "State", "PPid", "SigPnd", "ShdPnd", "SigCgt")
 SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
 
 
-def is_told_to_leave(pid: int) -> bool:
-    """Tell whether a process that is stopped has a SIGTERM waiting for it (from Linux's /proc)."""
+def read_status(pid: int) -> dict[str, str]:
+    """What Linux says of a process (/proc): its state, and the signals that wait for it."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return any(int(line.split()[1], 16) & SIGTERM_BIT for line in lines if line.startswith("ShdPnd"))
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines) if name in STATUS}
+
+
+def is_told_to_leave(pid: int) -> bool:
+    """Tell whether a process that is stopped has a SIGTERM waiting for it."""
+    return bool(int(read_status(pid)["ShdPnd"], 16) & SIGTERM_BIT)
 
 
 @on(*REDUCED)
@@ -58,9 +64,13 @@ async def test_what_was_asked_before_the_end_is_answered(environment: Environmen
         with stopped(*service.worker_pids()) as workers:
             asked = await ask(environment, cluster, injector, REQUESTS)
             os.kill(service.pid, signal.SIGTERM)
-            await until(
-                lambda: all(is_told_to_leave(pid) for pid in workers), PATIENCE_SECONDS, "both are told to leave"
-            )
+            try:
+                await until(
+                    lambda: all(is_told_to_leave(pid) for pid in workers), PATIENCE_SECONDS, "both are told to leave"
+                )
+            except AssertionError as error:
+                states = [read_status(pid) for pid in (service.pid, *workers)]
+                raise AssertionError(f"{error}: {states}, after {service.log_lines()[-5:]}") from None
         assert 0 == await service.ended()
     assert Counter(asked) == answers
 
