@@ -50,7 +50,8 @@ def render_survey(survey: Survey) -> list[str]:
     """Write a line for each ServiceAccount that is worth a look, and the sum below them."""
     lines = [*map(_say_finding, survey.findings), *survey.notes]
     some = len(survey.findings) or "none"
-    sums = f"{survey.serviceaccounts} ServiceAccounts, {some} with annotations that do not count as they stand."
+    number = survey.serviceaccounts
+    sums = f"{number:,} ServiceAccount{'' if number == 1 else 's'}, {some} with annotations that do not count as they stand."
     hint = ["'callout explain --serviceaccount NAMESPACE/NAME' tells what to do."] if survey.findings else []
     return [*lines, *([""] if lines else []), sums, *hint]
 

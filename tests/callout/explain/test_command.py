@@ -3,96 +3,18 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from callout.cli import main
 from callout.manifests.manifest import derive_uid
 from callout.policy.verdict import DropReason
+from tests.callout.explain.running import CHECKOUT, LONG_AGO, Run
 from tests.commands import attempt
 from tests.fake_kube_api import FakeKubeApi, Status
-from tests.minting import Issuer
 from tests.nats_minting import NatsKey
 from workers.reasons import Reason
-
-NAME = "https://kubernetes.test"
-ISSUER = Issuer.generate("EdDSA", "k1")
-CHECKOUT = """
-apiVersion: v1
-kind: ServiceAccount
-metadata:
-  name: checkout
-  namespace: orders
-  annotations: {nats.io/allowed-pub-subjects: "events.>, >"}
-"""
-# Far away, so that no test depends on the day it runs on: the command takes the moment from the clock.
-LONG_AGO, SOON = 1_000_000_000, 4_000_000_000
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """An environment for files, and nothing else of ours in it. Seeds need not be there: nothing is signed."""
-    (tmp_path / "jwks.json").write_text(json.dumps(ISSUER.jwks()))
-    (tmp_path / "accounts").mkdir()
-    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT)
-    made = {
-        "NATS_ACCOUNT": "APP",
-        "NATS_SIGNING_KEY_FILE": str(tmp_path / "signing.nk"),
-        "JWKS_PATH": str(tmp_path / "jwks.json"),
-        "JWT_ISSUER": NAME,
-        "SERVICEACCOUNTS_PATH": str(tmp_path / "accounts"),
-    }
-    for name in list(os.environ):
-        if name.startswith(("NATS_", "JWT_", "JWKS_", "K8S_", "KUBE", "SERVICEACCOUNTS_")):
-            monkeypatch.delenv(name)
-    return made
-
-
-@pytest.fixture
-def run(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command: exit code, standard output, standard error. A setting that is None is not set."""
-
-    def call(*arguments: str | Path, **changes: str | None) -> tuple[int, str, str]:
-        for name, value in {**environ, **changes}.items():
-            if value is None:
-                monkeypatch.delenv(name, raising=False)
-            else:
-                monkeypatch.setenv(name, value)
-        code = main(["explain", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
-def write_token(tmp_path: Path) -> Callable[..., Path]:
-    """Write a token of orders/checkout, good unless something is changed."""
-
-    def write(uid: str = derive_uid("orders", "checkout"), ends: int = SOON, audience: str = "nats") -> Path:
-        path = tmp_path / "token"
-        token = ISSUER.token(
-            "orders", "checkout", uid, audience=audience, issuer=NAME, now=LONG_AGO, ttl=ends - LONG_AGO
-        )
-        path.write_text(token + "\n")
-        return path
-
-    return write
-
-
-@pytest.fixture
-def api() -> Iterator[FakeKubeApi]:
-    """An API server that holds orders/checkout."""
-    with FakeKubeApi() as server:
-        server.jwks = json.dumps(ISSUER.jwks()).encode()
-        server.issuer = NAME
-        with server.cluster() as cluster:
-            cluster.put("orders", "checkout", uid="u-1", annotations={"nats.io/allowed-pub-subjects": "events.>"})
-        yield server
 
 
 def test_a_good_token_is_explained(run: Run, write_token: Callable[..., Path]) -> None:
@@ -237,46 +159,6 @@ def test_only_the_namespace_that_is_served_is_read_from_files(run: Run) -> None:
     assert "  K8S_NAMESPACE is ordres, so the service knows no ServiceAccount of orders." in out.splitlines()
 
 
-def test_all_are_looked_through(run: Run, tmp_path: Path) -> None:
-    """A line for each whose annotations do not count as they stand, and exit code 1; without any, 0."""
-    code, out, err = run("--all")
-    assert (1, "") == (code, err)
-    assert "orders/checkout: publish >: leading_wildcard" == out.splitlines()[0]
-    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT.replace(", >", ""))
-    expected = "1 ServiceAccounts, none with annotations that do not count as they stand.\n"
-    assert (0, expected, "") == run("--all")
-
-
-def test_all_of_a_cluster_are_looked_through(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
-    """Those of K8S_NAMESPACE alone, if it is set; keys, issuer and account are not asked for."""
-    with api.cluster() as cluster:
-        cluster.put("billing", "invoicer", uid="u-2", annotations={"nat.io/allowed-sub-subjects": "orders.>"})
-    settings = {"K8S_IN_CLUSTER": "false", "KUBECONFIG": str(api.write_kubeconfig(tmp_path / "config"))}
-    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH", "NATS_ACCOUNT", "NATS_SIGNING_KEY_FILE"))
-    code, out, err = run("--all", **settings, **unset)
-    assert (1, "") == (code, err)
-    assert "billing/invoicer: nat.io/allowed-sub-subjects means nothing" == out.splitlines()[0]
-    assert 0 == run("--all", K8S_NAMESPACE="orders", **settings, **unset)[0]
-    assert 0 == api.count("keys")
-
-
-def test_all_are_told_of_in_json(run: Run) -> None:
-    """For machines, the same."""
-    code, out, _ = run("--all", "--json")
-    found = json.loads(out)
-    assert (1, 1) == (code, found["serviceaccounts"])
-    assert ["orders/checkout"] == [one["serviceaccount"] for one in found["findings"]]
-
-
-def test_all_with_a_file_that_cannot_be_read_are_not_well(run: Run, tmp_path: Path) -> None:
-    """It may hold more of them."""
-    (tmp_path / "accounts" / "orders.yaml").write_text(CHECKOUT.replace(", >", ""))
-    (tmp_path / "accounts" / "broken.yaml").write_text("a: b: c")
-    code, out, _ = run("--all")
-    assert 1 == code
-    assert out.startswith("broken.yaml: document 1 (line 1): broken YAML")
-
-
 def test_what_cannot_be_reached_is_said_in_one_line(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
     """Exit code 1: asking again later may help."""
     api.fail("get", Status(403))
@@ -304,13 +186,6 @@ def test_what_is_wrong_outside_is_said(
     actual, out, err = run("--token", write_token(), **changes)
     assert (code, "", 1) == (actual, out, len(err.splitlines()))
     assert err.startswith(f"callout: {line}")
-
-
-def test_all_of_a_folder_that_is_not_there_are_not_told_of(run: Run) -> None:
-    """One line says what is wrong, as for one of them."""
-    code, out, err = run("--all", SERVICEACCOUNTS_PATH="/nowhere")
-    assert (1, "", 1) == (code, out, len(err.splitlines()))
-    assert err.startswith("callout: SERVICEACCOUNTS_PATH: /nowhere: no such file or directory; give")
 
 
 def test_problems_with_files_are_noted(run: Run, tmp_path: Path) -> None:
