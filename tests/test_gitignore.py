@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,21 +10,33 @@ import pytest
 from tests.commands import Done, attempt
 from tests.pages import PAGES, ROOT
 
-_BLOCK = re.compile(r"^```(?:bash|sh|shell|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^( *)```(?:bash|sh|shell|console)\n(?P<commands>.*?)^\1```", re.DOTALL | re.MULTILINE)
 _WRITTEN = re.compile(
     r"(?:^|[\s)\"'])>>? ?(?P<redirected>[A-Za-z][\w./-]*)"
     r"|--(?:output|config)-file[ =](?P<option>[\w./-]+)"
     r"|\bnkey gen \w+ --output[ =](?P<key>[\w./-]+)"
-    r"|^callout bootstrap (?P<folder>[A-Za-z][\w./-]*)",
+    r"|(?<= )-(?:key)?out (?P<openssl>[\w./-]+)"
+    r"|^ *(?:callout bootstrap|mkdir) (?P<folder>[A-Za-z][\w./-]*)"
+    r"|^ *cd (?P<entered>[A-Za-z][\w./-]*)$",
     re.MULTILINE,
 )
-"""A redirection, an option that names a file to be written, and the folder of a deployment; no variable, no device."""
+"""A redirection, an option that names a file to be written, and a folder; no variable, no device."""
 
 
 def find_written(text: str) -> set[str]:
     """The files that a page's commands write, as paths from where they are run; a folder ends with a slash."""
-    found = [match.groupdict() for block in _BLOCK.findall(text) for match in _WRITTEN.finditer(block)]
-    return {f"{one['folder']}/" if one["folder"] else next(filter(None, one.values())) for one in found}
+    return {name for block in _BLOCK.finditer(text) for name in _find_written(block["commands"])}
+
+
+def _find_written(commands: str) -> Iterator[str]:
+    """What is written after a `cd` lies in that folder, until the end of the block."""
+    place = ""
+    for match in _WRITTEN.finditer(commands):
+        kind, name = str(match.lastgroup), match[str(match.lastgroup)]
+        if kind == "entered":
+            place = f"{place}{name}/"
+        else:
+            yield f"{place}{name}/" if kind == "folder" else f"{place}{name}"
 
 
 WRITTEN = sorted({name for page in PAGES for name in find_written(page.read_text())})
@@ -56,19 +69,27 @@ nats auth nkey gen user --output nack.nk
 nsc generate creds --output-file perf.creds && nsc generate config --config-file nats.conf
 callout bootstrap nats-setup --xkey
 callout bootstrap --help > /dev/null 2>&1; kubectl get pods --output json > "$FILE"
+mkdir routes
+cd routes
+openssl req -x509 -keyout ca.key -out ca.crt
 ```
+1. In a list:
+   ```bash
+   nats auth nkey gen account --output signing.key
+   ```
 `echo a > not-a-command`
 """
-    written = {"token", "other.conf", "callout.env", "nack.nk", "perf.creds", "nats.conf", "nats-setup/"}
-    assert written == find_written(page)
+    written = {"token", "other.conf", "callout.env", "nack.nk", "perf.creds", "nats.conf", "nats-setup/", "signing.key"}
+    assert written | {"routes/", "routes/ca.key", "routes/ca.crt"} == find_written(page)
 
 
 def test_the_guides_write_what_is_secret() -> None:
     """Those that have to be among what is found, so that nothing is asked in vain."""
     secret = {
         "account.nk",
-        "nats.conf",
+        "nats-routes/ca.key",
         "nats-setup/",
+        "nats.conf",
         "password",
         "perf.creds",
         "perf.login",

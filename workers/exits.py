@@ -18,7 +18,8 @@ class Exit(IntEnum):
 
 
 EXPLANATIONS = {
-    Exit.BAD_SETTINGS: "its settings or one of its key files are unusable; the worker's own line above says which",
+    Exit.BAD_SETTINGS: "its settings or one of its key files are unusable, or SNAPSHOT_DIR has no room; the worker's "
+    "own line above says which",
     Exit.REFUSED: "NATS refused the service's credentials: compare NATS_USER_CREDS_FILE, NATS_TOKEN or the user in "
     "NATS_URL with the server's configuration",
     Exit.LAYOUT: "the snapshot was written by another version of this program: install both parts from one release",

@@ -43,8 +43,9 @@ def render_nats_values(deployment: Deployment, accounts: Mapping[str, str]) -> s
 #   helm upgrade --install nats nats/nats --namespace {choices.namespace} -f {places.NATS_VALUES}
 # The version of nats-server is the newest that was tested; raise it with each release of its line. Who answers no ping
 # is given up after 20 s at most: until then a server or a node that hangs takes logins with it.
-# For three servers add -f k8s/examples/production/1-nats.yaml, which protects their routes, too. Units and variables
-# that you add to config.merge stand in << >>, such as 'max_payload: << 2MB >>'.
+# For three servers add -f k8s/examples/production/1-nats.yaml, which protects their routes, too. Name all your values
+# files each time: one that is left out is taken back. Units and variables that you add to config.merge stand in << >>,
+# such as 'max_payload: << 2MB >>'.
 """
     return head + render_yaml({"container": image, "config": config, "natsBox": box | {"defaultContextName": "sys"}})
 

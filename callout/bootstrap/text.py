@@ -31,6 +31,8 @@ _TREE = (
 )
 
 _CEILING: Final = "CHECKOUT/k8s/examples/operator-mode/2-callout.yaml"
+_CHART: Final = '"${NATS_CHART:?is that of its chart, 1.…, as helm list has it}"'
+"""The version of NATS's chart, without which Helm takes the newest."""
 _WHOSE: Final = "# outside of a cluster with your kubeconfig; or SERVICEACCOUNTS_PATH, JWKS_PATH and JWT_ISSUER"
 
 
@@ -173,10 +175,10 @@ def _push(record: Record, name: str, folder: Path) -> list[str]:
     """Say how nats-server learns of an account's new JWT. A full resolver does not look at nats.conf on a reload."""
     choices = record.choices
     if choices.resolver is Resolver.MEMORY:
-        values = _quote(folder / places.NATS_VALUES)
+        kept = f"--version {_CHART} --namespace {choices.namespace} --reuse-values"
         return [
             "nats-server --signal reload=PID  # of the server that reads it: there may be several",
-            f"or helm upgrade nats nats/nats --namespace {choices.namespace} -f {values}",
+            f"or helm upgrade nats nats/nats {kept} -f {_quote(folder / places.NATS_VALUES)}",
         ]
     server, creds = _quote(f"nats://{find_server(choices.listen)}"), _quote(folder / places.creds_of(ADMINISTRATOR))
     request = f"request '$SYS.REQ.CLAIMS.UPDATE' \"$(cat {_quote(folder / places.jwt_of(name))})\""

@@ -51,7 +51,8 @@ def render_survey(survey: Survey) -> list[str]:
     lines = [*map(_say_finding, survey.findings), *survey.notes]
     some = len(survey.findings) or "none"
     number = survey.serviceaccounts
-    sums = f"{number:,} ServiceAccount{'' if number == 1 else 's'}, {some} with annotations that do not count as they stand."
+    all_of_them = f"{number:,} ServiceAccount{'' if number == 1 else 's'}"
+    sums = f"{all_of_them}, {some} with annotations that do not count as they stand."
     hint = ["'callout explain --serviceaccount NAMESPACE/NAME' tells what to do."] if survey.findings else []
     return [*lines, *([""] if lines else []), sums, *hint]
 

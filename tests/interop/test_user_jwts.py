@@ -141,7 +141,7 @@ def revoke_users(deployment: Bootstrapped, folder: Path, until_then: int) -> Non
 
 @pytest.mark.parametrize("by", ["revocation", "another signing key"])
 async def test_it_ends_before_its_time(tmp_path: Path, cluster: ChangingCluster, by: str) -> None:
-    """Users of the account are revoked, which logins through the callout survive; or its signing key is replaced."""
+    """Users issued before the client's login are revoked, so that this one stays; or the signing key is replaced."""
     folder = tmp_path / "nats"
     bootstrap(folder, "--resolver", "full")
     key, issued_at = NatsKey.generate("user"), int(time.time()) - 1

@@ -51,7 +51,10 @@ SERVERS_WORDS = {
     *("Readloop processing time", "Stale Connection"),
 }
 """What nats-server says, and not the program."""
-FILES = {"alerts.yaml", "callout.creds", "cpu.stat", "signing.key"}
+FILES = {
+    *("alerts.yaml", "ca.key", "callout.creds", "cpu.stat", "nack.creds", "nack.nk"),
+    *("signing.key", "sys.creds", "tls.key"),
+}
 """What it names that looks like a value of the chart."""
 HELP = ("What it means", "What users notice", "What to look at", "What mends it")
 """What the runbook says of each."""

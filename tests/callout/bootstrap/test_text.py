@@ -94,6 +94,21 @@ def test_retiring_ends_with_the_servers() -> None:
     assert sorted(steps) == steps
 
 
+@pytest.mark.parametrize("is_retired", [False, True])
+def test_the_release_of_nats_keeps_its_values_and_its_chart(*, is_retired: bool) -> None:
+    """Helm takes back what is not named, such as TLS and two of three servers, and by itself the newest chart."""
+    both = rotate(deploy().record, "AUTH_ACCOUNT", FRESH, NOW)
+    done, old = retire(both, "AUTH_ACCOUNT", NOW)
+    said = (
+        say_retired(done, "AUTH_ACCOUNT", old, FOLDER, [])
+        if is_retired
+        else say_rotated(both, "AUTH_ACCOUNT", FOLDER, [])
+    )
+    [command] = (line for line in said if "helm upgrade" in line)
+    assert command.endswith(" --reuse-values -f /srv/nats/helm/nats.yaml")
+    assert ' --version "${NATS_CHART:?' in command
+
+
 @pytest.mark.parametrize("layout", list(Layout))
 def test_the_readme_explains_the_layout(layout: Layout) -> None:
     """And NACK's chart only where there is NACK."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import reduce
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,14 @@ FIRST: Final = "rotation/1-nats.yaml"
 THEN: Final = "rotation/3-nats.yaml"
 CALLOUT: Final = ("server-mode/2-callout.yaml", "rotation/2-callout.yaml")
 IMAGE: Final = ("--set", "image.repository=registry.internal/callout")
+RENAMED: Final = (
+    (r"(?<!\.)\bAUTH\b", "AUTH2"),
+    (r"(user: |\[)callout\b", r"\1callout2"),
+    (r"\bCALLOUT_", "CALLOUT2_"),
+    (r"(CALLOUT2_.*name: nats-server)\b", r"\1-2"),
+)
+"""What docs/upgrade.md has changed in a copy of the first file, so that nothing of the first service is left."""
+ECHO: Final = "values: {{ .Values | toJson }}\n"
 
 
 def render(*files: str) -> dict[str, Any]:
@@ -60,6 +69,42 @@ def test_the_last_step_changes_nothing_but_who_is_asked() -> None:
     new = {"issuer": "<< $CALLOUT2_ISSUER >>", "xkey": "<< $CALLOUT2_XKEY >>", "account": "AUTH2"}
     before["authorization"]["auth_callout"] |= new
     assert before == after
+
+
+def rename_copy() -> dict[str, Any]:
+    """The values that stay, when the first service has gone."""
+    text = (EXAMPLES / "server-mode/1-nats.yaml").read_text()
+    for pattern, instead in RENAMED:
+        text = re.sub(pattern, instead, text)
+    values: dict[str, Any] = yaml.safe_load(text)
+    return values
+
+
+def test_the_values_that_stay_are_those_of_the_last_step_without_the_first_service() -> None:
+    """And the Secret that they still need: who deletes it has no NATS any more."""
+    copy, last = rename_copy(), render("server-mode/1-nats.yaml", FIRST, THEN)
+    del last["accounts"]["AUTH"]
+    last["authorization"]["auth_callout"]["auth_users"].remove("callout")
+    assert last == render_config(copy, "nats-0")
+    references = {name: one["valueFrom"]["secretKeyRef"] for name, one in copy["container"]["env"].items()}
+    added = yaml.safe_load((EXAMPLES / FIRST).read_text())["container"]["env"]
+    kept = {"SYSTEM_PASSWORD": "system", "NACK_USER": "nack"}
+    assert references == {name: one["valueFrom"]["secretKeyRef"] for name, one in added.items()} | {
+        name: {"name": "nats-server", "key": key} for name, key in kept.items()
+    }
+
+
+def test_a_null_takes_no_variable_away(helm: Helm, tmp_path: Path) -> None:
+    """Helm hands it on where the chart has no such value of its own, and NATS's chart refuses it."""
+    (tmp_path / "chart/templates").mkdir(parents=True)
+    (tmp_path / "chart/Chart.yaml").write_text("apiVersion: v2\nname: echo\nversion: 1.0.0\n")
+    (tmp_path / "chart/values.yaml").write_text("container: {env: {}}\n")
+    (tmp_path / "chart/templates/echo.yaml").write_text(ECHO)
+    (tmp_path / "null.yaml").write_text("container: {env: {CALLOUT_PASSWORD: null}}\n")
+    files = (EXAMPLES / "server-mode/1-nats.yaml", tmp_path / "null.yaml")
+    words = [word for file in files for word in ("--values", str(file))]
+    rendered = yaml.safe_load(helm("template", "echo", str(tmp_path / "chart"), *words))
+    assert rendered["values"]["container"]["env"]["CALLOUT_PASSWORD"] is None
 
 
 def test_the_second_release_has_the_second_secret(helm: Helm) -> None:
