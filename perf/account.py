@@ -169,8 +169,9 @@ def say_next(deployment: Deployment, folder: Path) -> list[str]:
         learn = [
             f"add the last line 'include {FOLDER}/{PRELOAD}' to {folder / places.CONFIG}, and",
             "nats-server --signal reload=PID, with the process id of the server that reads it",
-            f"{_UNTRIED}: note the last revision of helm history nats --namespace {choices.namespace}, and",
-            f"helm upgrade nats nats/nats --namespace {choices.namespace} --reuse-values -f {values}",
+            f"{_UNTRIED}: note the last revision of helm history nats --namespace {choices.namespace}, and its chart's",
+            "VERSION; then",
+            f"helm upgrade nats nats/nats --version VERSION --namespace {choices.namespace} --reuse-values -f {values}",
         ]
     service = record.account(choices.service_account).public
     xkey = f" --xkey {record.xkey}" if record.xkey else ""

@@ -10,9 +10,9 @@ from callout.doctor.findings import Check, ok
 from tests.commands import attempt
 from tests.interop.clients import REFUSED
 from tests.interop.environments import BINARIES, Environment, Setting
-from tests.interop.operation import on
+from tests.interop.operation import is_let_in, on
 from tests.interop.reference_callout import ReferenceCallout
-from tests.minting import NatsKey, decode_nats_jwt, encode_nats_jwt
+from tests.minting import ABSENT, NatsKey, decode_nats_jwt, encode_nats_jwt
 from tests.pages import ROOT
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -73,6 +73,19 @@ async def log_answers(environment: Environment) -> dict[str, list[str]]:
                 lines = environment.server.log()[seen:].splitlines()
                 logged[name] = [line for line in lines if " [ERR] " in line or CAUSE in line]
     return logged
+
+
+@on(*SETTINGS)
+async def test_who_has_signed_an_answer_counts_from_2_15_on(environment: Environment) -> None:
+    """Before, a stranger's key lets a client in, in operator mode too, if the answer names the callout's account."""
+    account = environment.keys.issuer.public if environment.is_operator_mode else ABSENT
+
+    def answer(callout: ReferenceCallout, request: Mapping[str, Any]) -> bytes:
+        user = decode_nats_jwt(callout.allow(request).decode())["nats"]["jwt"]
+        return callout.wrap(request, jwt=user, signer=STRANGER, nats={"issuer_account": account})
+
+    async with ReferenceCallout(environment, answer):
+        assert (environment.setting.binary != BINARIES[0]) == await is_let_in(environment, "a token")
 
 
 @on(*SETTINGS)

@@ -92,7 +92,6 @@ def digest(words: Iterable[str]) -> str:
 
 NATS_SERVER = "github.com/nats-io/nats-server/v2"
 GO_PARTS = (
-    GoPart("nats-server", HERE / "nats-server", NATS_SERVER, NATS_SERVER),
     GoPart(
         "nats",
         HERE / "nats",
@@ -100,6 +99,7 @@ GO_PARTS = (
         "github.com/nats-io/natscli",
         "-X main.version={number}",
     ),
+    GoPart("nats-server", HERE / "nats-server", NATS_SERVER, NATS_SERVER),
     GoPart("helm", HERE / "helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", HELM_VERSION),
     GoPart("kube-apiserver", HERE / "kubernetes", ".", "k8s.io/kubernetes", KUBERNETES_VERSION),
     GoPart("kubectl", HERE / "kubernetes", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", KUBERNETES_VERSION),
