@@ -7,16 +7,14 @@ Rules kept here:
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from callout.config.table import Settings
 from callout.files import read_bounded
+from callout.given_token import MAX_TOKEN_BYTES
 from callout.keys.own_token import OwnToken, read_own_token
 from callout.keys.rules import find_api_audiences, warn_of_api_audiences, warn_of_refused_issuer
 from callout.kube.access import SERVICE_ACCOUNT_DIRECTORY
 from callout.workspace import warn_of_disk
-
-MAX_TOKEN_BYTES: Final = 1 << 16  # far more than any token has
 
 
 def foresee(settings: Settings, directory: Path = SERVICE_ACCOUNT_DIRECTORY) -> Iterator[str]:
