@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -72,19 +70,6 @@ async def until_serving(service: Service, workers: int = WORKERS) -> None:
         f"{workers} workers serve and there are no others",
         PAGE_POLL_SECONDS,
     )
-
-
-@contextlib.contextmanager
-def stopped(*pids: int) -> Iterator[tuple[int, ...]]:
-    """Let processes stand still within the block."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield pids
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 async def is_let_in(environment: Environment, token: str) -> bool:

@@ -15,9 +15,10 @@ import yaml
 
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
-from tests.interop.operation import PLAIN, is_let_in, serve, stopped, until_refused
+from tests.interop.operation import PLAIN, is_let_in, serve, until_refused
 from tests.pages import ROOT
 from tests.service import Service
+from tests.standstill import stopped
 from tests.waiting import PATIENCE_SECONDS, until
 
 VALUES: Final = ROOT / "k8s/examples/server-mode/1-nats.yaml"

@@ -20,12 +20,12 @@ from tests.interop.operation import (
     is_let_in,
     on,
     serve,
-    stopped,
     until_serving,
 )
 from tests.interop.server_configs import CALLOUT, PASSWORD
 from tests.minting import creds, decode_nats_jwt, encode_nats_jwt
 from tests.service import Service
+from tests.standstill import stopped
 from tests.waiting import PATIENCE_SECONDS, until
 
 SHORT_SECONDS = 4

@@ -10,11 +10,12 @@ from nats.aio.msg import Msg
 
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
-from tests.interop.operation import PLAIN, is_let_in, serve, stopped
+from tests.interop.operation import PLAIN, is_let_in, serve
 from tests.interop.questions import ask, observe_answers
 from tests.interop.server_configs import AUTH_SUBJECT
 from tests.minting import decode_nats_jwt
 from tests.service import Service
+from tests.standstill import stopped
 from tests.waiting import PATIENCE_SECONDS, until
 from workers.reasons import Reason
 from workers.server import MAX_WAIT_S, MAX_WAITING_BYTES

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
 from tests.interop.key_server import KeyServer
-from tests.interop.operation import PLAIN, is_let_in, serve, stopped, until_serving
+from tests.interop.operation import PLAIN, is_let_in, serve, until_serving
+from tests.standstill import stopped
 from tests.waiting import PATIENCE_SECONDS, until
 
 ENDS = "nats_auth_credential_expiry_timestamp_seconds"

@@ -16,9 +16,10 @@ import pytest
 
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
-from tests.interop.operation import AT_ONCE, PLAIN, Logins, is_let_in, serve, stopped, until_serving
+from tests.interop.operation import AT_ONCE, PLAIN, Logins, is_let_in, serve, until_serving
 from tests.interop.questions import ask, observe_answers
 from tests.service import SERVE, Service
+from tests.standstill import stopped
 from tests.waiting import PATIENCE_SECONDS, until
 
 REQUESTS = 200

@@ -4,31 +4,18 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from pathlib import Path
 
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import Environment
-from tests.interop.operation import REDUCED, SERVER_MODE, Logins, on, serve, stopped
+from tests.interop.operation import REDUCED, SERVER_MODE, Logins, on, serve
 from tests.interop.questions import ask, observe_answers
+from tests.standstill import find_pending, stopped
 from tests.waiting import PATIENCE_SECONDS, until
 
 REQUESTS = 300
 LOGINS = 100
 LONG_DRAIN = "1m"
 """What they are asked for is what is tested, and not how fast this machine is."""
-STATUS = ("Name", "State", "PPid", "SigPnd", "ShdPnd", "SigCgt")
-SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
-
-
-def read_status(pid: int) -> dict[str, str]:
-    """What Linux says of a process (/proc): its state, and the signals that wait for it."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines) if name in STATUS}
-
-
-def is_told_to_leave(pid: int) -> bool:
-    """Tell whether a process that is stopped has a SIGTERM waiting for it."""
-    return bool(int(read_status(pid)["ShdPnd"], 16) & SIGTERM_BIT)
 
 
 @on(*REDUCED)
@@ -64,13 +51,11 @@ async def test_what_was_asked_before_the_end_is_answered(environment: Environmen
         with stopped(*service.worker_pids()) as workers:
             asked = await ask(environment, cluster, injector, REQUESTS)
             os.kill(service.pid, signal.SIGTERM)
-            try:
-                await until(
-                    lambda: all(is_told_to_leave(pid) for pid in workers), PATIENCE_SECONDS, "both are told to leave"
-                )
-            except AssertionError as error:
-                states = [read_status(pid) for pid in (service.pid, *workers)]
-                raise AssertionError(f"{error}: {states}, after {service.log_lines()[-5:]}") from None
+            await until(
+                lambda: all(signal.SIGTERM in find_pending(pid) for pid in workers),
+                PATIENCE_SECONDS,
+                "both are told to leave",
+            )
         assert 0 == await service.ended()
     assert Counter(asked) == answers
 

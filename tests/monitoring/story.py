@@ -26,6 +26,7 @@ from tests.e2e.workloads import Workload, make_callout_with_rights, make_kubecon
 from tests.monitoring.drawing import Event
 from tests.monitoring.prometheus import Prometheus
 from tests.service import Service
+from tests.standstill import stopped
 from tests.waiting import until
 
 SCRAPE_S: Final = 5
@@ -160,11 +161,8 @@ class Story:
 
     def _halt_workers(self) -> None:
         pids = [pid for service in self._services for pid in service.worker_pids()]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(HALT_S)
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        with stopped(*pids):
+            time.sleep(HALT_S)
 
     def _annotate(self) -> None:
         self._workloads[5].annotate(pub="orders..created, audit.orders")

@@ -1,6 +1,7 @@
 """callout.pool.processes: real worker processes, for whom nobody listens at NATS."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from callout.pool.processes import WorkerPool
 from callout.pool.settings import make_worker_settings
 from callout.workspace import Workspace
 from tests.idle_service import make_settings
+from tests.standstill import stopped
 from tests.waiting import PATIENCE_SECONDS, until
 from workers.exits import Exit
 from workers.logs import Log
@@ -152,18 +154,17 @@ def test_a_page_that_cannot_be_made_is_a_worker_that_ended(tmp_path: Path) -> No
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("signalled", [True, False])
-def test_however_the_pool_ends_no_process_is_left(tmp_path: Path, signalled: bool) -> None:
+@pytest.mark.parametrize("halted", [True, False])
+def test_however_the_pool_ends_no_process_is_left(tmp_path: Path, halted: bool) -> None:
     """A worker that stands still does not even hear of it."""
 
     async def scenario() -> None:
         async with pool_of(1, tmp_path) as bench:
             await until(lambda: bench.pids, PATIENCE_SECONDS, "a worker")
             (pid,) = bench.pids
-            if signalled:
-                os.kill(pid, signal.SIGSTOP)
-            bench.running.cancel()
-            await asyncio.gather(bench.running, return_exceptions=True)
-            assert not is_alive(pid)
+            with stopped(pid) if halted else contextlib.nullcontext():
+                bench.running.cancel()
+                await asyncio.gather(bench.running, return_exceptions=True)
+                assert not is_alive(pid)
 
     asyncio.run(scenario())
