@@ -118,9 +118,9 @@ GOALS: Final = (
     ),
     Goal(
         f"not in at the end, end to end with retry, clients that wait {GOAL_TIMEOUTS[0]:g} s",
-        f"overload end to end, two workers, up to {max(parse_factors(FACTORS)):g} times capacity wanted, more clients"
-        f" than get in while they wait {GOAL_TIMEOUTS[0]:g} s, with retry after any refusal: those that are not in at"
-        " the end, at the factor with the most",
+        f"overload end to end, two workers, up to {max(parse_factors(FACTORS)):g} times capacity wanted (what really"
+        f" came stands in its table), more clients than get in while they wait {GOAL_TIMEOUTS[0]:g} s, with retry after"
+        " any refusal: those that are not in at the end, at the factor with the most",
         AT_MOST,
         0,
     ),

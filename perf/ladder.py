@@ -20,7 +20,7 @@ from perf.commandline.arguments import bounded
 from perf.commandline.command import Progress, execute_directly, make_parser
 from perf.commandline.shared_memory import make_folder
 from perf.figures.findings import Report
-from perf.figures.machine import describe_machine, say_python
+from perf.figures.machine import describe_here, say_python
 from perf.here.inputs import ALGORITHMS, Accounts, Issuer, ServiceAccounts
 from perf.libraries import list_operations
 from perf.sections.ladder import find_ratio, show_ratio
@@ -90,7 +90,7 @@ def climb(directory: Path, rounds: int, batch_size: int, service_accounts: int, 
         times = iter(measure([*steps, *stages.values(), *libraries.values()], rounds, say_round))
     report: Report = {
         "unit": "microseconds of CPU for one request, the least of all rounds",
-        "machine": describe_machine(),
+        **describe_here(),
         "rounds": rounds,
         "batch": batch_size,
         "serviceaccounts": service_accounts,

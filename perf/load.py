@@ -10,8 +10,8 @@ With --repeat a point has several rounds. The middle one counts: by its rate, an
 Beside it stands what the same decision costs in process, and its bare cryptography, measured in the same run.
 
 Of a deployed set-up (--nats-url) the windows are all there is to vary, and real clients wait behind these requests
-meanwhile. One request is asked before: if that is not answered, or its client not let in, nothing is measured. A rate
-is of clients that are let in.
+meanwhile: unless it is said there are 8 in flight and then 32, for a second each. One request is asked before: if that
+is not answered, or its client not let in, nothing is measured. A rate is of clients that are let in.
 """
 
 import argparse
@@ -45,13 +45,16 @@ IN_PROCESS_BATCH: Final = 200
 MAX_SECONDS: Final = 50.0  # for which requests are signed before
 GIVEN: Final = "as given"
 HERE: Final = {
+    "windows": [1, 8, 32, 128, 512],
+    "seconds": 3.0,
     "workers": [1, 2],
     "replicas": [1, 2, 3],
     "serviceaccounts": 1000,
     "first_seen": 12_000,
     "rounds": 9,
 }
-"""Defaults of what only a set-up that is started here has."""
+DEPLOYED: Final = {"windows": [8, 32], "seconds": 1.0}
+"""Defaults: others need a deployed cluster too. What is not named here only a set-up that is started here has."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,18 +71,17 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument(
         "--windows",
         type=numbers_to(MAX_WINDOW),
-        default=[1, 8, 32, 128, 512],
         metavar="N,…",
-        help="in flight (1,8,32,128,512)",
+        help="in flight (1,8,32,128,512; deployed 8,32)",
     )
-    parser.add_argument("--seconds", type=bounded(0.1, MAX_SECONDS, float), default=3.0, help="for a point (3)")
+    parser.add_argument("--seconds", type=bounded(0.1, MAX_SECONDS, float), help="for a point (3; deployed 1)")
     parser.add_argument("--serviceaccounts", type=bounded(1, 1_000_000), help="how many there are (1000)")
     parser.add_argument("--first-seen", type=bounded(1, 100_000), help="tokens asked about once (12000)")
     parser.add_argument("--rounds", type=bounded(1, 1000), help="of the measurement in process (9)")
     parser.add_argument("--repeat", type=bounded(1, 100), default=1, help="rounds of each point; the middle counts (1)")
     add_attempts(parser)
     add_arguments(parser, direct=True, connecting=False)
-    return parse_target(parser, arguments, direct=True, here=HERE)
+    return parse_target(parser, arguments, direct=True, here=HERE, deployed=DEPLOYED)
 
 
 async def measure(population: Population, options: argparse.Namespace, progress: Progress) -> Report:

@@ -10,6 +10,7 @@ How the results of each script are told, `perf.sections` says.
 import argparse
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from callout.errors import CommandError
 from callout.files import reason_of
 from perf.commandline.drafts import cannot_write, write_whole
 from perf.figures.disturbance import find_disturbance, say_disturbed
-from perf.figures.findings import BEGAN, MACHINE, Report
+from perf.figures.findings import BEGAN, COMMIT, MACHINE, Report
 from perf.figures.machine import say_python
 from perf.figures.tables import markdown_table
 from perf.goals import find_figures, judge
@@ -250,7 +251,8 @@ def describe(results: Mapping[str, Any], images: str) -> Body:
 def _describe(results: Mapping[str, Any], images: str) -> Body:
     reports = {name: results[name] for name in _SECTIONS if name in results}
     sections = [_SECTIONS[name](report) for name, report in reports.items()]
-    lines = [*_say_machine(results), *_say_when(reports, results["date"]), *_say_others(reports)]
+    lines = [*_say_machine(results), *_say_commits(reports)]
+    lines += [*_say_when(reports, results["date"]), *_say_others(reports)]
     lines += _say_goals(reports, results)
     for section in sections:
         lines += ["", *render(section, images)]
@@ -279,6 +281,19 @@ def _say_machine(results: Mapping[str, Any]) -> list[str]:
         f"{results['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']},",
         f"{say_python(machine)}; nats-server, service, generator and pretend API server on the same cores.",
     ]
+
+
+def _say_commits(reports: Mapping[str, Report]) -> list[str]:
+    """Say of which commit each part was measured: those of a day, or a soak of hours, may be of several."""
+    parts: defaultdict[str, list[str]] = defaultdict(list)
+    for name, report in reports.items():
+        if MACHINE in report:  # or it was reckoned
+            parts[report.get(COMMIT) or "unknown"].append(name)
+    named = sorted(parts.items(), key=lambda part: -len(part[1]))
+    if len(named) < 2:
+        return [f"Commit: {commit}." for commit, _ in named]
+    said = (f"{commit} for {', '.join(names)}" for commit, names in named)
+    return [f"Commits: {'; '.join(said)}."]
 
 
 def _say_when(reports: Mapping[str, Report], date: str) -> list[str]:

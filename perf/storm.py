@@ -41,12 +41,12 @@ from perf.generator.target import MAX_PROCESSES, PROTOCOLS, Target, add_argument
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
 from perf.script import execute_on, parse_target
-from perf.sections.storm import STEADY_AT_ONCE, tell
+from perf.sections.storm import STEADY_AT_ONCE, is_protected, tell
 
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000
 RETRY: Final = ("no", "yes", "both")
-HERE: Final = {"at_once": [100, 400, 4000], "clients": 4000, "workers": [2], "tls": False}
+HERE: Final = {"at_once": [100, 400, 4000], "clients": 4000, "workers": [2], "tls": False, "sealed": False}
 DEPLOYED: Final = {"at_once": [100], "clients": 500}
 """Defaults: others need a deployed cluster too. Workers are none of its."""
 TIMEOUT: Final = bounded(0.5, 60, float)
@@ -86,7 +86,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Target |
     parser.add_argument("--retry", choices=RETRY, default="both", help="whether who is refused comes back (both)")
     parser.add_argument("--tries", type=bounded(2, 1000), default=20, help="with retry, of each client (20)")
     add_timeout(parser)
-    add_tls(parser)
+    add_protection(parser)
     parser.add_argument(
         "--workers", type=numbers_to(MAX_PROCESSES), metavar="N,…", help="of the service, in a set-up started here (2)"
     )
@@ -109,14 +109,25 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=TIMEOUT, default=TIMEOUT_S, metavar="S", help=about)
 
 
-def add_tls(parser: argparse.ArgumentParser) -> None:
-    """Add the argument for TLS of a set-up that is started here."""
+def add_protection(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for what is encrypted in a set-up that is started here."""
     parser.add_argument(
         "--tls",
         action="store_true",
         default=None,
         help="NATS clients speak TLS (ECDSA P-256), in a set-up started here",
     )
+    parser.add_argument(
+        "--sealed",
+        action="store_true",
+        default=None,
+        help="nats-server encrypts its requests (xkey), in a set-up started here",
+    )
+
+
+def find_protection(options: argparse.Namespace) -> dict[str, bool]:
+    """Return what of it is asked for, as `run_local` and the report have it."""
+    return {"tls": options.tls, "sealed": options.sealed}
 
 
 def parse_protocols(text: str) -> list[str]:
@@ -135,7 +146,12 @@ async def measure(population: Population, options: argparse.Namespace, progress:
     for workers, protocol, at_once in product(options.workers, options.protocol, options.at_once):
         clients = count_clients(options, at_once, progress)
         setup = partial(
-            run_local, population, workers=workers, serviceaccounts=SERVICEACCOUNTS, tokens=clients, tls=options.tls
+            run_local,
+            population,
+            workers=workers,
+            serviceaccounts=SERVICEACCOUNTS,
+            tokens=clients,
+            **find_protection(options),
         )
         for tries in list_tries(options):
             if tries > 1 and options.retry == "both" and not any(rows[-1]["refusals"]):
@@ -145,7 +161,8 @@ async def measure(population: Population, options: argparse.Namespace, progress:
                 _storm_here, setup, protocol, clients, Arrival(at_once, tries=tries, timeout_s=options.timeout)
             )
             storm = partial(find_least_disturbed, come, options.attempts)
-            rows.append({"workers": workers, "tls": options.tls, **await _pick(storm, options.repeat, at_once)})
+            found = await _pick(storm, options.repeat, at_once)
+            rows.append({"workers": workers, **find_protection(options), **found})
     return {"rows": rows}
 
 
@@ -286,22 +303,32 @@ def describe(outcomes: Sequence[Outcome], arrival: Arrival, cpu: dict[str, float
         "rate": round(len(admitted) / last, 1) if last else 0.0,
         "seconds_until_all_in": round(last, 3) if len(admitted) == len(outcomes) else None,
         "time_to_admitted_ms": msgspec.to_builtins(summarize([at - began for began, at in admitted])),
-        **(_describe_sending([outcome.began_at for outcome in outcomes], arrival.rate) if arrival.rate else {}),
+        **(_describe_sending(outcomes, arrival.rate) if arrival.rate else {}),
         "cpu_s": cpu,
         "service_cpu_by_server": ratio(cpu.get(WORKERS, 0.0) + cpu.get(SUPERVISOR, 0.0), cpu.get(SERVER)),
         **find_shares(cpu),
     }
 
 
-def _describe_sending(began_at: Sequence[float], rate: float) -> Report:
-    """Say how many clients a second really came, and how late the generator was with each."""
+def _describe_sending(outcomes: Sequence[Outcome], rate: float) -> Report:
+    """Say how many clients a second really came, how late the generator was with each, and how long that made it."""
+    began_at = [outcome.began_at for outcome in outcomes]
     behind = [max(moment - position / rate, 0) for position, moment in enumerate(began_at)]
-    return {"sent": pace(began_at), "generator_behind_ms": msgspec.to_builtins(summarize(behind))}
+    from_due = [
+        outcome.admitted_at - position / rate
+        for position, outcome in enumerate(outcomes)
+        if outcome.admitted_at is not None
+    ]
+    return {
+        "sent": pace(began_at),
+        "generator_behind_ms": msgspec.to_builtins(summarize(behind)),
+        "time_to_admitted_from_due_ms": msgspec.to_builtins(summarize(from_due)),
+    }
 
 
 def find_goals(report: Report) -> dict[str, float | None]:
     """Return the figures that have a goal, as far as the report holds them."""
-    rows = [row for row in report["rows"] if row["protocol"] == "nats" and not row.get("tls")]
+    rows = [row for row in report["rows"] if row["protocol"] == "nats" and not is_protected(row)]
     once = {(row.get("workers"), row["at_once"]): row for row in rows if row["tries_at_most"] == 1}
     many, few = once.get((2, 4000), {}), once.get((2, 400), {})
     alike = many.get("clients") == few.get("clients")

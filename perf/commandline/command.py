@@ -19,7 +19,7 @@ from perf.commandline.ending import end_in_order, holding_signals, keeping_handl
 from perf.commandline.printing import print_out, say
 from perf.figures.disturbance import say_attempts
 from perf.figures.findings import Report
-from perf.figures.machine import describe_machine
+from perf.figures.machine import describe_here
 from perf.figures.processes import raise_file_limit
 
 _READER_GONE: Final = 128 + signal.SIGPIPE  # what a shell reports for a process that died of the signal
@@ -137,7 +137,7 @@ def print_report(report: Report, options: argparse.Namespace, render: Render, *,
 def _print_kept(progress: Progress, options: argparse.Namespace, render: Render) -> None:
     kept = progress.kept
     if kept is not None:
-        print_report({"machine": describe_machine(), **kept}, options, render, early=True)
+        print_report({**describe_here(), **kept}, options, render, early=True)
 
 
 def collect(measure: Measure, progress: Progress) -> Report:
@@ -156,4 +156,4 @@ def collect(measure: Measure, progress: Progress) -> Report:
 
     with holding_signals(), keeping_handlers():
         uvloop.run(run_until_signal(work()))
-    return {"machine": describe_machine(), **found}
+    return {**describe_here(), **found}

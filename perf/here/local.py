@@ -29,10 +29,10 @@ from perf.figures.processes import SERVER, SUPERVISOR, WORKERS, list_children
 from perf.generator.making import make_each
 from perf.generator.target import Groups, Target
 from perf.generator.wire import Address, Login, say_why
-from perf.here.certificate import HOST, Certificate, make_certificate
+from perf.here.certificate import HOST, make_certificate
 from perf.here.cluster import identify, subject_of
 from perf.here.inputs import AUDIENCE, ISSUER
-from perf.here.plan import ASKER, make_plan, make_settings
+from perf.here.plan import ASKER, Made, make_plan, make_settings
 from perf.kube.changing import Changed
 
 T = TypeVar("T")
@@ -108,6 +108,7 @@ async def run_local(
     serviceaccounts: int,
     tokens: int,
     tls: bool = False,
+    sealed: bool = False,
 ) -> AsyncIterator[Local]:
     """Run a set-up inside the block, which begins when all replicas are ready.
 
@@ -118,6 +119,7 @@ async def run_local(
         serviceaccounts: that there are.
         tokens: that are minted.
         tls: whether NATS clients have to speak TLS.
+        sealed: whether requests are encrypted, by an xkey.
 
     Raises:
         CommandError: a part of it does not start.
@@ -127,8 +129,9 @@ async def run_local(
         async with AsyncExitStack() as stack:
             try:
                 shown = make_certificate(Path(directory)) if tls else None
+                made = make_plan(Path(directory), shown, sealed=sealed)
                 local = await _start(
-                    stack, Path(directory), population, workers, replicas, serviceaccounts, minted, shown
+                    stack, Path(directory), population, workers, replicas, serviceaccounts, minted, made
                 )
             except OSError as error:
                 raise CommandError(f"the set-up cannot be started in {directory}: {say_reason(error)}") from None
@@ -143,13 +146,13 @@ async def _start(
     replicas: int,
     serviceaccounts: int,
     minted: list[str],
-    tls: Certificate | None,
+    made: Made,
 ) -> Local:
     """Start it, part by part; the stack ends what has been started."""
     cluster_url = await stack.enter_async_context(run_cluster(folder, serviceaccounts))
-    plan, account, password = make_plan(folder, tls)
-    server = await stack.enter_async_context(run_server(find_binary(), plan, folder))
-    settings = make_settings(plan, server.url, folder, population.issuer, cluster_url) | {"NATS_WORKERS": str(workers)}
+    server = await stack.enter_async_context(run_server(find_binary(), made.plan, folder))
+    settings = make_settings(made.plan, server.url, folder, population.issuer, cluster_url)
+    settings["NATS_WORKERS"] = str(workers)
     services = []
     for number in range(replicas):
         own = folder / f"replica-{number}"
@@ -166,15 +169,15 @@ async def _start(
             WORKERS: [child for pid in pids for child in list_children(pid)],
         }
 
-    context = ssl.create_default_context(cafile=str(tls.certificate)) if tls else None
+    context = ssl.create_default_context(cafile=str(made.tls.certificate)) if made.tls else None
     target = Target(
         addresses={
             "nats": _local(urlsplit(server.url).port, context),
             **{name: _local(port) for name, port in ports.items()},
         },
-        login=Login({"user": ASKER, "pass": password}),
-        callout_account=account,
-        xkey="",
+        login=Login({"user": ASKER, "pass": made.password}),
+        callout_account=made.issuer,
+        xkey=made.xkey,
         sentinel="",
         tokens=minted,
         find_processes=find_processes,

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from callout.demo.config import (
     SERVICE_PUBLISHES,
     SERVICE_SUBSCRIBES,
@@ -28,12 +30,34 @@ from workers.user_jwt import Mode
 ASKER: Final = "perf"
 
 
-def make_plan(folder: Path, tls: Certificate | None = None) -> tuple[Plan, str, str]:
-    """Make it in server mode, in a private folder; with a certificate NATS clients have to speak TLS.
+class Made(msgspec.Struct, frozen=True):
+    """A plan, and what whoever measures has to know of it.
 
-    Returns: the plan, the callout's public key, the password of the user who may ask.
+    Attributes:
+        plan: for the server and the service.
+        issuer: the callout's public key.
+        xkey: the service's public curve key; empty if requests are in the clear.
+        password: of the user who may ask.
+        tls: what NATS clients are shown; None if they do not speak TLS.
     """
-    issuer = draw_key(Kind.ACCOUNT)
+
+    plan: Plan
+    issuer: str
+    xkey: str
+    password: str
+    tls: Certificate | None
+
+
+def make_plan(folder: Path, tls: Certificate | None = None, *, sealed: bool = False) -> Made:
+    """Make it in server mode, in a private folder.
+
+    Args:
+        folder: where files are written.
+        tls: what the server shows to NATS clients, which have to speak TLS then.
+        sealed: whether requests are encrypted.
+    """
+    issuer, curve = draw_key(Kind.ACCOUNT), draw_key(Kind.CURVE) if sealed else None
+    callout = {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER, ASKER]}
     passwords = {name: draw_key(Kind.USER).public for name in (SERVICE_USER, ASKER)}
     rights = {"publish": list(SERVICE_PUBLISHES), "subscribe": list(SERVICE_SUBSCRIBES)}
     answers = f"{INBOX}.>"
@@ -56,9 +80,7 @@ def make_plan(folder: Path, tls: Certificate | None = None) -> tuple[Plan, str, 
     members = {
         "accounts": accounts,
         "system_account": "SYS",
-        "authorization": {
-            "auth_callout": {"issuer": issuer.public, "account": "AUTH", "auth_users": [SERVICE_USER, ASKER]},
-        },
+        "authorization": {"auth_callout": callout | ({"xkey": curve.public} if curve else {})},
         "websocket": {**listener, "no_tls": True},
         "mqtt": listener,
         **({"tls": {"cert_file": str(tls.certificate), "key_file": str(tls.key)}} if tls else {}),
@@ -67,11 +89,12 @@ def make_plan(folder: Path, tls: Certificate | None = None) -> tuple[Plan, str, 
         "NATS_MODE": Mode.SERVER.value,
         "NATS_ACCOUNT": "APP",
         "NATS_SIGNING_KEY_FILE": write_seed(folder / "signing.nk", issuer),
+        **({"NATS_XKEY_FILE": write_seed(folder / "xkey.nk", curve)} if curve else {}),
         **({"NATS_TLS_CA_FILE": str(tls.certificate)} if tls else {}),
     }
     login = Secret(f"{SERVICE_USER}:{passwords[SERVICE_USER]}@")
     plan = Plan(render_config(members, folder), settings, login, {name: name for name in accounts}, "APP")
-    return plan, issuer.public, passwords[ASKER]
+    return Made(plan, issuer.public, curve.public if curve else "", passwords[ASKER], tls)
 
 
 def make_settings(plan: Plan, server_url: str, folder: Path, issuer: LocalIssuer, cluster_url: str) -> dict[str, str]:

@@ -12,6 +12,16 @@ from perf.sections.section import Section
 STEADY_AT_ONCE: Final = 100  # whose goal is who takes the CPU: a rate is a matter of how much there is of it
 
 
+def is_protected(row: Mapping[str, Any]) -> bool:
+    """Tell whether anything was encrypted, by TLS or by an xkey."""
+    return bool(row.get("tls") or row.get("sealed"))
+
+
+def name_protocol(row: Mapping[str, Any]) -> str:
+    """Name how clients came, and what was encrypted; of what is deployed nothing is known of that."""
+    return ", ".join([row["protocol"], *(["TLS"] if row.get("tls") else []), *(["xkey"] if row.get("sealed") else [])])
+
+
 def _find_service_cpu(row: Mapping[str, Any]) -> float | None:
     """Return the seconds of CPU that workers and supervisor took; None if they do not run here."""
     cpu = row["cpu_s"]
@@ -30,7 +40,7 @@ def _find_worst_cpu_ratio(row: Mapping[str, Any]) -> object:
 
 
 ROWS: Final = (
-    Column("protocol", lambda row: f"{row['protocol']}, TLS" if row.get("tls") else row["protocol"]),
+    Column("protocol", name_protocol),
     Column("workers", lambda row: row.get("workers")),  # of what is deployed it is not known
     Column("clients", at("clients")),
     Column("at once", at("at_once")),

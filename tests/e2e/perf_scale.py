@@ -137,9 +137,10 @@ async def deploy(cluster: Cluster, folder: Path) -> AsyncIterator[Deployed]:
     namespace = unique("measured")
     theirs = Workload(cluster, namespace, "default")  # elsewhere a controller makes it
     theirs.annotate(pub="events.>")
-    plan, account, password = make_plan(folder)
+    made = make_plan(folder)
+    plan = made.plan
     login = folder / "perf.login"
-    login.write_text(f"{ASKER}:{password}\n")
+    login.write_text(f"{ASKER}:{made.password}\n")
     login.chmod(0o600)
     own = folder / "service"
     own.mkdir()
@@ -150,7 +151,7 @@ async def deploy(cluster: Cluster, folder: Path) -> AsyncIterator[Deployed]:
             arguments = {
                 "--nats-url": server.url,
                 "--creds": login,
-                "--callout-account": account,
+                "--callout-account": made.issuer,
                 "--namespace": namespace,
                 "--kubeconfig": make_tester(cluster, namespace).kubeconfig,
                 "--metrics-url": f"{service.url}/metrics",

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from perf.generator.answers import Answers
-from perf.overload import MAX_REQUESTS, by_goodput, count_rounds, describe, find_goals, split_factors
+from perf.overload import (
+    MAX_REQUESTS,
+    ROOM,
+    by_goodput,
+    count_clients,
+    count_rounds,
+    describe,
+    find_goals,
+    split_factors,
+)
 
 CPU = {"generator": 0.25, "others": 0.0, "wall": 2.0}
 GOODPUT = "goodput at 3 times ÷ at 1 times capacity"
@@ -86,10 +95,33 @@ def test_what_was_not_sent_reaches_no_goal(once: float, thrice: float | None, ex
 def test_who_is_left_at_any_factor_is_left(crowds: list[tuple[int, int]], left: int | None) -> None:
     """The most at one of them, held up or not, of clients that wait as long and may come back."""
     for figure, seconds in LEFT.items():
-        about = {**make_step(8.0, 0.0, 0.5), "timeout_s": float(seconds)}
+        about = {**make_step(8.0, 0.0, 0.5), "timeout_s": float(seconds), "clients": 51}
         steps = [{**about, "refused": refused, "tries_at_most": tries} for refused, tries in crowds]
-        found = find_goals({"straight": {"steps": []}, "end_to_end": {"steps": steps}})
+        found = find_goals({"straight": {"steps": []}, "end_to_end": {"capacity": 10.0, "steps": steps}})
         assert {GOODPUT: None, **dict.fromkeys(LEFT), figure: left} == found
+
+
+def test_of_a_crowd_that_gets_in_while_it_waits_nobody_is_left() -> None:
+    """So it shows nothing, and has no figure."""
+    for figure, seconds in LEFT.items():
+        wait = float(seconds)
+        step = {**make_step(8.0, 0.0), "timeout_s": wait, "refused": 0, "tries_at_most": 30, "clients": 10 * wait}
+        found = find_goals({"straight": {"steps": []}, "end_to_end": {"capacity": 10.0, "steps": [step]}})
+        assert found[figure] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "capacity", "wait", "expected"),
+    [
+        (10_000, 2000.0, 2.0, 10_000),
+        (10_000, 2000.0, 5.0, 11_000),
+        (10_000, 2700.5, 5.0, 14_853),
+        (10, 9000.0, 5.0, ROOM),
+    ],
+)
+def test_more_come_than_get_in_while_they_wait(wanted: int, capacity: float, wait: float, expected: int) -> None:
+    """As far as there is room, and never fewer than are wanted."""
+    assert expected == count_clients(wanted, capacity, wait)
 
 
 def test_rounds_are_of_what_has_a_goal() -> None:

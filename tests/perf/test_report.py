@@ -18,12 +18,23 @@ HEADINGS = ["Goals", "What a decision costs", "Requests", "Storms", "Overload", 
 def test_it_begins_with_what_it_was_measured_on(tmp_path: Path) -> None:
     """With the build of the interpreter, if the results know it; and with what others took meanwhile."""
     results = make_results()
-    lines = write(results, tmp_path / "a.json").read_text().splitlines()[2:5]
+    results["soak"] |= {"machine": results["machine"], "commit": "abc1234"}
+    lines = write(results, tmp_path / "a.json").read_text().splitlines()[2:6]
     assert "2026-01-02: a processor, 2 cores, a system," == lines[0]
     assert lines[1].startswith("CPython 3.11.2; nats-server, service,")
-    assert lines[2].endswith("took 0% to")
+    assert lines[2].startswith("Commit: abc1234.")
+    assert lines[3].endswith("took 0% to")
     results["machine"]["build"] = "GCC 12.2.0"
     assert "\nCPython 3.11.2 (GCC 12.2.0); nats-server," in write(results, tmp_path / "a.json").read_text()
+
+
+def test_parts_of_other_commits_are_named(tmp_path: Path) -> None:
+    """Most are of one; a soak of hours is often of an older one, and of old results it is not known."""
+    results = make_results()
+    for name, commit in (("ladder", "abc1234"), ("load", "abc1234"), ("storm", ""), ("soak", "def5678")):
+        results[name] |= {"machine": results["machine"], "commit": commit}
+    said = "\nCommits: abc1234 for ladder, load; unknown for storm; def5678 for soak.\n"
+    assert said in write(results, tmp_path / "a.json").read_text()
 
 
 def test_the_published_page_is_that_of_its_figures() -> None:

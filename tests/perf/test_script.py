@@ -38,6 +38,7 @@ def run(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> Report:
     assert 0 == execute_on(target, options, measure_target, measure_here, lambda _: [])
     printed: Report = json.loads(capfd.readouterr().out)
     assert printed.pop("machine")
+    printed.pop("commit")
     return printed
 
 

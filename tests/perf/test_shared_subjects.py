@@ -33,8 +33,8 @@ def declare_as_on_the_page(folder: Path) -> tuple[str, str]:
 def declare_as_started_here(folder: Path) -> tuple[str, str]:
     """The accounts of a set-up that a script starts itself, as one account a line, which nats.conf allows."""
     folder.mkdir()
-    plan, _, password = make_plan(folder)
-    return re.sub(r"(?m)^accounts: \{", "accounts {\n", plan.config), password
+    made = make_plan(folder)
+    return re.sub(r"(?m)^accounts: \{", "accounts {\n", made.plan.config), made.password
 
 
 DECLARE = pytest.mark.parametrize("declare", [declare_as_on_the_page, declare_as_started_here])

@@ -55,6 +55,8 @@ BAD = [
     ("storm", "--tls --protocol=nats,ws", "--tls is for --protocol nats alone"),
     ("storm", "--nats-url=nats://a --tokens=TOKENS --tls", "--tls is for a set-up that is started here"),
     ("overload", f"{DEPLOYED} --tokens=TOKENS --tls", "--tls is for a set-up that is started here"),
+    ("storm", "--nats-url=nats://a --tokens=TOKENS --sealed", "--sealed is for a set-up that is started here"),
+    ("overload", f"{DEPLOYED} --tokens=TOKENS --sealed", "--sealed is for a set-up that is started here"),
     ("overload", "--timeouts=2,2", "none of them twice"),
     ("overload", "--timeouts=0", "a number from 0.5 to 60 is wanted"),
     ("storm", "--timeout=0", "a number from 0.5 to 60 is wanted"),

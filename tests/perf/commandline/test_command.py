@@ -32,7 +32,7 @@ def test_a_report_says_what_it_was_made_on(capfd: pytest.CaptureFixture[str]) ->
 
     assert 0 == execute_quietly(measure)
     out, err = capfd.readouterr()
-    assert {"machine", "rows"} == set(json.loads(out))
+    assert {"machine", "commit", "rows"} == set(json.loads(out))
     assert "" == err
 
 

@@ -26,7 +26,8 @@ MAX_READ = 1 << 16
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-ONCE = Arrival(1)
+ONCE = Arrival(1, timeout_s=PATIENCE_SECONDS)
+"""Gives up where that is the subject alone."""
 
 
 def meet(protocol: str, answer: Answer, arrival: Arrival = ONCE) -> list[Outcome]:
@@ -133,7 +134,7 @@ def come(protocol: str, *greetings: Greeting, tls: ssl.SSLContext | None = None)
             address = Address("127.0.0.1", server.port, tls)
             clients = [make_client(protocol, TOKEN, number, "", address) for number in range(len(greetings) - 1)]
             async with Crowd(address, protocol) as crowd:
-                outcomes = await crowd.arrive(clients, Arrival(1))
+                outcomes = await crowd.arrive(clients, ONCE)
             return [outcome.admitted_at is not None for outcome in outcomes], server.heard
 
     return asyncio.run(scenario())

@@ -64,6 +64,23 @@ def test_clients_speak_tls_where_the_set_up_wants_it() -> None:
     asyncio.run(scenario())
 
 
+def test_requests_are_sealed_where_the_set_up_wants_it() -> None:
+    """The server's own and those that are asked straight at the subject; one in the clear is answered by nobody."""
+
+    async def scenario() -> None:
+        async with run_local(Population(), workers=1, serviceaccounts=1, tokens=1, sealed=True) as local:
+            await try_out(local.target, "nats")
+            bench = await Bench.open(local.target, {})
+            await bench.try_out()
+            await bench.close()
+            bench = await Bench.open(msgspec.structs.replace(local.target, xkey=""), {})
+            with pytest.raises(CommandError):
+                await bench.try_out()
+            await bench.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.usefixtures("no_shared_memory")
 def test_shared_memory_that_may_not_be_used_is_one_line() -> None:
     """Here it is a folder in which none can be made."""

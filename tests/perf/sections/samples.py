@@ -73,6 +73,7 @@ def make_overload(cpu: dict[str, float]) -> dict[str, Any]:
     return {
         "workers": 2,
         "tls": False,
+        "sealed": False,
         "straight": {
             "capacity": 4.0,
             "at_capacity": {**shares, "rates": [4.0]},

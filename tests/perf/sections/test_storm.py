@@ -13,10 +13,16 @@ def test_a_storm_says_who_spent_the_cpu() -> None:
     assert ("2", "1", "1") == (row["clients"], row["in"], row["not in"])
 
 
-def test_with_tls_the_protocol_says_so() -> None:
-    """Results of a set-up without it, and of a deployed one, do not."""
-    rows = [{**make_storm(LOCAL_CPU), "tls": True}, {**make_storm(LOCAL_CPU), "tls": False}, make_storm(DEPLOYED_CPU)]
-    assert ["nats, TLS", "nats", "nats"] == [
+def test_what_is_encrypted_stands_with_the_protocol() -> None:
+    """Results of a set-up in the clear, and of a deployed one, have nothing there."""
+    about = [
+        {"tls": True, "sealed": False},
+        {"tls": True, "sealed": True},
+        {"tls": False, "sealed": True},
+        {"tls": False, "sealed": False},
+    ]
+    rows = [*({**make_storm(LOCAL_CPU), **one} for one in about), make_storm(DEPLOYED_CPU)]
+    assert ["nats, TLS", "nats, TLS, xkey", "nats, xkey", "nats", "nats"] == [
         row["protocol"] for row in read_table(describe({"rows": rows}).lines, "protocol")
     ]
 
