@@ -34,7 +34,7 @@ from perf.commandline.ending import disregarding_signals, end_in_order
 from perf.commandline.failures import Failures
 from perf.commandline.printing import print_out, say
 from perf.figures.disturbance import say_attempts, say_disturbed
-from perf.figures.findings import BEGAN, Report
+from perf.figures.findings import BEGAN, COMMANDS, Report
 from perf.figures.machine import describe_machine
 from perf.figures.processes import raise_file_limit
 from perf.here.local import Population
@@ -50,6 +50,7 @@ STORMS: Final = (
     "--sealed --at-once=100 --clients=4000 --retry=no --repeat=3",
     "--tls --sealed --at-once=100,400,4000 --clients=4000 --repeat=3",
 )
+TINY_STORMS: Final = ("--clients=10 --at-once=5 --workers=1",)
 
 Clock = Callable[[], datetime]
 """Says what time it is, in UTC."""
@@ -272,24 +273,27 @@ def _read_name(word: str) -> str:
 
 def _climb(_: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
     progress.say("ladder: what a decision costs in process")
-    bounds = "--rounds=1 --batch=2 --serviceaccounts=10"
-    return ladder.climb_in_memory(ladder.parse(bounds.split() if tiny else []), progress)
+    words = "--rounds=1 --batch=2 --serviceaccounts=10" if tiny else ""
+    return _name("ladder", words) | ladder.climb_in_memory(ladder.parse(words.split()), progress)
 
 
 def _load(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     bounds = "--workers=1 --replicas=1 --windows=4 --seconds=0.2 --serviceaccounts=20 --first-seen=20 --rounds=1"
-    options, _ = load.parse(bounds.split() if tiny else ["--repeat=3", f"--attempts={attempts}"])
-    return collect(lambda on: load.measure(population, options, on), progress)
+    words = bounds if tiny else f"--repeat=3 --attempts={attempts}"
+    options, _ = load.parse(words.split())
+    return _name("load", words) | collect(lambda on: load.measure(population, options, on), progress)
 
 
 def _storm(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
-    found: Report = {"rows": []}
+    found: Report = {COMMANDS: [], "rows": []}
     failures = Failures(progress)
-    for bounds in ["--clients=10 --at-once=5 --workers=1"] if tiny else STORMS:
-        options, _ = storm.parse([*bounds.split(), f"--attempts={attempts}"])
-        with failures.going_on(f"storm: {bounds}"):
+    for bounds in TINY_STORMS if tiny else STORMS:
+        words = f"{bounds} --attempts={attempts}"
+        found[COMMANDS] += _name("storm", words)[COMMANDS]
+        options, _ = storm.parse(words.split())
+        with failures.going_on(f"storm: {words}"):
             part = collect(lambda on, options=options: storm.measure(population, options, on), progress)  # type: ignore[misc]  # the default binds it
-            found = {**part, "rows": [*found["rows"], *part["rows"]]}
+            found |= {**part, "rows": [*found["rows"], *part["rows"]]}
     if failures.lines:
         raise PartlyMeasuredError(*dict.fromkeys(failures.lines), found=found if found["rows"] else {})
     return found
@@ -299,26 +303,33 @@ def _overload(population: Population, progress: Progress, *, tiny: bool, attempt
     timeouts = ",".join(f"{seconds:g}" for seconds in overload.GOAL_TIMEOUTS)
     bounds = f"--factors=1,3 --seconds=0.5 --clients=10 --workers=1 --timeouts={timeouts} --tries=20"
     # Five tries of clients that all give up at the same time take twenty seconds, at each factor.
-    usual = f"--repeat=3 --timeouts={timeouts} --tries=5 --attempts={attempts}"
-    options, _ = overload.parse((bounds if tiny else usual).split())
-    return collect(lambda on: overload.measure(population, options, on), progress)
+    words = bounds if tiny else f"--repeat=3 --timeouts={timeouts} --tries=5 --attempts={attempts}"
+    options, _ = overload.parse(words.split())
+    return _name("overload", words) | collect(lambda on: overload.measure(population, options, on), progress)
 
 
 def _scale(population: Population, progress: Progress, *, tiny: bool, attempts: int) -> Report:
     bounds = "--serviceaccounts=10,20 --changes=2 --churn=10 --seconds=0.2 --workers=1"
-    options, _ = scale.parse(bounds.split() if tiny else ["--seconds=2", "--repeat=3", f"--attempts={attempts}"])
-    return collect(lambda on: scale.measure(population, options, on), progress)
+    words = bounds if tiny else f"--seconds=2 --repeat=3 --attempts={attempts}"
+    options, _ = scale.parse(words.split())
+    return _name("scale", words) | collect(lambda on: scale.measure(population, options, on), progress)
 
 
 def _soak(population: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
-    bounds = "--hours=0 --rate=10 --interval=0.2 --workers=1" if tiny else "--hours=0.0112 --interval=10"
-    options, _ = soak.parse(bounds.split())
-    return collect(lambda on: soak.measure(population, options, on), progress)
+    words = "--hours=0 --rate=10 --interval=0.2 --workers=1" if tiny else "--hours=0.0112 --interval=10"
+    options, _ = soak.parse(words.split())
+    return _name("soak", words) | collect(lambda on: soak.measure(population, options, on), progress)
 
 
 def _simulate(_: Population, progress: Progress, *, tiny: bool, **__: int) -> Report:
     progress.say("simulate: a million clients over an hour")
-    return simulate.reckon(simulate.parse(["--seconds=100"] if tiny else []))
+    words = "--seconds=100" if tiny else ""
+    return _name("simulate", words) | simulate.reckon(simulate.parse(words.split()))
+
+
+def _name(script: str, words: str) -> Report:
+    """Name the command that measures the same by itself."""
+    return {COMMANDS: [f"python -m perf.{script} {words}".rstrip()]}
 
 
 _SCRIPTS: Final[dict[str, Callable[..., Report]]] = {

@@ -8,7 +8,7 @@ crowds. Who is refused or has given up comes back after 2 s, as nats.go does tha
 by itself it gives up for good after two refusals alike. Started here, so many come that not all get in while they wait.
 
 Straight at the subject what nats-server takes no more of leaves later than it was due, with less of its two seconds.
-End to end clients come later where the generator is late, which shares its cores with what it measures. Where fewer than
+End to end clients come later where the generator is late: it shares its cores with what it measures. Where less than
 95 of 100 were sent that is said, the goal of goodput has no figure, and the plot is by what was sent.
 
 Capacity is measured first, on the same set-up and with the same tokens, which the service remembers by then: the rate

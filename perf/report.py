@@ -22,7 +22,7 @@ from callout.errors import CommandError
 from callout.files import reason_of
 from perf.commandline.drafts import cannot_write, write_whole
 from perf.figures.disturbance import find_disturbance, say_disturbed
-from perf.figures.findings import BEGAN, COMMIT, MACHINE, Report
+from perf.figures.findings import BEGAN, COMMANDS, COMMIT, MACHINE, Report
 from perf.figures.machine import say_python
 from perf.figures.tables import markdown_table
 from perf.goals import find_figures, judge
@@ -250,13 +250,24 @@ def describe(results: Mapping[str, Any], images: str) -> Body:
 
 def _describe(results: Mapping[str, Any], images: str) -> Body:
     reports = {name: results[name] for name in _SECTIONS if name in results}
-    sections = [_SECTIONS[name](report) for name, report in reports.items()]
+    sections = [_describe_part(name, report) for name, report in reports.items()]
     lines = [*_say_machine(results), *_say_commits(reports)]
     lines += [*_say_when(reports, results["date"]), *_say_others(reports)]
     lines += _say_goals(reports, results)
     for section in sections:
         lines += ["", *render(section, images)]
     return Body(lines, [plot for section in sections for plot in section.plots])
+
+
+def _describe_part(name: str, report: Report) -> Section:
+    """Make a part's section, with the commands that measure it again; results from before they were kept have none."""
+    section = _SECTIONS[name](report)
+    commands = [f"`{command}`" for command in report.get(COMMANDS, ())]
+    return (
+        msgspec.structs.replace(section, lines=[*section.lines, "", f"By {', '.join(commands)}."])
+        if commands
+        else section
+    )
 
 
 def _say_goals(reports: Mapping[str, Report], results: Mapping[str, Any]) -> list[str]:

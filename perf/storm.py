@@ -285,7 +285,8 @@ async def run_storm(target: Target, protocol: str, number: int, arrival: Arrival
         meter = Meter(target.find_processes())
         outcomes = await crowd.arrive(clients, arrival)
         cpu = meter.read()
-    return {"protocol": protocol, "at_once": arrival.at_once, **describe(outcomes, arrival, cpu)}
+    shown = min(len(tokens), number)
+    return {"protocol": protocol, "at_once": arrival.at_once, "tokens": shown, **describe(outcomes, arrival, cpu)}
 
 
 def describe(outcomes: Sequence[Outcome], arrival: Arrival, cpu: dict[str, float]) -> Report:
@@ -352,7 +353,8 @@ def render(report: Report) -> list[str]:
     """Return the report as lines of tables."""
     lines = tell(report["rows"], tabulate)
     if all("workers" in row for row in report["rows"]):  # goals are of what is started here
-        lines += ["", *table(("in terms of goals", "is"), list(find_goals(report).items()))]
+        goals = [(name, figure) for name, figure in find_goals(report).items() if figure is not None]
+        lines += ["", *table(("in terms of goals", "is"), goals)] if goals else []
     return lines
 
 

@@ -46,14 +46,14 @@ def say_attempts(report: Mapping[str, Any]) -> str | None:
     if not found.disturbed:
         return f"{said}; none disturbed"
     most = max(found.disturbed)
-    return f"{said}; disturbed: {len(found.disturbed)}, others took up to {most:.0%} of the CPU"
+    return f"{said}; disturbed: {len(found.disturbed)}, others took up to {most:.1%} of the CPU"
 
 
 def say_disturbed(results: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say in one sentence which scripts others have disturbed, and how much; None if they have left all alone."""
     found = {name: find_disturbance(report) for name, report in results.items()}
     parts = [
-        f"{name} ({len(one.disturbed)} of {len(one.shares)} measurements, up to {max(one.disturbed):.0%})"
+        f"{name} ({len(one.disturbed)} of {len(one.shares)} measurements, up to {max(one.disturbed):.1%})"
         for name, one in found.items()
         if one.disturbed
     ]

@@ -40,7 +40,7 @@ POINTS: Final = (
     Column("worker µs", at("cpu_us_per_request", WORKERS)),
     Column("server µs", at("cpu_us_per_request", SERVER)),
     Column("generator µs", at("cpu_us_per_request", OURSELVES)),
-    Column("its share of the CPU", at("generator_share")),
+    Column("generator's share of the CPU", at("generator_share")),
     Column("others' share", at("others_share")),
 )
 FIRST_SEEN_ROUNDS: Final = 2  # times as long as another round one may last in which each token is asked about once

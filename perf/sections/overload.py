@@ -21,8 +21,8 @@ def find_sent_factor(step: Mapping[str, Any]) -> float | None:
 
 _FACTOR: Final = Column("times capacity", lambda step: f"{step['factor']:g}")
 _OFFERED: Final = (
-    Column("wanted/s", at("offered")),
-    Column("sent/s", at("sent")),
+    Column("wanted/s", at("offered"), detail=True),
+    Column("sent/s", at("sent"), detail=True),
     Column("sent, times capacity", find_sent_factor),
     Column("generator late: p99 ms", at("generator_behind_ms", "p99")),
 )

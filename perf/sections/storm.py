@@ -43,6 +43,7 @@ ROWS: Final = (
     Column("protocol", name_protocol),
     Column("workers", lambda row: row.get("workers")),  # of what is deployed it is not known
     Column("clients", at("clients")),
+    Column("tokens", lambda row: row.get("tokens"), detail=True),  # fewer than clients are shown again
     Column("at once", at("at_once")),
     Column("retry", lambda row: "no" if row["tries_at_most"] == 1 else "yes"),
     Column("rounds", lambda row: len(row["rates"])),
@@ -50,7 +51,7 @@ ROWS: Final = (
     Column("slowest round", find_slowest),
     Column("in", at("admitted")),
     Column("not in", at("refused")),
-    Column("gave up", at("given_up")),
+    Column("gave up", at("given_up"), detail=True),
     Column("tries", at("tries"), detail=True),
     Column("until in: p50 ms", at("time_to_admitted_ms", "p50")),
     Column("until in: p99 ms", at("time_to_admitted_ms", "p99")),
@@ -60,7 +61,7 @@ ROWS: Final = (
     Column("service ÷ server", _find_cpu_ratio),
     Column("worst round", _find_worst_cpu_ratio),
     Column("generator s", at("cpu_s", OURSELVES)),
-    Column("its share of the CPU", at("generator_share")),
+    Column("generator's share of the CPU", at("generator_share")),
     Column("others' share", at("others_share")),
 )
 

@@ -71,10 +71,19 @@ def test_what_others_have_disturbed_is_named(tmp_path: Path) -> None:
         "took 0% to\n20% of its CPU (20% in the median).\n**Disturbed**: others took more than 10% of the CPU" in text
     )
     (line,) = (line for line in text.splitlines() if line.startswith("**Disturbed**"))
-    assert line.endswith(": load (1 of 1 measurements, up to 20%), scale (4 of 4 measurements, up to 20%).")
+    assert line.endswith(": load (1 of 1 measurements, up to 20.0%), scale (4 of 4 measurements, up to 20.0%).")
     for name in ("load", "scale"):
         del results[name]
     assert "**Disturbed**" not in write(results, tmp_path / "a.json").read_text()
+
+
+def test_every_part_says_how_to_measure_it_again(tmp_path: Path) -> None:
+    """Below its table, if its results know; a soak that was measured by itself does not."""
+    results = make_results()
+    results["storm"]["commands"] = ["python -m perf.storm --at-once=2", "python -m perf.storm --tls"]
+    text = write(results, tmp_path / "a.json").read_text()
+    assert "\nBy `python -m perf.storm --at-once=2`, `python -m perf.storm --tls`.\n" in text
+    assert 1 == text.count("\nBy `")
 
 
 def test_every_part_is_shown_with_its_time(tmp_path: Path) -> None:

@@ -26,7 +26,11 @@ def test_attempts_that_are_not_all_known_are_not_counted() -> None:
     ("shares", "attempts", "expected"),
     [
         ([0.05, 0.1], {"attempts": 2}, "measurements: 2, attempts: 4; none disturbed"),
-        ([0.2, 0.26], {"attempts": 3}, "measurements: 2, attempts: 6; disturbed: 2, others took up to 26% of the CPU"),
+        (
+            [0.2, 0.26],
+            {"attempts": 3},
+            "measurements: 2, attempts: 6; disturbed: 2, others took up to 26.0% of the CPU",
+        ),
         ([0.05], {}, "measurements: 1; none disturbed"),
         ([], {}, None),
     ],
@@ -43,5 +47,5 @@ def test_what_was_disturbed_is_named() -> None:
     quiet, busy = {"others_share": 0.1}, {"others_share": 0.5}
     said = say_disturbed({"ladder": {}, "load": {"points": [quiet]}, "storm": {"rows": [busy, quiet]}})
     assert said is not None
-    assert said.endswith(": storm (1 of 2 measurements, up to 50%)")
+    assert said.endswith(": storm (1 of 2 measurements, up to 50.0%)")
     assert None is say_disturbed({"load": {"points": [quiet]}})
