@@ -217,6 +217,9 @@ class CalloutClient(Client):
             raise errors.Error(f"the server does not greet as NATS does ({type(error).__name__})") from error
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if self._must_encrypt and info.get("tls_available") and not self._is_encrypted():
+            # It leaves TLS to us (`allow_non_tls`), and nats-py, which looks at this member next, would do without it.
+            info["tls_required"] = True
         await super()._process_info({**info, "connect_urls": None}, initial_connection)
 
     async def _process_pong(self) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
-from tests.greeting_server import INFO, GreetingServer, say
+from tests.authority import Authority
+from tests.greeting_server import INFO, GreetingServer, encrypt, say
 from tests.waiting import until
 from tests.workers.subscribed import subscribed
 from workers.connection import CalloutClient, describe
@@ -45,6 +47,18 @@ async def test_without_tls_it_connects() -> None:
     async with GreetingServer(say(INFO)) as server:
         client = CalloutClient()
         await client.connect(f"nats://127.0.0.1:{server.port}", user="callout", password="hunter2")
+        assert b"hunter2" in server.heard
+        await client.close()
+
+
+async def test_tls_that_the_server_leaves_open_is_taken_where_it_was_asked_for(tmp_path: Path) -> None:
+    """With `allow_non_tls` a server says that there is TLS, and not that it has to be; nats-py does without it then."""
+    authority = Authority(tmp_path)
+    greeting = encrypt(authority.server_context(), INFO.replace(b"}", b',"tls_available":true}'))
+    async with GreetingServer(greeting) as server:
+        client = CalloutClient(must_encrypt=True)
+        context = ssl.create_default_context(cafile=authority.ca_file)
+        await client.connect(f"tls://localhost:{server.port}", user="callout", password="hunter2", tls=context)
         assert b"hunter2" in server.heard
         await client.close()
 
