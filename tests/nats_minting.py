@@ -29,6 +29,8 @@ PREFIXES = {
 CURVE_PREFIX = 23 << 3  # "X", nats-io/nkeys strkey.go
 SEALED_PREFIX = b"xkv1"
 NO_LIMIT = -1
+NO_LIMITS = dict.fromkeys(("subs", "data", "payload"), NO_LIMIT)
+"""Members of a user and, among others, of the limits of an account; what is absent is 0."""
 JETSTREAM_LIMITS = {"mem_storage": NO_LIMIT, "disk_storage": NO_LIMIT, "streams": NO_LIMIT, "consumer": NO_LIMIT}
 DENY_ALL = {"pub": {"deny": [">"]}, "sub": {"deny": [">"]}}
 
@@ -131,9 +133,9 @@ def account_jwt(
     **overrides: Any,
 ) -> str:
     """An account with no limits; `authorization` is what makes it the callout's: auth_users, allowed_accounts, xkey."""
-    limits = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), NO_LIMIT)
+    limits = dict.fromkeys(("imports", "exports", "conn", "leaf"), NO_LIMIT)
     claims: dict[str, Any] = {
-        "limits": {**limits, "wildcards": True, **(JETSTREAM_LIMITS if jetstream else {})},
+        "limits": {**NO_LIMITS, **limits, "wildcards": True, **(JETSTREAM_LIMITS if jetstream else {})},
         "signing_keys": list(signing_keys) or ABSENT,
         "authorization": authorization or ABSENT,
     }
@@ -142,9 +144,8 @@ def account_jwt(
 
 def user_jwt(user: str, signer: NatsKey, *, name: str = "user", account: str | None = None, **members: Any) -> str:
     """A user without limits; `account` is set when `signer` is a signing key of it; `members` go into `nats`."""
-    limits = dict.fromkeys(("subs", "data", "payload"), NO_LIMIT)
     issuer = {} if account is None else {"issuer_account": account}
-    return _issue(user, signer, "user", override({**limits, **issuer}, members), name=name)
+    return _issue(user, signer, "user", override({**NO_LIMITS, **issuer}, members), name=name)
 
 
 def sentinel_jwt(user: str, signer: NatsKey, **members: Any) -> str:

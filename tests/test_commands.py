@@ -1,15 +1,19 @@
 """Tests of `tests.commands`: what a program that a test runs is given, and what its failure shows."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.commands import BASH, attempt, run
 from tests.pages import ROOT
+from tests.waiting import PATIENCE_SECONDS
 
 LOOK = "import os, sys; print(os.getcwd(), os.environ.get('GIVEN'), repr(sys.stdin.read()))"
+HANG = ("sleep", str(PATIENCE_SECONDS))
 
 
 def test_it_is_run_in_the_checkout_and_nobody_answers_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +46,20 @@ def test_a_failure_shows_what_was_said() -> None:
     """On either output: which of them a program complains on is its own affair."""
     with pytest.raises(AssertionError, match=r"echo printed.*: printed\nsaid\n"):
         run([*BASH, "echo printed; echo said >&2; exit 3"], env={"PATH": os.defpath})
+
+
+@pytest.mark.parametrize("way", [attempt, run], ids=lambda way: way.__name__)
+def test_a_program_that_hangs_fails_its_test(way: Callable[..., object]) -> None:
+    """At its deadline, however it would have ended."""
+    with pytest.raises(subprocess.TimeoutExpired):
+        way(HANG, timeout=0.1)
+
+
+def test_a_program_that_hangs_is_killed() -> None:
+    """By then nobody has its end of a pipe any more."""
+    ours, its = os.pipe()
+    with os.fdopen(ours, "rb", buffering=0) as printed:
+        os.set_blocking(ours, False)
+        with os.fdopen(its, "w") as end, pytest.raises(subprocess.TimeoutExpired):
+            attempt(HANG, stdout=end, timeout=0.1)
+        assert b"" == printed.read()  # None, if there might be more to come

@@ -10,7 +10,7 @@ import yaml
 from perf.generator.tokens import read_tokens
 from tests.commands import BASH, run
 from tests.e2e.cluster import Cluster
-from tests.pages import ROOT, blocks
+from tests.pages import ROOT, blocks, yaml_blocks
 
 PAGE = ROOT / "docs/measure-a-cluster.md"
 COMMAND_SECONDS = 120
@@ -42,11 +42,7 @@ def test_the_tokens_of_the_page_are_what_a_storm_takes(cluster: Cluster, tools: 
 
 def test_the_pod_of_the_page_needs_no_rights(cluster: Cluster) -> None:
     """The API server knows every field of it, and takes it where Pod Security is restricted."""
-    [pod] = (
-        yaml.safe_load(block)
-        for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-        if "kind: Pod" in block
-    )
+    [pod] = (yaml.safe_load(block) for block in yaml_blocks(PAGE.read_text()) if "kind: Pod" in block)
     namespace = pod["metadata"]["namespace"] = "measuring"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})

@@ -16,9 +16,9 @@ import pytest
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.nack import StandIn, install_crds
-from tests.e2e.walkthrough import Walkthrough
+from tests.e2e.walkthrough import PORTS, Walkthrough
 from tests.http_serving import serving
-from tests.pages import PAGES, ROOT, blocks
+from tests.pages import PAGES, ROOT, blocks, boxes
 from tests.waiting import until_sync
 
 ELSEWHERE = ("clients.md",)
@@ -28,7 +28,7 @@ WALKED = [
     for page in PAGES
     if page.name not in ELSEWHERE and any(block.run == "run: e2e" for block in blocks(page.read_text()))
 ]
-STARTING = [page for page in WALKED if "callout serve) &" in page.read_text()]
+STARTING = [page for page in WALKED if re.search(r"callout serve\) .*&$", page.read_text(), re.MULTILINE)]
 """Those on which the service is started."""
 SERVER_MODE, OPERATOR_MODE = (
     re.compile(r"signing\.key|from-file url|server-mode/"),
@@ -52,8 +52,12 @@ WITH_SECRETS = [
     for name, (page, _) in ROADS.items()
     if re.search(r"^kubectl create (secret generic nack|--filename nats-setup)", page.read_text(), re.MULTILINE)
 ]
-MAKING = re.compile(r"create namespace \$|signing\.key|bootstrap nats-setup --(xkey|nack)|secrets\.yaml")
-"""What is in the blocks that make namespaces, keys and Secrets."""
+MAKING = re.compile(r"^SERVER_PORT=|create namespace \$|signing\.key|bootstrap nats-setup --(xkey|nack)|secrets\.yaml")
+"""What is in the blocks that make namespaces, keys and Secrets, and in the one that names the ports for them."""
+CONFIGURING = re.compile(r"> nats\.conf|bootstrap nats-setup --xkey|offline\.tar")
+"""What is in the blocks that make what nats-server is configured by, and in the one that takes a part of it away."""
+STARTING_NATS = re.compile("nats-server --config")
+"""What is in the block that starts it."""
 NACK_OBJECTS = ("streams,consumers,keyvalues", "--all-namespaces")
 MENDING = "--from-file system --dry-run"
 """What is in the block for a Secret of before."""
@@ -65,7 +69,7 @@ LOOKING = re.compile(r"^type (.*) > /dev/null$", re.MULTILINE)
 CHECKING = [page for page in WALKED if LOOKING.search(page.read_text())]
 """Those that begin with a look at what is installed."""
 WITH_DEMO = [page for page in WALKED if WITHOUT_CLUSTER.search(page.read_text())]
-"""Those that can be followed without a cluster."""
+"""The guides, which can be followed without a cluster."""
 INVITATION = "Ctrl-C ends the demo."
 NAMED = re.compile(r"^  (DEMO)=(\S+)$", re.MULTILINE)
 """The line by which the demo says what the guides are to call its folder."""
@@ -163,22 +167,54 @@ def test_a_port_that_is_taken_stops_a_page(page: Path, tools: Path, tmp_path: Pa
         taken = int(walk.ports["8080"])
         with (
             serving(HTTPServer(("127.0.0.1", taken), SimpleHTTPRequestHandler)),
-            pytest.raises(AssertionError, match=f"port {taken} is taken: end what holds it first\n"),
+            pytest.raises(AssertionError, match=f"port {taken} is taken: "),
         ):
             walk.run()
         assert [] == [command for command in walk.left if not command.startswith("nats-server ")]
 
 
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("page", WITH_DEMO, ids=lambda page: page.name)
+def test_who_holds_a_port_is_said_before_anything_is_made(page: Path, port: str, tools: Path, tmp_path: Path) -> None:
+    """Be it that of NATS or that of the service's pages."""
+    with Walkthrough(page, tools, tmp_path, tmp_path / "none", is_for_everybody) as walk:
+        taken = int(walk.ports[port])
+        with (
+            socket.create_server(("127.0.0.1", taken)),
+            pytest.raises(AssertionError, match=rf"port {taken} is taken: .*\n.*,pid={os.getpid()},"),
+        ):
+            walk.run()
+        assert [] == walk.left
+    assert {"page.sh", "page.log"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("page", WITH_DEMO, ids=lambda page: page.name)
+def test_a_server_that_does_not_start_stops_a_guide(page: Path, tools: Path, tmp_path: Path) -> None:
+    """Its last words are said where it was started, and no service is started after it."""
+
+    def is_taken(commands: str) -> bool:
+        return is_for_everybody(commands) and not CONFIGURING.search(commands)
+
+    with Walkthrough(page, tools, tmp_path, tmp_path / "none", is_taken) as walk:
+        with pytest.raises(AssertionError, match=r"nats-server: open \S*nats\.conf: no such file or directory\n$"):
+            walk.run()
+        assert [] == walk.left
+
+
 @pytest.mark.parametrize("page", WITH_DEMO, ids=lambda page: page.name)
 def test_no_service_stays_without_its_server(page: Path, tools: Path, demo: dict[str, str], tmp_path: Path) -> None:
-    """Where the port of NATS is taken the page stops, and leaves nothing that runs."""
+    """Where nats-server has ended meanwhile the guide stops, and leaves nothing that runs."""
     folder = tmp_path / "reader"
     folder.mkdir()
-    with Walkthrough(page, tools, folder, tmp_path / "none", needs_no_cluster, demo) as walk:
-        with (
-            socket.create_server(("127.0.0.1", int(walk.ports["4222"]))),
-            pytest.raises(AssertionError, match="No such process"),
-        ):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+
+    def is_taken(commands: str) -> bool:
+        return needs_no_cluster(commands) and not STARTING_NATS.search(commands)
+
+    more = {**demo, "SERVER": str(ended.pid)}
+    with Walkthrough(page, tools, folder, tmp_path / "none", is_taken, more) as walk:
+        with pytest.raises(AssertionError, match=rf"\({ended.pid}\) - No such process"):
             walk.run()
         # The look at the settings, if it had begun, comes to its end by itself, and nothing follows it.
         assert [] == [command for command in walk.left if not command.endswith("callout config")]
@@ -197,7 +233,7 @@ def test_a_service_that_does_not_start_is_not_waited_for(page: Path, tools: Path
     assert 1 == (tmp_path / "page.log").read_text().count(f"callout: KUBECONFIG: the kubeconfig {kubeconfig} ")
 
 
-@pytest.mark.parametrize("name", ["account.nk", "sys", "nats.conf", "callout.env"])
+@pytest.mark.parametrize("name", ["signing.key", "password", "sys", "nats.conf", "callout.env"])
 def test_a_file_that_is_there_stays(name: str, tools: Path, tmp_path: Path) -> None:
     """Server mode in a folder that is not empty: it stops, and makes nothing beside it."""
     [page] = (page for page in WALKED if page.name == "server-mode.md")
@@ -209,6 +245,45 @@ def test_a_file_that_is_there_stays(name: str, tools: Path, tmp_path: Path) -> N
         walk.run()
     assert "mine" == (tmp_path / name).read_text()
     assert {name, "page.sh", "page.log"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_another_terminal_takes_the_password_of_before(tools: Path, tmp_path: Path) -> None:
+    """Server mode, each file made in a terminal of its own: server and service have the same, and nobody else."""
+    [page] = (page for page in WALKED if page.name == "server-mode.md")
+
+    def follow(making: str) -> None:
+        def is_taken(commands: str) -> bool:
+            return commands.startswith("SERVER_PORT=") or making in commands
+
+        with Walkthrough(page, tools, tmp_path, tmp_path / "none", is_taken) as walk:
+            walk.run()
+
+    for making in ("> password", "cat > nats.conf", "cat > callout.env"):
+        follow(making)
+    password = (tmp_path / "password").read_text().strip()
+    assert f'user: callout, password: "{password}"' in (tmp_path / "nats.conf").read_text()
+    assert f"//callout:{password}@" in (tmp_path / "callout.env").read_text()
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("password", "nats.conf", "callout.env")}
+    assert dict.fromkeys(modes, 0o600) == modes
+
+
+def test_what_a_page_shows_has_to_be_printed(tools: Path, tmp_path: Path) -> None:
+    """By the block above it, in a page whose commands all succeed."""
+    page = tmp_path / "page.md"
+    page.write_text("<!-- run: e2e -->\n```bash\necho hello\n```\n\n<!-- shown -->\n```text\n…llo\nworld\n```\n")
+    with (
+        Walkthrough(page, tools, tmp_path, tmp_path / "none") as walk,
+        pytest.raises(AssertionError, match=r"not printed: \['world'\]$"),
+    ):
+        walk.run()
+
+
+@pytest.mark.parametrize("page", WALKED, ids=lambda page: page.name)
+def test_all_that_is_marked_as_shown_is_looked_for(page: Path) -> None:
+    """Below a block that is run."""
+    text = page.read_text()
+    run = {block.line for block in blocks(text) if block.run == "run: e2e"}
+    assert text.count("<!-- shown -->") == len([box for box in boxes(text) if box.line in run])
 
 
 def test_the_chart_of_another_clone_is_not_taken(tools: Path, tmp_path: Path) -> None:
@@ -250,7 +325,8 @@ def test_a_page_can_be_followed(page: Path, other: re.Pattern[str] | None, tools
             address = f"nats://127.0.0.1:{walk.ports['4222']}"
             creds = folder / "nats-setup/creds/nack.creds"
             running.enter_context(StandIn(cluster, tools, tmp_path, address, creds))
-        walk.run()
+        said = walk.run()
+    assert page not in WITH_DEMO or "\nAll well" in said
 
 
 @pytest.mark.parametrize("road", WITH_SECRETS)

@@ -2,6 +2,7 @@
 
 Rules kept here:
 - The blocks run as they stand, but for the ports: those of the page may be taken on this machine.
+- What a page shows below a block has to be what the block has printed.
 - A shell with `errexit`: the first command that fails ends it, and the failure names the line of its block.
 - What the page starts in the background ends with the shell's process group, whatever happens.
 """
@@ -18,7 +19,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from tests.e2e.server_process import HeldPort
-from tests.pages import ROOT, blocks
+from tests.pages import ROOT, blocks, boxes
 
 PORTS: Final = ("4222", "8080")
 """What the pages use: NATS' port and ours."""
@@ -26,6 +27,8 @@ WALK_SECONDS: Final = 240
 """A page takes some ten seconds; two busy cores need much longer."""
 TAIL_LENGTH: Final = 4000
 """Characters of what was printed last, for the message about a page that failed."""
+_ANNOUNCED: Final = re.compile(r"^--- line (\d+)\n(.*?)(?=^--- line |\Z)", re.DOTALL | re.MULTILINE)
+"""The line of a block, and what it printed."""
 
 
 class Walkthrough:
@@ -78,7 +81,8 @@ class Walkthrough:
         """Run it to its end, and return what it printed.
 
         Raises:
-            AssertionError: a command failed; with the line of its block and the last words.
+            AssertionError: a command failed, with the line of its block and the last words; or the page shows what was
+                not printed.
         """
         script, output = self._folder / "page.sh", self._folder / "page.log"
         script.write_text(_write_script(self._page.read_text(), self.ports, self._is_taken))
@@ -101,17 +105,27 @@ class Walkthrough:
             shell.wait()
         said = output.read_text(errors="replace")
         assert code == 0, f"{self._page.name} failed with {code}: {said[-TAIL_LENGTH:]}"
+        missing = _find_missing(self._page.read_text(), said)
+        assert missing == [], f"{self._page.name} shows what was not printed: {missing}"
         return said
 
 
 def _list_session(leader: int) -> list[str]:
-    """The command lines of the processes whose session a process has begun."""
+    """The command lines of the processes whose session a process has begun; one that has ended has none."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             if os.getsid(int(path.parent.name)) == leader:
                 found.append(path.read_text(errors="replace").replace("\0", " ").strip())
-    return found
+    return [line for line in found if line]
+
+
+def _find_missing(text: str, said: str) -> list[str]:
+    """The lines that a page shows below blocks which were run, and which these have not printed."""
+    printed = dict(_ANNOUNCED.findall(said))
+    return [
+        line for box in boxes(text) if str(box.line) in printed for line in box.find_missing(printed[str(box.line)])
+    ]
 
 
 def _write_script(text: str, ports: Mapping[str, int], is_taken: Callable[[str], bool]) -> str:

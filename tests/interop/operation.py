@@ -62,14 +62,19 @@ def count_workers(service: Service) -> dict[str, int]:
     return workers
 
 
-async def until_serving(service: Service, workers: int = WORKERS) -> None:
-    """Wait until so many workers serve, and there are no others."""
+async def until_workers(service: Service, states: dict[str, int]) -> None:
+    """Wait until so many workers are in these states, and there are no others."""
     await until(
-        lambda: count_workers(service) == {"serving": workers},
+        lambda: count_workers(service) == states,
         PATIENCE_SECONDS,
-        f"{workers} workers serve and there are no others",
+        f"there are workers in these states and no others: {states}",
         PAGE_POLL_SECONDS,
     )
+
+
+async def until_serving(service: Service, workers: int = WORKERS) -> None:
+    """Wait until so many workers serve, and there are no others."""
+    await until_workers(service, {"serving": workers})
 
 
 async def is_let_in(environment: Environment, token: str) -> bool:

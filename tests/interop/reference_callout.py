@@ -12,9 +12,8 @@ from nats.aio.msg import Msg
 from tests.callout_minting import make_answer, open_request
 from tests.interop.environments import Environment
 from tests.interop.server_configs import AUTH_SUBJECT
-from tests.nats_minting import NO_LIMIT, CurveKey, NatsKey, encode_nats_jwt, override
+from tests.nats_minting import NO_LIMITS, CurveKey, NatsKey, encode_nats_jwt, override
 
-LIMITS = ("subs", "data", "payload")
 Request = Mapping[str, Any]
 Decide = Callable[["ReferenceCallout", Request], bytes | None]
 
@@ -64,7 +63,7 @@ class ReferenceCallout:
         parts = {
             "pub": {"allow": list(pub)} if pub else {"deny": [">"]},
             "sub": {"allow": list(sub)} if sub else {"deny": [">"]},
-            **dict.fromkeys(LIMITS, NO_LIMIT),
+            **NO_LIMITS,
             "type": "user",
             "version": 2,
             **({"issuer_account": keys.accounts["clients"].public} if operator else {}),

@@ -9,13 +9,25 @@ stream that the callout's account imports under that very subject; a second user
 """
 
 import json
+import re
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tests.interop.nats_process import Ports
-from tests.nats_minting import CurveKey, NatsKey, account_jwt, operator_jwt, sentinel_jwt, user_jwt
+from tests.nats_minting import (
+    CurveKey,
+    NatsKey,
+    account_jwt,
+    decode_nats_jwt,
+    encode_nats_jwt,
+    operator_jwt,
+    sentinel_jwt,
+    user_jwt,
+)
 
 AUTH_SUBJECT = "$SYS.REQ.USER.AUTH"
 AUTH_ERROR_SUBJECT = "$SYS.ACCOUNT.CLIENT.AUTH.ERR"
@@ -40,6 +52,10 @@ LEAST_PERMISSIONS = {"pub": {"allow": ["$SYS._INBOX.>"]}, "sub": {"allow": [AUTH
 
 CALLOUT, LISTENER, INJECTOR, ADMINISTRATOR = "callout", "listener", "injector", "admin"
 PASSWORD = "not-a-secret"
+PRELOAD = re.compile("^resolver_preload: ", re.MULTILINE)
+"""What stands before the accounts' JWTs."""
+EVERYBODY = "*"
+"""Among an account's revocations: all of its users (nats-io/jwt, `All`)."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -164,6 +180,25 @@ def render_operator_mode(keys: Keys, *, xkey: bool, default_sentinel: bool) -> s
             **({"default_sentinel": keys.sentinel_jwt()} if default_sentinel else {}),
         }
     )
+
+
+def edit_preload(config: str, change: Callable[[dict[str, str]], Mapping[str, str]]) -> str:
+    """Change the accounts' JWTs, by their keys, in a configuration."""
+    [start] = (match.end() for match in PRELOAD.finditer(config))
+    preload, end = json.JSONDecoder().raw_decode(config, start)
+    return f"{config[:start]}{json.dumps(change(preload))}{config[end:]}"
+
+
+def amend_account(config: str, keys: Keys, role: str, **members: Any) -> str:
+    """Put members into the JWT of an account; a server that runs takes it for newer than the one that it has."""
+    account = keys.accounts[role].public
+
+    def amend(preload: dict[str, str]) -> dict[str, str]:
+        claims = decode_nats_jwt(preload[account])
+        claims |= {"iat": int(time.time()), "nats": claims["nats"] | members}
+        return preload | {account: encode_nats_jwt(claims, keys.operator)}
+
+    return edit_preload(config, amend)
 
 
 def _configured_users(role: str) -> list[dict[str, Any]]:

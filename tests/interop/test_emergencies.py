@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
@@ -11,11 +10,8 @@ from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import CONNECT_SECONDS
 from tests.interop.environments import Environment
 from tests.interop.operation import OPERATOR_MODE, REDUCED, is_let_in, on, serve, until_let_in, until_refused
-from tests.nats_minting import account_jwt, decode_nats_jwt, encode_nats_jwt
+from tests.interop.server_configs import EVERYBODY, amend_account
 from tests.waiting import PATIENCE_SECONDS, until
-
-EVERYBODY = "*"
-"""Among revocations: all users of the account (nats-io/jwt, `All`)."""
 
 
 async def until_thrown_out(client: Client) -> None:
@@ -23,24 +19,10 @@ async def until_thrown_out(client: Client) -> None:
     await until(lambda: client.is_closed, PATIENCE_SECONDS, "the client is thrown out")
 
 
-def declare(environment: Environment, **members: Any) -> Callable[[str], str]:
-    """Replace the JWT of the clients' account in nats.conf."""
-    keys = environment.keys
-    account = keys.accounts["clients"]
-    given: dict[str, Any] = {"signing_keys": [keys.clients_signing.public], "jetstream": True} | members
-    claims = decode_nats_jwt(account_jwt(account, keys.operator, "AUTH_ACCOUNT", **given))
-    changed = encode_nats_jwt(claims | {"iat": int(time.time())}, keys.operator)  # or the server has a newer one
-
+def redeclare(environment: Environment, **members: Any) -> None:
+    """Put members into the JWT of the clients' account, of the server that runs."""
     in_force = (environment.folder / "nats.conf").read_text()  # rendered anew the operator's JWT would be another one
-
-    def edit(_: str) -> str:
-        lines = in_force.splitlines(keepends=True)
-        [number] = (place for place, line in enumerate(lines) if line.startswith("resolver_preload: "))
-        preload = json.loads(lines[number].partition(": ")[2])
-        lines[number] = f"resolver_preload: {json.dumps(preload | {account.public: changed})}\n"
-        return "".join(lines)
-
-    return edit
+    environment.server.reload(lambda _: amend_account(in_force, environment.keys, "clients", **members))
 
 
 @on(*REDUCED)
@@ -74,7 +56,7 @@ async def test_a_revocation_of_everybody_ends_all_logins_so_far(
         async with await environment.connect(tokens[0]) as culprit, await environment.connect(tokens[1]) as other:
             cluster.delete("orders", "checkout")
             await until_refused(environment, tokens[0])
-            environment.server.reload(declare(environment, revocations={EVERYBODY: int(time.time())}))
+            redeclare(environment, revocations={EVERYBODY: int(time.time())})
             await until_thrown_out(culprit)
             await until_thrown_out(other)
 
@@ -91,5 +73,5 @@ async def test_a_signing_key_that_is_taken_away_ends_all_logins_that_it_signed(
         serve(environment, cluster),
         await environment.connect(cluster.token("orders", "checkout")) as client,
     ):
-        environment.server.reload(declare(environment, signing_keys=[]))
+        redeclare(environment, signing_keys=[])
         await until_thrown_out(client)

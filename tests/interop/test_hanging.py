@@ -48,7 +48,10 @@ def configure(name: str, *routes: str) -> Callable[[str], str]:
 @contextlib.asynccontextmanager
 async def run_pair(folder: Path) -> AsyncIterator[tuple[Environment, Environment]]:
     """Two servers in a cluster, with the same keys."""
-    one, other = (Environment(PLAIN, _make(folder / name)) for name in ("one", "other"))
+    folders = [folder / name for name in ("one", "other")]
+    for made in folders:
+        made.mkdir()
+    one, other = (Environment(PLAIN, made) for made in folders)
     other.keys = one.keys
     with contextlib.ExitStack() as stack:
         routes = [NOBODY]
@@ -59,11 +62,6 @@ async def run_pair(folder: Path) -> AsyncIterator[tuple[Environment, Environment
             [address] = _ROUTES.findall(environment.server.log())
             routes.append(f"nats://{address}")
         yield one, other
-
-
-def _make(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 async def until_all_decide(environment: Environment, cluster: ChangingCluster, *services: Service) -> None:

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,17 @@ from tests.interop.clients import REFUSED
 from tests.interop.environments import BINARIES, Environment, ServerBinary, Setting
 from tests.interop.intruder import Intruder, intrude
 from tests.interop.operation import on, serve
-from tests.interop.server_configs import AUTH_SUBJECT, CALLOUT
-from tests.minting import NatsKey, decode_nats_jwt, encode_nats_jwt, make_answer
+from tests.interop.server_configs import AUTH_SUBJECT, CALLOUT, EVERYBODY, amend_account
+from tests.minting import NatsKey, decode_nats_jwt, make_answer
 from tests.nats_minting import user_jwt
 
 EACH_LINE = tuple(Setting("operator-creds", xkey=False, binary=binary) for binary in BINARIES)
-EVERYBODY = "*"
-"""Among revocations: all users of the account (nats-io/jwt, `All`)."""
 ANSWER = "by somebody else"
 
 
-def declare(environment: Environment, **members: Any) -> Callable[[str], str]:
-    """Put members into the JWT of the callout's account."""
-    account, operator = environment.keys.issuer.public, environment.keys.operator
-
-    def edit(config: str) -> str:
-        lines = config.splitlines(keepends=True)
-        [number] = (place for place, line in enumerate(lines) if line.startswith("resolver_preload: "))
-        preload = json.loads(lines[number].partition(": ")[2])
-        claims = decode_nats_jwt(preload[account])
-        claims["nats"] |= members
-        preload[account] = encode_nats_jwt(claims, operator)
-        lines[number] = f"resolver_preload: {json.dumps(preload)}\n"
-        return "".join(lines)
-
-    return edit
+def restart(environment: Environment, **members: Any) -> None:
+    """Start the server anew, with members in the JWT of the callout's account."""
+    environment.server.restart(lambda config: amend_account(config, environment.keys, "callout", **members))
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +53,7 @@ async def test_the_services_signing_key_lets_its_holder_hear_tokens(
 ) -> None:
     """By itself, with neither the credentials of the service's user nor its seed: a bearer proves no key."""
     signing, token = NatsKey.generate("account"), cluster.token("orders", "checkout")
-    environment.server.restart(declare(environment, signing_keys=[signing.public]))
+    restart(environment, signing_keys=[signing.public])
     async with (
         serve(environment, cluster),
         impersonate(environment, signing) as intruder,
@@ -84,7 +69,7 @@ async def test_the_services_signing_key_lets_its_holder_answer(
 ) -> None:
     """In the service's place, so that nobody gets in."""
     signing, token = NatsKey.generate("account"), cluster.token("orders", "checkout")
-    environment.server.restart(declare(environment, signing_keys=[signing.public]))
+    restart(environment, signing_keys=[signing.public])
     async with impersonate(environment, signing) as intruder:
         login = asyncio.create_task(environment.refusal(token))
         reply, request = await hear_request(intruder)
@@ -102,7 +87,7 @@ async def test_a_revocation_ends_a_fixed_user(environment: Environment, whose: s
     async with await environment.connect_as_service() as client:
         assert client.is_connected
     revoked = EVERYBODY if whose == EVERYBODY else environment.keys.users[CALLOUT].public
-    environment.server.restart(declare(environment, revocations={revoked: int(time.time())}))
+    restart(environment, revocations={revoked: int(time.time())})
     with pytest.raises(REFUSED):
         await environment.connect_as_service()
 

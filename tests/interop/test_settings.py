@@ -1,6 +1,7 @@
 """Settings that change what a login may do: one service per environment that has them all, with one worker."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from tests.interop.attempts import denied_publishes, denied_subscriptions
-from tests.interop.cast import PARTNER, PLAIN, STREAMS
+from tests.interop.cast import FOREIGNER, PARTNER, PLAIN, STREAMS
 from tests.interop.deployment import Deployment, serve
 from tests.interop.environments import Environment
 from tests.waiting import PATIENCE_SECONDS, until
@@ -97,3 +98,39 @@ async def test_streams_may_be_made_when_the_administrator_says_so(liberal: Deplo
         assert [] == client.errors
     async with await liberal.connect(PLAIN) as client:
         assert ["$JS.API.STREAM.CREATE.x"] == await denied_publishes(client, ["$JS.API.STREAM.CREATE.x"])
+
+
+async def test_who_makes_streams_says_anything_and_hears_everything(liberal: Deployment) -> None:
+    """NATS_STREAM_ADMIN: a stream republishes to subjects that its maker may not publish to, and from inboxes."""
+    ways = {"$JS.API.said.>": "billing.>", f"{FOREIGNER.inbox}.>": "orders.heard.>"}
+    async with contextlib.AsyncExitStack() as connected:
+        maker, asking, answering = [
+            await connected.enter_async_context(await liberal.connect(who)) for who in (STREAMS, FOREIGNER, PARTNER)
+        ]
+        assert ["billing.invoices"] == await denied_publishes(maker, ["billing.invoices"])
+        for number, (taken, sent) in enumerate(ways.items()):
+            stream = {
+                "name": f"way-{number}",
+                "subjects": [taken],
+                "no_ack": True,
+                "republish": {"src": taken, "dest": sent},
+                "storage": "memory",
+            }
+            created = await maker.request(
+                f"$JS.API.STREAM.CREATE.way-{number}", json.dumps(stream).encode(), timeout=PATIENCE_SECONDS
+            )
+            assert "error" not in json.loads(created.data), created.data
+        said, heard = await asking.subscribe("billing.invoices"), await maker.subscribe("orders.heard.>")
+
+        async def answer(request: Msg) -> None:
+            await request.respond(b"secret")
+
+        await answering.subscribe("billing.questions", cb=answer)
+        for client in (maker, asking, answering):
+            await client.flush()
+        await maker.publish("$JS.API.said.invoices", b"pay")
+        assert b"pay" == (await said.next_msg(PATIENCE_SECONDS)).data
+        assert b"secret" == (await asking.request("billing.questions", timeout=PATIENCE_SECONDS)).data
+        assert b"secret" == (await heard.next_msg(PATIENCE_SECONDS)).data
+        for number in range(len(ways)):
+            await maker.request(f"$JS.API.STREAM.DELETE.way-{number}", timeout=PATIENCE_SECONDS)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -25,6 +24,7 @@ from tests.interop.bootstrapped import CHANGE_SECONDS, Server, bootstrap, read_e
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.clients import REFUSED, WorkloadClient, open_client
 from tests.interop.environments import BINARIES
+from tests.interop.server_configs import edit_preload
 from tests.perf.deployed import INCLUDE, add_account, complaint, report, run_account
 from tests.waiting import PATIENCE_SECONDS, until
 from workers.nkeys import KeyPair, Kind
@@ -147,9 +147,8 @@ def test_another_account_hears_neither_tokens_nor_answers(folder: Path, cluster:
     asking = add_account(folder)
     tenant, accounts = draw_key(Kind.ACCOUNT), folder / FOLDER / PRELOAD
     perf = read_account((folder / FOLDER / ASKS).read_text()).key
-    preload = msgspec.json.decode(accounts.read_text().removeprefix("resolver_preload: "))
-    preload |= {tenant.public: issue_tenant(load(folder), tenant, perf)}
-    accounts.write_text(f"resolver_preload: {json.dumps(preload)}\n")
+    of_tenant = {tenant.public: issue_tenant(load(folder), tenant, perf)}
+    accounts.write_text(edit_preload(accounts.read_text(), lambda preload: preload | of_tenant))
     with (folder / "nats.conf").open("a") as config:
         config.write(INCLUDE)
     heard: list[str] = []

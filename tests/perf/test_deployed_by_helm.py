@@ -1,7 +1,6 @@
 """What docs/measure-a-cluster.md adds to the values of NATS's chart: with it `perf.load` asks, and nobody else may."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -16,18 +15,17 @@ from tests.interop.bootstrapped import Server
 from tests.interop.changing_cluster import ChangingCluster
 from tests.interop.environments import BINARIES
 from tests.minting import CurveKey, NatsKey
-from tests.pages import ROOT, blocks
+from tests.pages import ROOT, blocks, yaml_blocks
 from tests.perf.deployed import PAGE, SERVICE_PASSWORD, complaint, report
 from tests.service import Service
 
 EXAMPLE = ROOT / "k8s/examples/server-mode/1-nats.yaml"
 SHORT = ("--windows=4", "--seconds=0.2")
-_YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def read_values() -> str:
     """The page's values: of its blocks the one for NATS's chart."""
-    [values] = (str(block) for block in _YAML.findall(PAGE.read_text()) if "PERF" in block)
+    [values] = (block for block in yaml_blocks(PAGE.read_text()) if "PERF" in block)
     return values
 
 

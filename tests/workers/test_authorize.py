@@ -13,7 +13,7 @@ from tests.minting import (
     NatsKey,
     PretendServer,
 )
-from tests.nats_minting import NO_LIMIT
+from tests.nats_minting import NO_LIMITS
 from tests.workers.deciding import (
     CALLOUT,
     NASTY,
@@ -60,7 +60,7 @@ def test_a_good_request_lets_the_client_in(setup: Setup, sealed: bool) -> None:
         **placement,
         "nats": {
             **json.loads(b"{" + PERMISSIONS + b"}"),
-            **dict.fromkeys(("subs", "data", "payload"), NO_LIMIT),
+            **NO_LIMITS,
             "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS", "IN_PROCESS"],
             "type": "user",
             "version": 2,

@@ -16,7 +16,7 @@ from tests.minting import (
     open_answer,
     open_request,
 )
-from tests.nats_minting import NO_LIMIT, encode_nats_jwt
+from tests.nats_minting import NO_LIMITS, encode_nats_jwt
 from workers.nkeys import decode_seed
 from workers.user_jwt import (
     Mode,
@@ -125,7 +125,7 @@ def test_in_server_mode_the_account_is_the_audience() -> None:
         "exp": NOW + 600,
         "nats": {
             **members(PERMISSIONS),
-            **dict.fromkeys(("subs", "data", "payload"), NO_LIMIT),
+            **NO_LIMITS,
             "allowed_connection_types": ["STANDARD", "WEBSOCKET", "MQTT", "MQTT_WS", "IN_PROCESS"],
             "type": "user",
             "version": 2,
@@ -166,8 +166,7 @@ def test_no_text_breaks_out_of_a_user_jwt(account: str, name: str | None, pub: l
     assert (account, name) == (placed, claims.get("name"))
     expected = {"jti", "iat", "iss", "sub", "exp", "nats"} | ({"aud"} if mode is Mode.SERVER else set())
     assert expected | (set() if name is None else {"name"}) == set(claims)
-    limits = {"subs", "data", "payload"}
-    expected_nats = {"pub", "sub", "resp", "allowed_connection_types", "type", "version"} | limits
+    expected_nats = {"pub", "sub", "resp", "allowed_connection_types", "type", "version", *NO_LIMITS}
     assert expected_nats | (set() if mode is Mode.SERVER else {"issuer_account"}) == set(claims["nats"])
 
 

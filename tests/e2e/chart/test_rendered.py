@@ -1,7 +1,6 @@
 """What the chart renders is what a cluster takes; and its pods are found, replaced, let through and watched."""
 
 import json
-import re
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +11,12 @@ from callout.config.values import parse_duration
 from callout.supervisor import KILL_GRACE_S
 from tests.e2e.chart.helm import CHART, VARIANTS, VERSIONS, Helm, container_of, find, merge, pod_of, read_objects
 from tests.e2e.chart.rendering import environment_of, render, variant
+from tests.pages import yaml_blocks
 
 KINDS: Final = {
     ("apps/v1", "Deployment"),
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("batch/v1", "CronJob"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("policy/v1", "PodDisruptionBudget"),
     ("rbac.authorization.k8s.io/v1", "ClusterRole"),
@@ -173,7 +174,7 @@ def test_what_needs_an_operator_is_off_by_default(helm: Helm) -> None:
 def test_a_large_cluster_is_worked_out_with_what_the_chart_has(helm: Helm, tmp_path: Path) -> None:
     """The values of docs/scaling.md go with any others, and lead to the memory that the page names."""
     page = (CHART.parents[1] / "docs/scaling.md").read_text()
-    [block] = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    [block] = (one for one in yaml_blocks(page) if "serviceAccounts" in one)
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump(merge(yaml.safe_load(variant("server-mode").read_text()), yaml.safe_load(block))))
     objects = read_objects(helm.render(values))

@@ -27,8 +27,9 @@ from perf.figures.processes import (
     raise_file_limit,
     reckon,
 )
-from tests.commands import attempt
+from tests.nobody import run_as_nobody
 from tests.waiting import PATIENCE_SECONDS
+from workers.dumps import forbid_dumps
 
 BURN = """
 import sys, time
@@ -38,30 +39,6 @@ while time.process_time() < end: pass
 print("done", flush=True)
 sys.stdin.read()
 """
-AS_NOBODY = """
-import os, resource
-from callout.errors import CommandError
-from perf.figures.processes import maybe_read_memory
-from workers.dumps import forbid_dumps
-if os.geteuid() == 0:
-    os.setuid(54321)
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-forbid_dumps()
-read, write = os.pipe()
-child = os.fork()
-if child == 0:
-    os.close(write)
-    os.read(read, 1)
-    os._exit(0)
-try:
-    maybe_read_memory(child)
-except CommandError as error:
-    print(*error.lines)
-finally:
-    os.close(write)
-    os.waitpid(child, 0)
-"""
-"""Looks into a process of the same user, one whom permissions bind, that may not be dumped, as the service's then."""
 NOBODY = 2**22 + 1  # more than Linux gives to any process
 
 
@@ -129,12 +106,31 @@ def test_memory_of_what_is_gone_is_not_known(pids: list[int]) -> None:
     assert maybe_read_memories(pids) is None
 
 
+def look_into_a_child(_: list[str]) -> None:
+    """Look into a process of the same user that may not be dumped, as the service's then; say what comes of it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_dumps()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(write)
+        os.read(read, 1)
+        os._exit(0)
+    try:
+        maybe_read_memory(child)
+    except CommandError as error:
+        sys.stdout.writelines(error.lines)
+    finally:
+        os.close(write)
+        os.waitpid(child, 0)
+
+
 def test_memory_that_may_not_be_read_is_one_line() -> None:
     """Where core files are forbidden to a user, the service hides its memory from him; it is no 0 MiB."""
-    done = attempt([sys.executable, "-c", AS_NOBODY])
+    done = run_as_nobody(__name__, look_into_a_child.__name__)
     assert (0, "") == (done.returncode, done.stderr)
     assert re.fullmatch(
-        r"the memory of process \d+ may not be read: run as root, or raise the hard core limit \(ulimit -Hc\)\n",
+        r"the memory of process \d+ may not be read: run as root, or raise the hard core limit \(ulimit -Hc\)",
         done.stdout,
     )
 
