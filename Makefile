@@ -34,13 +34,13 @@ demo: $(STAMP)
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
-# On a real Kubernetes API, with the nats CLI: tests/e2e/tools builds them with Go, once, in many minutes. And the tests
-# against real servers once more, on the newest nats-server, which PyPI may not have yet.
+# On a real Kubernetes API, with the nats CLI: tests/e2e/tools builds them with Go, once, in many minutes. On the newest
+# nats-server, which the examples name and PyPI may not have yet, and so the tests against real servers once more.
 e2e: $(STAMP)
 	$(BIN)/python -m tests.e2e.tools.build >/dev/null
-	NATS_SERVER="$$($(BIN)/python -m tests.e2e.tools.build)/nats-server" \
-	  $(BIN)/python -m pytest -n 4 --dist loadgroup tests/interop -k "not 2.14 and not 2.10"
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
+	NATS_SERVER="$$($(BIN)/python -m tests.e2e.tools.build)/nats-server" && export NATS_SERVER && \
+	  $(BIN)/python -m pytest -n 4 --dist loadgroup tests/interop -k "not 2.14 and not 2.10" && \
+	  $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
 
 # All measurements, in less than a quarter of an hour; the results and a report with plots go to perf/results/.
 # ONLY=ladder,load measures a part, ATTEMPTS=5 again what others have disturbed.

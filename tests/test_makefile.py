@@ -8,6 +8,13 @@ import pytest
 from tests.commands import Done, attempt
 from tests.pages import ROOT
 
+PYTHON_THAT_BUILDS = """#!/bin/sh
+case "$*" in
+  *tools.build) echo /built ;;
+  *) echo "$NATS_SERVER" "$@" ;;
+esac
+"""
+
 
 @pytest.mark.parametrize(
     ("switches", "arguments"),
@@ -40,6 +47,18 @@ def test_switches_of_the_measurements_become_arguments(switches: str, arguments:
     """Without any all is measured; what is no number, and no measurement, is left to `python -m perf` to refuse."""
     done = make("--dry-run", "--old-file=.venv/.set-up", "perf", *switches.split(), folder=ROOT)
     assert (0, f".venv/bin/python -m perf {arguments}".split()) == (done.returncode, done.stdout.split())
+
+
+def test_both_runs_of_e2e_are_on_the_server_that_it_has_built(tmp_path: Path) -> None:
+    """The examples name that version, whatever PyPI has; a Python that only says what it is asked for stands in."""
+    python = tmp_path / "python"
+    python.write_text(PYTHON_THAT_BUILDS)
+    python.chmod(0o700)
+    done = make("--silent", "--old-file=.venv/.set-up", "e2e", f"BIN={tmp_path}", folder=ROOT)
+    runs = [line.split() for line in done.stdout.splitlines()]
+    assert [("/built/nats-server", "tests/interop"), ("/built/nats-server", "tests/e2e")] == [
+        (server, next(word for word in words if word.startswith("tests/"))) for server, *words in runs
+    ]
 
 
 @pytest.mark.parametrize("python", ["no-such-python", "false"])

@@ -56,6 +56,13 @@ def admit(cluster: Cluster, pod: dict[str, Any]) -> str:
     return cluster.kubectl.attempt(*words, stdin=json.dumps(pod)).stderr
 
 
+def pod_of_job(job: dict[str, Any]) -> dict[str, Any]:
+    """The pod template of a CronJob, as a Pod."""
+    template = job["spec"]["jobTemplate"]["spec"]["template"]
+    metadata = template["metadata"] | {"name": "as-a-pod", "namespace": job["metadata"]["namespace"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
 def find_of_release(cluster: Cluster, namespace: str) -> list[str]:
     """The objects of the release that exist, in its namespace and outside of all."""
     kinds = "deployments,services,serviceaccounts,secrets,configmaps,poddisruptionbudgets,networkpolicies"
@@ -86,6 +93,9 @@ def test_the_api_server_takes_what_is_rendered(cluster: Cluster, namespace: str,
         metadata = {"name": account, "namespace": namespace}
         cluster.kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
         assert "" == admit(cluster, pod_of(objects))
+        for one in objects:
+            if one["kind"] == "CronJob":
+                assert "" == admit(cluster, pod_of_job(one))
 
 
 def test_a_release_lives_and_goes(cluster: Cluster, namespace: str, helm: Helm, tmp_path: Path) -> None:

@@ -140,6 +140,10 @@ values.schema.json refuses what is malformed by itself; here is what it cannot s
 {{- $problems = append $problems (printf "terminationGracePeriodSeconds: %d is too short for preStopSeconds and drainSeconds; give %d at least, or leave it out" (int64 .) $least) }}
 {{- end }}
 {{- end }}
+{{- $served := include "nats-k8s-oidc-callout.shown" (list . "K8S_NAMESPACE" .Values.watchNamespace) }}
+{{- if and .Values.doctor.enabled $served (ne $served .Release.Namespace) }}
+{{- $problems = append $problems (printf "doctor: logs in with a ServiceAccount of %s, and watchNamespace is %s, so it would be refused; set doctor.enabled to false" .Release.Namespace $served) }}
+{{- end }}
 {{- if and .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled }}
 {{- $problems = append $problems "metrics: podMonitor and serviceMonitor are both enabled, so everything would be counted twice; keep one of them" }}
 {{- end }}

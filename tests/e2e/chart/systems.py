@@ -36,7 +36,6 @@ CLIENT: Final = ("checkout", "orders")
 PAGE: Final = ROOT / "docs/kubernetes.md"
 KUSTOMIZATION: Final = ROOT / "k8s/examples/kustomize"
 THREE_SERVERS: Final = "k8s/examples/production/1-nats.yaml"
-COMMAND_SECONDS: Final = 60
 DOCTOR_SECONDS: Final = 120
 CALLOUT: Final = SERVE[0]
 SERVICE_NAME: Final = "nats.nats-system.svc.cluster.local"
@@ -181,7 +180,7 @@ class System(msgspec.Struct, frozen=True):
     def ask(self, subject: str, *words: str) -> str:
         """Ask something as the system account's user, and return all that is said."""
         more = ("--inbox-prefix", "_INBOX", "request", "--raw", "--timeout", "1s", *words, subject, "{}")
-        done = attempt([*self.administrator, *more], timeout=COMMAND_SECONDS)
+        done = attempt([*self.administrator, *more])
         return done.stdout + done.stderr
 
 
@@ -257,15 +256,15 @@ def _list_commands(part: str) -> str:
     return "".join(block.commands for block in blocks(part) if block.run)
 
 
-def follow_page(cluster: Cluster, tools: Path, home: Path, steps: str) -> None:
-    """Run commands of the page; `AssertionError` with what they said if one fails."""
+def follow_page(cluster: Cluster, tools: Path, home: Path, steps: str) -> str:
+    """Run commands of the page and return what they print; `AssertionError` with what they said if one fails."""
     search = (str(Path(sys.prefix) / "bin"), str(tools), os.environ["PATH"])
     variables = {
         "PATH": os.pathsep.join(search),
         "HOME": str(home),
         "KUBECONFIG": str(cluster.kubectl.kubeconfig),
     }
-    run([*BASH, steps], env=variables, cwd=home, timeout=COMMAND_SECONDS)
+    return run([*BASH, steps], env=variables, cwd=home)
 
 
 def log_in(path: Path) -> tuple[str, ...]:

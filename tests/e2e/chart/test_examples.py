@@ -3,6 +3,7 @@
 So do the plain manifests, in the place of the release; with three servers it is test_three_servers.py.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,25 @@ import msgspec
 import pytest
 
 from tests.commands import attempt
-from tests.e2e.chart.systems import CLIENT, OPERATOR_MODE, SERVER_MODE, System, follow_page, read_steps, run_system
+from tests.e2e.chart.helm import RELEASE, Helm, find, read_objects
+from tests.e2e.chart.rendering import variant
+from tests.e2e.chart.systems import (
+    CALLOUT,
+    CLIENT,
+    DOCTOR_SECONDS,
+    NAMESPACE,
+    OPERATOR_MODE,
+    PAGE,
+    SERVER_MODE,
+    System,
+    follow_page,
+    read_steps,
+    run_system,
+)
 from tests.e2e.deployment import logged
+from tests.pages import ROOT, blocks
 
+DOCTOR_PAGE: Final = ROOT / "docs/doctor.md"
 EXAMPLES: Final = {
     "server-mode": SERVER_MODE,
     "operator-mode": OPERATOR_MODE,
@@ -69,12 +86,57 @@ def test_the_doctor_leaves_open_what_the_page_says(system: System) -> None:
     assert {} == {check: one for check, one in found.items() if one["severity"] not in {"ok", "notice"}}
 
 
+def test_the_doctor_that_runs_regularly_is_let_in(system: System, helm: Helm) -> None:
+    """With the arguments of the chart's CronJob, as its ServiceAccount, with a token for NATS: nothing is wrong."""
+    path = system.home / "doctor-token"
+    path.touch(mode=0o600)
+    path.write_text(system.cluster.create_token(NAMESPACE, RELEASE, "--audience=nats"))
+    rendered = helm.render(variant("server-mode"), "--set", "doctor.enabled=true")
+    job = find(read_objects(rendered), "CronJob")["spec"]["jobTemplate"]["spec"]
+    [doctor] = job["template"]["spec"]["containers"]
+    words = [one.replace("/var/run/secrets/nats/token", str(path)) for one in doctor["args"]]
+    done = attempt([*system.within, CALLOUT, *words], env=system.service.variables, timeout=DOCTOR_SECONDS)
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert "publish: nats-system.>" in done.stdout
+
+
+def test_the_doctor_elsewhere_leaves_nothing_open(system: System, tools: Path) -> None:
+    """As its page runs it, with NATS and the pages of metrics where they are, since nothing can be forwarded here."""
+    page = DOCTOR_PAGE.read_text()
+    [forward] = (one.commands for one in blocks(page) if "port-forward" in one.commands)
+    [ceiling] = re.findall(r"^kubectl get configmap .*\\\n.*\n", forward, re.MULTILINE)
+    [run_it] = (
+        one.commands
+        for one in blocks(page)
+        if "$metrics" in one.commands and system.is_operator_mode == ("nats-setup" in one.commands)
+    )
+    steps = f"metrics='--metrics-url http://127.0.0.1:{system.service.port}/metrics'\n{ceiling}{run_it}"
+    steps = steps.replace("127.0.0.1:4222", system.servers[0].url.removeprefix("nats://"))
+    assert "All well" in follow_page(system.cluster, tools, system.home, steps)
+
+
 def test_the_administrator_may_ask_what_the_doctor_asks(system: System) -> None:
     """In server mode nothing else; in operator mode it is the user of whoever looks after the servers."""
     for page in ("", ".CONNZ", ".STATSZ", ".SUBSZ"):
         assert '"server":' in system.ask(f"$SYS.REQ.SERVER.PING{page}")
     for subject in ("$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.X.RELOAD", "$SYS.REQ.SERVER.X.KICK"):
         assert system.is_operator_mode != ("Permissions Violation" in system.ask(subject))
+
+
+def test_the_administrator_of_server_mode_does_not_hear_of_failed_logins(system: System) -> None:
+    """On 2.10 what tells of them holds clients' tokens; in operator mode the user may hear all of the servers' own."""
+    words = ("--inbox-prefix", "_INBOX", "subscribe", "$SYS.SERVER.*.CLIENT.AUTH.ERR", "--wait", "1s")
+    done = attempt([*system.administrator, *words])
+    assert system.is_operator_mode != ("Permissions Violation" in done.stderr)
+
+
+def test_the_page_lists_the_secrets_that_it_makes(system: System) -> None:
+    """Each with its keys, and no other: whoever has something else make them goes by that."""
+    mode = "operator" if system.is_operator_mode else "server"
+    rows = re.findall(rf"^\| {mode} \| `([\w-]+)`[^|]*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
+    listed = {name: set(re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", keys))) for name, keys in rows}
+    secrets = system.cluster.kubectl.read("secrets", "--all-namespaces")["items"]
+    assert listed == {one["metadata"]["name"]: set(one["data"]) for one in secrets if one["type"] == "Opaque"}
 
 
 def test_the_page_replaces_no_keys(system: System, tools: Path) -> None:

@@ -20,6 +20,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -35,6 +36,7 @@ var groups = runtime.NewSchemeBuilder(
 	admissionregistrationv1.AddToScheme,
 	appsv1.AddToScheme,
 	autoscalingv2.AddToScheme,
+	batchv1.AddToScheme,
 	corev1.AddToScheme,
 	networkingv1.AddToScheme,
 	policyv1.AddToScheme,
