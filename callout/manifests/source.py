@@ -4,6 +4,7 @@ Rules kept here:
 - What was delivered last stays when the folder cannot be read, or the snapshot is full: neither is an empty folder.
 - Between two steps of a delivery the loop turns. Whoever asks for another list meanwhile gets one, from the beginning.
 - A folder without a single ServiceAccount is believed, and said aloud: nobody can log in.
+- That the snapshot is full is one line, whether or not it has ever held everything, and that it is over another.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ class FolderSource:
         self._state: FolderState | None = None
         self._delivered = True
         self._had_problems = False
+        self._is_full = False
         self.connected = False
 
     def list_anew(self) -> None:
@@ -94,8 +96,12 @@ class FolderSource:
                 more = self._sink.end_list()
                 await asyncio.sleep(0)
         except SnapshotFullError as error:
-            if self.connected:
-                self._log.error("the snapshot is full; the last one goes on serving", error=str(error))
+            if not self._is_full:
+                self._log.error("the snapshot has no room for all ServiceAccounts", error=str(error))
+            self._is_full = True
             self.connected = self._delivered = False
         else:
+            if self._is_full:
+                self._log.info("the snapshot has room for all ServiceAccounts again")
+            self._is_full = False
             self.connected = True

@@ -18,22 +18,25 @@ from callout.policy.verdict import SEVERAL, DropReason, Side
 from callout.serviceaccounts import Change, Removed, ServiceAccount
 from tests.snapshots import look_up
 from workers.logs import Log
-from workers.snapshot import SnapshotWriter
+from workers.snapshot import MAP_SIZE, SnapshotFullError, SnapshotWriter
 from workers.user_jwt import ResponsePermission
 
 RULES = Rules("nats.io/", shared_inbox=True, response=ResponsePermission(1, 0), account="APP")
 NOW = 1_000_000.0
+SMALL = 1 << 18
+"""Bytes: room for some hundred ServiceAccounts."""
+MANY = 2000
 CHANGES_LOGGED = ("ServiceAccount added", "permissions changed")
 
 
 class Bench:
     """A directory on a real snapshot, with its log in a file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, map_size: int = MAP_SIZE) -> None:
         self._log_file = folder / "log"
         fd = os.open(self._log_file, os.O_CREAT | os.O_WRONLY)
         self._log = Log("supervisor", "debug", fd)
-        self.snapshot = SnapshotWriter(folder)
+        self.snapshot = SnapshotWriter(folder, map_size)
         self.directory = Directory(self.snapshot, RULES, self._log, self._count_list, clock=lambda: NOW)
         self.listed = 0
 
@@ -155,6 +158,21 @@ def test_a_list_that_breaks_off_removes_nobody(bench: Bench) -> None:
     bench.directory.apply([account("b")])
     bench.directory.begin_list()
     assert list(bench.snapshot.identities()) == [("orders", "a"), ("orders", "b")]
+
+
+def test_a_list_that_does_not_fit_is_not_complete(tmp_path: Path) -> None:
+    """It is as soon as there is room for all of it, and not before."""
+    bench = Bench(tmp_path, map_size=SMALL)
+    crowd = [account(f"sa-{number}") for number in range(MANY)]
+    bench.directory.begin_list()
+    with pytest.raises(SnapshotFullError):
+        bench.directory.apply(crowd)
+    assert (0, []) == (bench.listed, list(bench.snapshot.identities()))
+    bench.directory.begin_list()
+    bench.directory.apply(crowd[:1])
+    assert not bench.directory.end_list()
+    assert (1, [("orders", "sa-0")]) == (bench.listed, list(bench.snapshot.identities()))
+    bench.snapshot.close()
 
 
 def test_nothing_is_written_when_nothing_changed(bench: Bench) -> None:

@@ -10,10 +10,22 @@ from typing import Protocol
 
 import pytest
 
+from callout.errors import EXIT_WRONG_USAGE
 from tests.commands import attempt, run
-from tests.interop.changing_cluster import ChangingCluster, replace
+from tests.fake_kube_api import FakeKubeApi
+from tests.interop.changing_cluster import ApiCluster, ChangingCluster, replace
 from tests.interop.environments import Environment
-from tests.interop.operation import PLAIN, is_let_in, serve, until_let_in, until_reasons, until_refused, until_serving
+from tests.interop.operation import (
+    PLAIN,
+    WORKERS,
+    is_let_in,
+    serve,
+    until_let_in,
+    until_reasons,
+    until_refused,
+    until_serving,
+    until_workers,
+)
 from tests.service import Service
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -21,6 +33,8 @@ MIB = 1 << 20
 SIZE = 4 * MIB
 ROOM = MIB // 2
 """Enough for a service that knows few ServiceAccounts."""
+LITTLE = MIB * 5 // 32
+"""Enough for a snapshot, and not for what a worker needs besides."""
 MANY = 3000
 """ServiceAccounts that take more than the pages which LMDB has to spare."""
 CROWD = json.dumps(
@@ -32,7 +46,8 @@ CROWD = json.dumps(
         ],
     }
 )
-FULL = "the snapshot is full; the last one goes on serving"
+NOT_READY = b'{"ready":false,"missing":["ServiceAccounts","worker subscribed to NATS"]}\n'
+FULL = "the snapshot has no room for all ServiceAccounts"
 BLOCK = bytes(4096)
 
 
@@ -117,6 +132,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield running
 
 
+def has_failed_to_write(service: Service) -> bool:
+    """Tell whether the watch has said that the snapshot is full."""
+    lines = service.log_lines("the watch of ServiceAccounts has failed and goes on")
+    return any("the snapshot could not be written" in line["error"] for line in lines)
+
+
 only_tmpfs = pytest.mark.parametrize("memory", ["tmpfs"], indirect=True)
 
 
@@ -168,14 +189,36 @@ async def test_a_limit_is_told_before_it_is_reached(
 
 
 @only_tmpfs
-async def test_a_service_that_cannot_take_the_whole_list_is_never_ready(
+async def test_a_service_that_cannot_take_the_whole_list_is_not_ready(
+    environment: Environment, tmp_path: Path, memory: Tmpfs
+) -> None:
+    """A start is no change that can be left out: it waits, and says for what, until there is room."""
+    with FakeKubeApi() as api:
+        cluster = ApiCluster(tmp_path, api)
+        for number in range(MANY):
+            cluster.put("orders", f"sa-{number}")
+        api.token = "of somebody else"  # so that there is no list before the workers have taken their room
+        memory.leave(ROOM)
+        async with serve(environment, cluster, wait=False, SNAPSHOT_DIR=str(memory.folder / "service")) as service:
+            await until_workers(service, {"waiting": WORKERS})
+            api.token = None
+            await service.logged("key set in force")
+            await until(lambda: has_failed_to_write(service), PATIENCE_SECONDS, "the list does not fit")
+            assert (503, NOT_READY) == service.get("/readyz")
+            memory.free(service)
+            await service.ready()
+            assert MANY == service.metric("nats_auth_snapshot_serviceaccounts")
+
+
+@only_tmpfs
+async def test_a_start_without_room_for_workers_ends(
     environment: Environment, cluster: ChangingCluster, memory: Tmpfs
 ) -> None:
-    """A start is no change that can be left out: it waits for room, or ends where workers have none."""
-    replace(cluster.file("orders", "crowd"), CROWD)
-    memory.leave(ROOM)
+    """It cannot do with less, and says so."""
+    memory.leave(LITTLE)
     async with serve(environment, cluster, wait=False, SNAPSHOT_DIR=str(memory.folder / "service")) as service:
-        await until(
-            lambda: service.exit_code is not None or service.log_lines(FULL), PATIENCE_SECONDS, "it waits, or has ended"
-        )
+        assert EXIT_WRONG_USAGE == await service.ended()
+        assert "No space left on device" in service.log_lines("worker cannot start")[0]["error"]
         assert [] == service.log_lines("ready")
+        [line] = service.plain_lines
+        assert "SNAPSHOT_DIR has no room" in line

@@ -12,23 +12,8 @@ from callout.bootstrap.nsc_store import read_store
 from callout.errors import EXIT_WRONG_USAGE, CommandError
 from tests.callout.bootstrap.nsc_like import write_store
 from tests.callout.bootstrap.sample import deploy
-from tests.commands import attempt
+from tests.nobody import run_as_nobody
 from workers.jose import encode_segment
-
-AS_NOBODY = """
-import os, sys
-from pathlib import Path
-from callout.bootstrap.nsc_store import read_store
-from callout.errors import CommandError
-
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setuid(54321)
-try:
-    print(read_store(Path(sys.argv[1]), None).name)
-except CommandError as error:
-    print(error)
-"""
 
 
 def test_operator_accounts_and_users_are_read(tmp_path: Path) -> None:
@@ -150,16 +135,24 @@ def test_what_may_not_be_read_is_named(name: str) -> None:
         write_store(stores, deploy())
         for path in (Path(folder), stores, *stores.rglob("*")):
             path.chmod(0o755)
-        assert "nats\n" == read_as_nobody(stores)
+        assert "nats" == read_as_nobody(stores)
         (stores / name).chmod(0)
         told = read_as_nobody(stores)
         (stores / name).chmod(0o700)
     assert told.startswith(f"--from-nsc: {stores / name}")  # or the first that was wanted of what is in it
-    assert told.endswith(" cannot be read: permission denied\n")
+    assert told.endswith(" cannot be read: permission denied")
+
+
+def say_name(arguments: list[str]) -> None:
+    """Read a store, and say the operator's name, or what is wrong."""
+    try:
+        sys.stdout.write(read_store(Path(arguments[0]), None).name)
+    except CommandError as error:
+        sys.stdout.write(str(error))
 
 
 def read_as_nobody(stores: Path) -> str:
     """What comes of reading a store as a user whom permissions bind: the operator's name, or a complaint."""
-    done = attempt([sys.executable, "-c", AS_NOBODY, str(stores)])
+    done = run_as_nobody(__name__, say_name.__name__, str(stores))
     assert (0, "") == (done.returncode, done.stderr)
     return done.stdout

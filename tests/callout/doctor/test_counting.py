@@ -8,6 +8,7 @@ from callout.doctor import counting
 from callout.doctor.counting import Count, count, count_since
 from callout.doctor.replicas import Page
 from tests.callout.doctor.site import Site
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 def page(number: int) -> bytes:
@@ -36,13 +37,32 @@ def test_a_counter_that_rises_is_waited_for(site: Site) -> None:
     assert 3 == len(site.asked)
 
 
-@pytest.mark.parametrize(("number", "silent"), [(1, False), (2, True)])
-def test_no_counter_is_waited_for_in_vain(
-    site: Site, monkeypatch: pytest.MonkeyPatch, number: int, silent: bool
+in_vain = pytest.mark.parametrize(("number", "silent"), [(1, False), (2, True)], ids=["no rise", "silence"])
+
+
+@in_vain
+def test_what_does_not_rise_is_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch, number: int, *, silent: bool
 ) -> None:
-    """What does not rise is read again until the end of the wait; after silence, so is what does."""
-    monkeypatch.setattr(counting, "COUNT_SECONDS", 0.3)  # in earnest it is two seconds
+    """As long as there is time; after silence, so is what does."""
+    monkeypatch.setattr(counting, "COUNT_SECONDS", 2 * PATIENCE_SECONDS)  # in earnest it is two seconds
+    site.body = page(number)
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(count_since({site.url: Page({"allowed": 1.0})}, silent=silent))
+        await until(lambda: 2 < len(site.asked), PATIENCE_SECONDS, "it is read again and again")
+        assert not waiting.done()
+        waiting.cancel()
+
+    asyncio.run(scenario())
+
+
+@in_vain
+def test_no_counter_is_waited_for_in_vain(
+    site: Site, monkeypatch: pytest.MonkeyPatch, number: int, *, silent: bool
+) -> None:
+    """At the end of the wait the pages as they are then are returned."""
+    monkeypatch.setattr(counting, "COUNT_SECONDS", 0.3)
     site.body = page(number)
     after = asyncio.run(count_since({site.url: Page({"allowed": 1.0})}, silent=silent))
     assert {site.url: Page({"allowed": float(number)})} == after.pages
-    assert 1 < len(site.asked)

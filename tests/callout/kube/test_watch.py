@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 from callout.kube.client import KubeClient
+from callout.kube.errors import purpose_of, refuse
 from tests.callout.kube.watching import DEADLINE_S, LogLines, put, running
 from tests.fake_kube_api import FakeKubeApi, Status
 from tests.waiting import until
+from workers.snapshot import SnapshotFullError
 
 
 async def test_what_exists_is_listed_and_what_happens_is_watched(
@@ -75,10 +77,11 @@ async def test_errors_are_reported_when_they_change(api: FakeKubeApi, client: Ku
         await bench.settled()
         await until(lambda: not bench.state.last_error, DEADLINE_S, "the error to be over")
         assert 3 == bench.state.restarts
-    written = [(line["level"], line["event"], line.get("error", "")[:40]) for line in lines.read()]
+    failed, watch = "the watch of ServiceAccounts has failed and goes on", purpose_of("watch", "")
+    written = [(line["level"], line["event"], line.get("error", "")) for line in lines.read()]
     assert [
-        ("warning", "the watch of ServiceAccounts has failed and goes on", "we may not watch serviceaccounts in all "),
-        ("warning", "the watch of ServiceAccounts has failed and goes on", "the server answered with status 500 when"),
+        ("warning", failed, str(refuse(403, watch, api.url))),
+        ("warning", failed, str(refuse(500, watch, api.url))),
         ("info", "the watch of ServiceAccounts is well again", ""),
     ] == written
 
@@ -124,6 +127,22 @@ async def test_a_failed_sink_is_given_everything_again(api: FakeKubeApi, client:
     written = lines.read()
     assert "OSError in apply" == written[0]["error"]
     assert "hunter2" not in json.dumps(written)
+
+
+async def test_a_full_snapshot_is_told_and_tried_again(api: FakeKubeApi, client: KubeClient, lines: LogLines) -> None:
+    """From the first list on, with what to do about it: it is not complete before all of it is in."""
+    put(api, "a")
+    async with running(api, client, lines) as bench:
+        bench.sink.failures = [SnapshotFullError("no room left"), SnapshotFullError("no room left")]
+        await bench.watching()
+        put(api, "b")
+        await until(lambda: not bench.state.last_error, DEADLINE_S, "the error to be over")
+        assert (3, 1) == (bench.sink.calls.count("begin_list"), bench.sink.calls.count("end_list"))
+    written = [(line["event"], line.get("error", "")) for line in lines.read()]
+    assert [
+        ("the watch of ServiceAccounts has failed and goes on", "no room left"),
+        ("the watch of ServiceAccounts is well again", ""),
+    ] == written
 
 
 async def test_a_list_can_be_asked_for(api: FakeKubeApi, client: KubeClient, lines: LogLines) -> None:

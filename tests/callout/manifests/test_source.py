@@ -118,21 +118,35 @@ def test_a_list_can_be_asked_for_again(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_full_snapshot_is_tried_again(tmp_path: Path) -> None:
-    """What could not be delivered is not forgotten, and the source says that it is not up to date."""
+@pytest.mark.parametrize("known", [[], [["a"]]], ids=["at first", "later"])
+def test_a_full_snapshot_is_tried_again(tmp_path: Path, known: list[list[str]]) -> None:
+    """No list is complete before all of it is in, the first one neither; until then the source is not up to date.
+
+    That is said once, and so is its end.
+    """
+    folder, log = tmp_path / "serviceaccounts", tmp_path / "log"
+    folder.mkdir()
+    fd = os.open(log, os.O_CREAT | os.O_WRONLY)
 
     async def scenario() -> None:
         sink = Sink()
-        sink.is_full = True
-        (tmp_path / "a.yaml").write_text(MANIFEST.format("a"))
-        async with following(tmp_path, sink) as source:
+        (folder / "a.yaml").write_text(MANIFEST.format("a"))
+        sink.is_full = not known
+        async with following(folder, sink, fd) as source:
+            await until(lambda: sink.lists == known, DEADLINE_S, "what it has taken before")
+            sink.is_full = True
+            (folder / "b.yaml").write_text(MANIFEST.format("b"))
             await until(lambda: sink.refused > 1, DEADLINE_S, "two attempts")
-            assert not source.connected
+            assert (False, known) == (source.connected, sink.lists)
             sink.is_full = False
-            await until(lambda: sink.lists == [["a"]], DEADLINE_S, "the list")
-            assert source.connected
+            await until(lambda: source.connected, DEADLINE_S, "there is room")
+            assert [*known, ["a", "b"]] == sink.lists
 
     asyncio.run(scenario())
+    os.close(fd)
+    said = [msgspec.json.decode(line)["event"] for line in log.read_bytes().splitlines()]
+    full = "the snapshot has no room for all ServiceAccounts"
+    assert [full, "the snapshot has room for all ServiceAccounts again"] == said
 
 
 def test_a_folder_that_cannot_be_read_is_no_empty_list(tmp_path: Path) -> None:
