@@ -98,6 +98,14 @@ def is_world_writable(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IWOTH) and not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
+def locate(path: Path) -> Path:
+    """Return a path with its folder, for a message: what is relative would leave whoever reads it to guess."""
+    try:
+        return path.absolute()
+    except OSError:  # this process' own folder is gone
+        return path
+
+
 def reason_of(error: OSError) -> str:
     """Say why in a few words, without the path, such as "no such file or directory"."""
     reason = error.strerror or "unknown reason"

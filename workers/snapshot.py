@@ -194,8 +194,17 @@ class SnapshotWriter:
             generation = _number(txn.get(b"generation", db=self._meta))
         info = self._env.info()
         used_bytes = (info["last_pgno"] + 1) * self._env.stat()["psize"]
-        room = self._file.stat().st_blocks * _BLOCK + shutil.disk_usage(self._file).free
-        return SnapshotStats(entries, used_bytes, min(info["map_size"], room), generation)
+        return SnapshotStats(entries, used_bytes, min(info["map_size"], self._find_room(info["map_size"])), generation)
+
+    def _find_room(self, map_size: int) -> int:
+        """Return how much memory there is for it, or how much is mapped if somebody has removed its file.
+
+        Whoever has that open goes on with it; only a worker that starts afterwards finds none, and says so.
+        """
+        try:
+            return self._file.stat().st_blocks * _BLOCK + shutil.disk_usage(self._file).free
+        except OSError:
+            return map_size
 
     def reap_readers(self) -> int:
         """Free the slots of workers that were killed; return how many there were."""

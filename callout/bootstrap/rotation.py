@@ -9,7 +9,9 @@ Rules kept here:
 - One replacement at a time for each account: a third key would leave it unclear which is meant.
 - What the clients' account has signed ends with its key, and nats-server does not wait: so the key stays for as long as
   logins by it may last, but for those who ask for that end. A record does not know NATS_USER_TTL; its default counts.
-- An account's JWT gets a later time of issue: nats-server drops one that is not newer than its own.
+- An account's JWT gets a later time of issue: of two a full resolver keeps the newer one, when servers compare theirs.
+  What is handed to a server by `$SYS.REQ.CLAIMS.UPDATE` it takes, older or not (tried on 2.14.6, 2.15.1, 2.15.3): so
+  whoever may publish to the system account can bring a retired key back.
 """
 
 from datetime import UTC, datetime

@@ -33,7 +33,7 @@ _TREE = (
 _CEILING: Final = "CHECKOUT/k8s/examples/operator-mode/2-callout.yaml"
 _CHART: Final = '"${NATS_CHART:?is that of its chart, 1.…, as helm list has it}"'
 """The version of NATS's chart, without which Helm takes the newest."""
-_WHOSE: Final = "# outside of a cluster with your kubeconfig; or SERVICEACCOUNTS_PATH, JWKS_PATH and JWT_ISSUER"
+_GUIDE: Final = "docs/operator-mode.md from step 2 on"
 
 
 def say_made(record: Record, folder: Path) -> list[str]:
@@ -45,11 +45,8 @@ def say_made(record: Record, folder: Path) -> list[str]:
         f"Made operator {record.operator.name} with {', '.join(one.name for one in record.accounts)} in {folder}:",
         *_render_tree(),
         f"Clients go to {clients.name}, {clients.public}; JetStream is in {find_stream_account(choices)}.",
-        "Next:",
-        f"  nats-server -c {_quote(folder / places.CONFIG)}",
-        f"  {_WHOSE}",
-        f"  set -a; . {_quote(folder / places.ENVIRONMENT)}; K8S_IN_CLUSTER=false; set +a; callout serve",
-        f'  NATS_TOKEN="$(cat token)" nats --server {_quote(f"nats://{server}")} pub orders.test hello',
+        f"Next: {_GUIDE}, where nats-setup is {_quote(folder)}: nats-server at {server}, the service, a client.",
+        f"In Kubernetes: {_quote(folder / places.README)}.",
     ]
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from callout.files import read_bounded, reason_of
+from callout.files import locate, read_bounded, reason_of
 from callout.secret import Secret
-from workers.nkeys import KeyPair, Kind, decode_seed, looks_public
+from workers.nkeys import KeyPair, Kind, decode_public, decode_seed, looks_public
 
 MAX_CREDENTIAL_BYTES = 64 * 1024
 """The largest file of this sort that is read. A seed has 58 bytes, and a JWT must fit a CONNECT line of 4,096."""
@@ -120,7 +120,7 @@ def _read(path: Path, needed: str) -> bytes:
     try:
         content = read_bounded(path, MAX_CREDENTIAL_BYTES)
     except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {reason_of(error)}") from None
+        raise UnreadableError(f"{locate(path)} cannot be read: {reason_of(error)}") from None
     if not content.strip():
         raise CredentialError(f"{path} is empty; it should hold {needed}")
     return content
@@ -132,6 +132,8 @@ def _find_blocks(content: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _decode(path: Path, seed: bytes, kind: Kind) -> KeyPair:
+    if (public := _maybe_find_kind(seed)) is not None:
+        raise CredentialError(f"{path} holds a public key ({public}…), and not the seed of {SEED_NAMES[kind]}")
     try:
         key = decode_seed(seed)
     except ValueError as error:
@@ -139,6 +141,14 @@ def _decode(path: Path, seed: bytes, kind: Kind) -> KeyPair:
     if key.kind is not kind:
         raise CredentialError(f"{path} holds the seed of {SEED_NAMES[key.kind]}; that of {SEED_NAMES[kind]} is needed")
     return key
+
+
+def _maybe_find_kind(text: bytes) -> Kind | None:
+    """Return what kind of public key this is; None if it is none."""
+    try:
+        return decode_public(text)[0]
+    except ValueError:
+        return None
 
 
 def _read_claims(path: Path, jwt: bytes) -> _Claims:

@@ -15,7 +15,7 @@ from callout.config.credentials import CredentialError, UnreadableError, read_se
 from callout.config.loading import ConfigError
 from callout.config.table import Settings, list_files
 from callout.config.values import CREDENTIALS_FILE
-from callout.files import reason_of
+from callout.files import locate, reason_of
 
 _READABLE = "give a file that is there and that this user may read"
 
@@ -58,13 +58,13 @@ def _check_tls(settings: Settings) -> Iterator[str]:
         try:
             context.load_verify_locations(authority)
         except OSError as error:  # an SSLError is one, too; its text names a place in OpenSSL and helps nobody
-            yield f"NATS_TLS_CA_FILE: {authority} {_say_tls(error, 'no certificate in PEM form')}"
+            yield f"NATS_TLS_CA_FILE: {locate(authority)} {_say_tls(error, 'no certificate in PEM form')}"
     if certificate is not None and key is not None:
         try:
             # An empty passphrase keeps OpenSSL from asking for one on the terminal.
             context.load_cert_chain(certificate, key, password="")
         except OSError as error:
-            where = f"{certificate}, or {key} in NATS_TLS_KEY_FILE,"
+            where = f"{locate(certificate)}, or {locate(key)} in NATS_TLS_KEY_FILE,"
             missing = "no certificate and its key, unencrypted, in PEM form"
             yield f"NATS_TLS_CERT_FILE: {where} {_say_tls(error, missing)}"
 

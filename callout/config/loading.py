@@ -64,6 +64,7 @@ def load(
             problems.append(str(error))
     missing = [
         f"{setting.name}: is {say_required(setting)}, but not set; give {setting.form.gives}"
+        + (f", as '{setting.source}' tells" if setting.source else "")
         for setting in TABLE
         if setting.name not in texts and is_required(setting.required, values)
     ]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from callout.config.table import Settings
-from callout.files import read_bounded, reason_of
+from callout.files import locate, read_bounded, reason_of
 from callout.policy.ceiling import Ceiling, parse_ceiling
 from callout.policy.decision import Rules
 from callout.secret import quote
@@ -49,7 +49,7 @@ def read_ceiling(path: Path | None) -> Ceiling:
         return parse_ceiling(_load(read_bounded(path, MAX_CEILING_BYTES)))
     except OSError as error:
         remedy = "give the path of a YAML file with the lists pub and sub, which this user may read"
-        raise ValueError(f"NATS_CEILING_FILE: {path} cannot be read: {reason_of(error)}; {remedy}") from None
+        raise ValueError(f"NATS_CEILING_FILE: {locate(path)} cannot be read: {reason_of(error)}; {remedy}") from None
     except (yaml.YAMLError, RecursionError) as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         where = f" in line {mark.line + 1}" if mark else ""

@@ -79,6 +79,7 @@ class Setting(msgspec.Struct, frozen=True):
         secret: whether its value must not be seen.
         go: whether the Go service has it, too.
         file: what it names, if that is a file (or a folder of files) to be read; None if it is none.
+        source: what tells its value, for who has to set it; "" if nothing does.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Setting(msgspec.Struct, frozen=True):
     secret: bool = False
     go: bool = False
     file: File | None = None
+    source: str = ""
 
     @property
     def field(self) -> str:
@@ -304,6 +306,7 @@ TABLE = (
         default_note="otherwise asked of the API server",
         required="with SERVICEACCOUNTS_PATH",
         go=True,
+        source="kubectl get --raw /.well-known/openid-configuration",
     ),
     Setting("JWT_AUDIENCE", WORDS, "Whom the tokens are meant for (their aud).", default="nats", go=True),
     Setting(

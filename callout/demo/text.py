@@ -19,7 +19,10 @@ _INDENT: Final = "  "
 _TIME_WIDTH: Final = 10
 _SIDES: Final = {"pub": "publish", "sub": "subscribe"}
 _ABOUT_REFUSALS: Final = "Whoever is refused sees 'Authorization Violation'; the reasons are from the service's log."
-_ABOUT_MISTAKES: Final = "The table goes by the ServiceAccounts of k8s/examples/serviceaccounts as they were delivered."
+_ABOUT_MISTAKES: Final = (
+    "The table goes by the ServiceAccounts of k8s/examples/serviceaccounts as they were delivered.",
+    "'git checkout k8s/examples/serviceaccounts' takes back what was edited there.",
+)
 _CHANGES: Final = {
     "ServiceAccount added": "added; its clients can log in from now on",
     "ServiceAccount made again": "made again; tokens of the one before are refused from now on",
@@ -101,7 +104,7 @@ def summarize(rows: Sequence[Row], paint: Paint) -> list[str]:
     good = sum(row.ok for row in rows)
     paint_it = paint.green if good == len(rows) else paint.red
     lines = [paint_it(f"{good} of {len(rows)} as expected."), _ABOUT_REFUSALS]
-    return lines if good == len(rows) else [*lines, _ABOUT_MISTAKES]
+    return lines if good == len(rows) else [*lines, *_ABOUT_MISTAKES]
 
 
 def invite(commands: Sequence[str], pages: Sequence[str], place: Path, folder: Path, paint: Paint) -> list[str]:

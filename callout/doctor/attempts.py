@@ -22,7 +22,7 @@ import msgspec
 from callout.doctor.findings import Check, Finding, Severity, notice, ok, unknown, wrong
 from callout.doctor.requests import Asked
 from callout.doctor.system import MAX_NAMED, Listener
-from callout.doctor.users import RELOAD
+from callout.doctor.users import OWN_CREDS, RESTART
 from workers.metrics import ALLOWED
 from workers.reasons import DROP_REASONS, Reason
 from workers.server import MAX_WAIT_S, QUEUE_GROUP
@@ -32,7 +32,8 @@ SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the
 _CAUSES: Final = "grep -iE 'auth callout|user jwt|authoriz|authentication error|readloop'"
 _LOG: Final = (
     f"{_CAUSES} <log of nats-server>  # it says why; in Kubernetes: "
-    f"kubectl logs statefulset/nats --namespace nats-system --container nats | {_CAUSES}"
+    "kubectl logs --namespace nats-system --selector app.kubernetes.io/name=nats,app.kubernetes.io/component=nats "
+    f"--container nats --tail=-1 --prefix | {_CAUSES}"
 )
 _LATEST: Final = (
     "kubectl logs --namespace <its namespace> --selector app.kubernetes.io/name=nats-k8s-oidc-callout "
@@ -42,6 +43,7 @@ _OTHER_REPLICAS: Final = (
     "kubectl get pods --all-namespaces --selector app.kubernetes.io/name=nats-k8s-oidc-callout --output wide"
     "  # give --metrics-url http://<pod>:8080/metrics for each of them; outside of Kubernetes, for each callout serve"
 )
+_EACH_PAGE: Final = "--metrics-url http://<pod>:8080/metrics, once for each replica"
 _START: Final = (
     "callout serve  # or: kubectl rollout restart deployment/nats-k8s-oidc-callout; its /readyz says what is missing"
 )
@@ -85,9 +87,19 @@ class Attempt(msgspec.Struct, frozen=True):
 def judge_bare(attempt: Attempt) -> Finding:
     """Judge a login with nothing at all."""
     if attempt.let_in:
-        mend = f"sed -i '/no_auth_user/d' nats.conf && {RELOAD}  # also within websocket and mqtt"
+        mend = f"sed -i '/no_auth_user/d' nats.conf  # also within websocket and mqtt; then {RESTART}"
         return wrong(Check.BYPASS, "a client without any credentials is let in: no_auth_user", mend)
     return ok(Check.BYPASS, "a client without any credentials is refused")
+
+
+def is_asked_elsewhere(attempt: Attempt) -> bool:
+    """Tell whether the server asks where the service's user does not hear it.
+
+    One that decides by itself refuses a token that is none at once, and nobody counts that.
+    """
+    if attempt.let_in or attempt.asked != ():
+        return False
+    return attempt.seconds >= MAX_WAIT_S or bool((attempt.counted or {}).get(Reason.TOKEN_MALFORMED))
 
 
 def judge_junk(attempt: Attempt, mode: Mode, unseen: int | None = None) -> Iterator[Finding]:
@@ -96,23 +108,32 @@ def judge_junk(attempt: Attempt, mode: Mode, unseen: int | None = None) -> Itera
     Args:
         attempt: how it went.
         mode: that of the settings.
-        unseen: how many workers are of no replica whose page was given; None if that is not known.
+        unseen: how many workers are of no replica whose page was given; None if that is not known, and any may be.
     """
     silent = attempt.seconds >= MAX_WAIT_S
     unanswered = not attempt.let_in and silent
+    elsewhere = _mend_elsewhere(mode) if is_asked_elsewhere(attempt) else ""
     if attempt.asked is None:
         yield unknown(Check.ANSWERED, "nobody could listen for requests", "a service user that can log in")
+    elif elsewhere:
+        how = f"the refusal took {attempt.seconds:.1f} s" if silent else "the service counts the refusal"
+        what = f"the server asks ({how}), and the service's user hears nothing of it: it is in another account than"
+        yield wrong(Check.ANSWERED, f"{what} auth_callout's, or may not subscribe, see service rights", elsewhere)
     elif not attempt.asked:
-        yield wrong(Check.ANSWERED, "the server decides without asking the callout", _mend_unasked(mode))
+        what, mend = "the server decides without asking the callout", _mend_unasked(mode)
+        if mode is Mode.SERVER and attempt.counted is None:  # a service that answers elsewhere would have counted it
+            what += ", or the service's user is in another account than auth_callout's"
+            mend += f"; if it is there: {_mend_elsewhere(mode)}"
+        yield wrong(Check.ANSWERED, what, mend)
     elif unanswered:
         what = f"the server asks, and nobody answers: the refusal took {attempt.seconds:.1f} s"
         yield wrong(Check.ANSWERED, what, _START)
     else:
         yield ok(Check.ANSWERED, f"the server asks the callout, and has its answer after {_ms(attempt.seconds)}")
-    yield _judge_junk_outcome(attempt, unseen, unanswered=unanswered)
+    yield _judge_junk_outcome(attempt, unseen, elsewhere or _START, unanswered=unanswered)
 
 
-def _judge_junk_outcome(attempt: Attempt, unseen: int | None, *, unanswered: bool) -> Finding:
+def _judge_junk_outcome(attempt: Attempt, unseen: int | None, start: str, *, unanswered: bool) -> Finding:
     check, counted = Check.JUNK_TOKEN, attempt.counted
     expected = counted.get(Reason.TOKEN_MALFORMED, 0) if counted is not None else 0
     if attempt.let_in:
@@ -122,19 +143,22 @@ def _judge_junk_outcome(attempt: Attempt, unseen: int | None, *, unanswered: boo
     if counted is None:
         what = f"a token that is none is refused{' by nobody answering' if unanswered else ''}; by whom is not known"
         what += f": --metrics-url {attempt.uncounted}" if attempt.uncounted else ""
-        return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
+        return unknown(check, what, _EACH_PAGE)
     refused = _find_reasons(counted, _OF_JUNK if unanswered else _OF_JUNK - DROP_REASONS)
     if not expected and refused:
         what = f"this service refuses a token that is none, but says {', '.join(refused)}"
         return wrong(check, what, f"callout config  # {refused[0].remedy}")
     if not expected and unseen:
         what = f"a token that is none is refused, perhaps by one of {unseen} workers whose replicas were not given"
-        return unknown(check, what, "--metrics-url http://<pod>:8080/metrics, once for each replica")
+        return unknown(check, what, _EACH_PAGE)
+    if not expected and unseen is None and not unanswered:
+        what = "a token that is none is refused, and by none of the replicas that were given: perhaps by another one"
+        return unknown(check, what, f"{_EACH_PAGE}; --sys-creds FILE tells how many workers there are")
     if not expected:
         what = "a token that is none is refused, and this service has not been asked: it has refused no such"
         if any(counted.values()):
             return wrong(check, what, f"callout config  # {_ELSEWHERE}; give --metrics-url for each replica")
-        return wrong(check, what, _START if unanswered else f"{_START}; and {_ELSEWHERE}")
+        return wrong(check, what, start if unanswered else f"{start}; and {_ELSEWHERE}")
     if expected > 1:
         return ok(check, f"a token that is none is refused by this service, which had {expected:g} such just now")
     return ok(check, "a token that is none is refused by this service: its metrics count just this one")
@@ -154,7 +178,13 @@ def _find_denial(attempt: Attempt, remedy: str) -> str:
 def _mend_unasked(mode: Mode) -> str:
     if mode is Mode.OPERATOR:
         return "callout doctor --live --sentinel FILE  # or default_sentinel in nats.conf; see docs/protocol.md"
-    return f"add auth_callout {{ issuer, account, auth_users }} to authorization in nats.conf, then {RELOAD}"
+    return f"add auth_callout {{ issuer, account, auth_users }} to authorization in nats.conf, then {RESTART}"
+
+
+def _mend_elsewhere(mode: Mode) -> str:
+    if mode is Mode.OPERATOR:
+        return OWN_CREDS
+    return "put into NATS_URL a user of the account that auth_callout names in nats.conf, one of its auth_users"
 
 
 def judge_issuer(asked: Sequence[Asked], mode: Mode, expected: str) -> Finding | None:
@@ -172,7 +202,7 @@ def judge_issuer(asked: Sequence[Asked], mode: Mode, expected: str) -> Finding |
         )
     what = f"the server takes answers from {other}, and NATS_SIGNING_KEY_FILE is {expected}"
     mend = f"export NATS_SIGNING_KEY_FILE=<file with the seed of {other}>"
-    change = f"set issuer: {expected} in auth_callout in nats.conf, then {RELOAD}"
+    change = f"set issuer: {expected} in auth_callout in nats.conf, then {RESTART}"
     return wrong(Check.SIGNING_KEY, what, f"{mend}  # or, if the key was changed on purpose: {change}")
 
 
@@ -182,7 +212,7 @@ def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | No
         return None
     check = Check.XKEY
     sealed, readable = any(one.sealed for one in asked), all(one.readable for one in asked)
-    mend = f"set xkey: {xkey} in auth_callout in nats.conf, then {RELOAD}"
+    mend = f"set xkey: {xkey} in auth_callout in nats.conf, then {RESTART}"
     if mode is Mode.OPERATOR:
         mend = f"nsc edit authcallout --account <callout's account> --curve {xkey} && nsc push -A"
     if not sealed and not xkey:
@@ -198,13 +228,14 @@ def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | No
     return ok(check, f"requests are sealed for {xkey}, which is NATS_XKEY_FILE")
 
 
-def judge_listeners(listeners: Sequence[Listener] | None, account: str, unseen: int = 0) -> Finding:
+def judge_listeners(listeners: Sequence[Listener] | None, account: str, unseen: int | None = None) -> Finding:
     """Judge who hears requests.
 
     Args:
         listeners: all of them; None if the system account could not be asked.
         account: where they are.
-        unseen: how many of the service's workers are of no replica whose page was given, as far as that is known.
+        unseen: how many in the service's queue group are of no replica whose page was given; None if that is not known.
+            The group's name is no secret, so they need not be the service's.
     """
     check = Check.RESPONDERS
     if listeners is None:
@@ -223,11 +254,23 @@ def judge_listeners(listeners: Sequence[Listener] | None, account: str, unseen: 
         return wrong(check, f"{len(others)} more hear requests outside of the service's queue group", mend, *details)
     if not ours:
         return wrong(check, "nobody hears requests: the service is not running, or in another account", _START)
-    what = f"{ours} worker{'s' if ours > 1 else ''} of the service hear requests, and nobody else does"
+    hear = f"{ours} hear{'' if ours > 1 else 's'} requests in the service's queue group, and nobody outside of it"
+    if unseen is None:
+        what = f"{hear}; that all of them are the service's workers tells --metrics-url of each replica alone"
+        return notice(check, what, _OTHER_REPLICAS)
     if unseen:
         known = f"{unseen} of {ours} workers are of no replica that was given (--metrics-url)"
-        return notice(check, f"{known}: what they refuse is not known", _OTHER_REPLICAS)
-    return ok(check, what)
+        return notice(
+            check, f"{known}: what they refuse is not known, nor whether they are the service's", _OTHER_REPLICAS
+        )
+    return ok(check, f"{hear}: no more than the replicas that were given have workers")
+
+
+def judge_elsewhere(account: str, mode: Mode) -> Finding:
+    """Say that requests are made where the service's user, which is in this account, is not."""
+    what = f"the service's user is in account {account} and hears no request there"
+    why = "the server asks in another account, or the user may not subscribe, see service rights"
+    return wrong(Check.RESPONDERS, f"{what}: {why}", _mend_elsewhere(mode))
 
 
 def count_ours(listeners: Sequence[Listener]) -> int:
@@ -297,7 +340,7 @@ def _judge_silence(attempt: Attempt) -> Finding:
         what += ", while the service has decided on some" + (f" ({', '.join(refused)})" if refused else "")
         hint = f"{refused[0].remedy} " if refused else ""
         return wrong(Check.LOGIN, what, _find_denial(attempt, f"{hint}If it was not asked: {_ELSEWHERE}"))
-    return wrong(Check.LOGIN, what, _START)
+    return wrong(Check.LOGIN, what, "see answered above" if is_asked_elsewhere(attempt) else _START)
 
 
 def judge_round_trip(seconds: Sequence[float]) -> Finding:

@@ -55,6 +55,22 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     bearer: Bearer | None
 
 
+class _Audience(msgspec.Struct, frozen=True):
+    """Who hears requests.
+
+    Attributes:
+        finding: what is to be said of them.
+        responders: how many answer; None if that is not known, for pages may have been left out.
+        unseen: how many of them no page tells of; None if that is not known.
+        at_least: how many answer at least, where their number is not known.
+    """
+
+    finding: Finding
+    responders: int | None = None
+    unseen: int | None = None
+    at_least: int = 0
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What was found, and the clocks that requests have shown."""
 
@@ -69,8 +85,8 @@ async def try_live(stage: Stage) -> Outcome:
     junk, _ = await _attempt(stage, secrets.token_hex(16), sealing)
     bare, _ = await _attempt(stage, "", sealing)
     mode = stage.settings.nats_mode
-    listening, responders, unseen = await _judge_listeners(stage, began)
-    findings = [*attempts.judge_junk(junk, mode, unseen), attempts.judge_bare(bare), listening]
+    audience = await _judge_listeners(stage, began, junk)
+    findings = [*attempts.judge_junk(junk, mode, audience.unseen), attempts.judge_bare(bare), audience.finding]
     asked = junk.asked or ()
     told = (
         attempts.judge_issuer(asked, mode, stage.callout_account),
@@ -81,7 +97,7 @@ async def try_live(stage: Stage) -> Outcome:
     signed_rightly = mode is Mode.SERVER and any(
         one.check is Check.SIGNING_KEY and one.severity is Severity.OK for one in findings
     )
-    tried, logins = await _try_bearer(stage, sealing, answered, responders, signed_rightly=signed_rightly)
+    tried, logins = await _try_bearer(stage, sealing, answered, audience, signed_rightly=signed_rightly)
     findings += tried
     expected = ((junk, Reason.TOKEN_MALFORMED), (bare, Reason.TOKEN_MISSING), *((one, ALLOWED) for one in logins))
     astray = [attempt for attempt, outcome in expected if replicas.is_astray(attempt, outcome)]
@@ -93,7 +109,7 @@ async def _try_bearer(
     stage: Stage,
     sealing: SealingKey | None,
     answered: list[float],
-    responders: int | None,
+    audience: _Audience,
     *,
     signed_rightly: bool,
 ) -> tuple[list[Finding], list[Attempt]]:
@@ -116,16 +132,17 @@ async def _try_bearer(
         if client is not None:
             await client.close()
     entries = [first]
-    while entries[-1].is_good(account) and len(entries) < choose_logins(responders):
+    logins = choose_logins(audience.responders, audience.at_least)
+    while entries[-1].is_good(account) and len(entries) < logins:
         again, client = await _enter(stage, bearer, sealing)
         if client is not None:
             await client.close()
         entries.append(again)
-    findings.append(judge_logins(entries, account, bearer.finding, responders, signed_rightly=signed_rightly))
-    logins = [entry.attempt for entry in entries]
-    answered += [one.seconds for one in logins if one.let_in]
+    findings.append(judge_logins(entries, account, bearer.finding, audience.responders, signed_rightly=signed_rightly))
+    tried = [entry.attempt for entry in entries]
+    answered += [one.seconds for one in tried if one.let_in]
     findings.append(attempts.judge_round_trip(answered))
-    return findings, logins
+    return findings, tried
 
 
 async def _enter(stage: Stage, bearer: Bearer, sealing: SealingKey | None) -> tuple[Entry, Connection | None]:
@@ -199,21 +216,24 @@ async def _judge_replicas(stage: Stage, began: Count, astray: list[Attempt]) -> 
     return replicas.judge_replicas(began.pages, ended.pages, astray)
 
 
-async def _judge_listeners(stage: Stage, began: Count) -> tuple[Finding, int | None, int | None]:
-    """Judge who hears requests; also how many workers do, and how many of them no page tells of: None if not known."""
+async def _judge_listeners(stage: Stage, began: Count, junk: Attempt) -> _Audience:
     account = stage.callout_account
     workers = replicas.count_workers(began.pages) if began.pages is not None else None
+    at_least = workers or 0
     if stage.system is None:
-        return attempts.judge_listeners(None, account), workers, None
+        return _Audience(attempts.judge_listeners(None, account), at_least=at_least)
     if stage.settings.nats_mode is Mode.SERVER:
         account = await _find_account(stage, stage.service)
     if not account:
         needed = "a service user that can log in"
-        return unknown(Check.RESPONDERS, "in which account the service's user is, is not known", needed), workers, None
+        what = "in which account the service's user is, is not known"
+        return _Audience(unknown(Check.RESPONDERS, what, needed), at_least=at_least)
+    if attempts.is_asked_elsewhere(junk):
+        return _Audience(attempts.judge_elsewhere(account, stage.settings.nats_mode), at_least=at_least)
     listeners = await fetch_listeners(stage.system, account)
     responders = attempts.count_ours(listeners)
     unseen = None if workers is None else max(responders - workers, 0)
-    return attempts.judge_listeners(listeners, account, unseen or 0), responders, unseen
+    return _Audience(attempts.judge_listeners(listeners, account, unseen), responders, unseen)
 
 
 async def _find_account(stage: Stage, client: Connection | None) -> str:

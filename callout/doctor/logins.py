@@ -18,7 +18,7 @@ import msgspec
 from callout.config.credentials import MAX_CREDENTIAL_BYTES, CredentialError, read_user_credentials
 from callout.config.nats_url import scheme_of, split
 from callout.config.table import Settings
-from callout.files import read_bounded, reason_of
+from callout.files import locate, read_bounded, reason_of
 from callout.secret import HIDDEN
 from workers.nkeys import KeyPair
 
@@ -93,7 +93,7 @@ def read_login(path: Path) -> Login:
     try:
         content = read_bounded(path, MAX_CREDENTIAL_BYTES)
     except OSError as error:
-        raise CredentialError(f"{path} cannot be read: {reason_of(error)}") from None
+        raise CredentialError(f"{locate(path)} cannot be read: {reason_of(error)}") from None
     lines = content.decode("utf-8", "replace").split()
     if len(lines) == 1 and ":" in lines[0]:
         user, _, password = lines[0].partition(":")

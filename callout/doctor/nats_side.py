@@ -5,6 +5,7 @@ Rules kept here:
 - Whatever happens, no connection is left behind.
 """
 
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -118,7 +119,8 @@ class _Examination:
             self._system = await log_in(self._door, login)
         except LoginError as error:
             what = f"the user of --sys-creds cannot log in: {error}"
-            self.findings.append(notice(Check.RESPONDERS, what, "nats server info --creds FILE"))
+            who = "--creds FILE" if login.jwt else f"--user {shlex.quote(login.user)} --password <that of nats.conf>"
+            self.findings.append(notice(Check.RESPONDERS, what, f"nats server info {who}"))
 
     async def _compare(self) -> Iterator[Finding]:
         settings, user = self._settings, self._user

@@ -38,9 +38,9 @@ class Entry(msgspec.Struct, frozen=True):
         return self.attempt.let_in and self.found_in in ("", account)
 
 
-def choose_logins(responders: int | None) -> int:
-    """Return how often to log in where so many answer; None if their number is not known."""
-    number = UNKNOWN_RESPONDERS if responders is None else responders
+def choose_logins(responders: int | None, at_least: int = 0) -> int:
+    """Return how often to log in where so many answer; None if their number is not known, but for a least one."""
+    number = max(UNKNOWN_RESPONDERS, at_least) if responders is None else responders
     return min(max(MIN_LOGINS, LOGINS_EACH * number), MAX_LOGINS)
 
 

@@ -18,7 +18,7 @@ from callout.doctor.logins import Login, read_login
 from callout.doctor.nats_claims import AccountJwt, find_jwts, read_account, read_user
 from callout.doctor.web import is_page
 from callout.errors import EXIT_WRONG_USAGE, CommandError
-from callout.files import read_bounded, reason_of
+from callout.files import locate, read_bounded, reason_of
 from callout.given_token import GivenToken, read_given_token
 from callout.policy.subjects import is_valid
 from callout.secret import HIDDEN, quote
@@ -128,7 +128,9 @@ def _read_accounts(path: str) -> Iterator[tuple[str, AccountJwt]]:
     try:
         files = _list_files(Path(path))
     except OSError as error:
-        raise _refuse(f"--accounts: {path} cannot be read: {reason_of(error)}; {_GIVE['--accounts']}") from None
+        raise _refuse(
+            f"--accounts: {locate(Path(path))} cannot be read: {reason_of(error)}; {_GIVE['--accounts']}"
+        ) from None
     found: dict[str, AccountJwt] = {}
     for file in files:
         for jwt in find_jwts(_read("--accounts", file)):
@@ -179,7 +181,7 @@ def _read(option: str, path: Path) -> str:
     try:
         return read_bounded(path, MAX_FILE_BYTES).decode("utf-8", "replace")
     except OSError as error:
-        raise _refuse(f"{option}: {path} cannot be read: {reason_of(error)}; {_GIVE[option]}") from None
+        raise _refuse(f"{option}: {locate(path)} cannot be read: {reason_of(error)}; {_GIVE[option]}") from None
 
 
 def _refuse(line: str) -> CommandError:

@@ -8,7 +8,7 @@ from typing import Final
 from callout.doctor.connections import Connection, LoginError
 from callout.doctor.findings import Check, Finding, wrong
 from callout.doctor.nats_claims import UserJwt
-from callout.doctor.users import AUTH_SUBJECT, OWN_CREDS, RELOAD, Tried, describe_foreign
+from callout.doctor.users import AUTH_SUBJECT, OWN_CREDS, RESTART, Tried, describe_foreign
 from workers.server import MAX_WAIT_S
 from workers.user_jwt import Mode
 
@@ -77,4 +77,4 @@ def _miss_auth_user(mode: Mode, user: UserJwt | None) -> Finding:
 def _name_auth_user(mode: Mode, user: UserJwt | None) -> str:
     if mode is Mode.OPERATOR and user is not None:
         return f"nsc edit authcallout --account <account {user.account}> --auth-user {user.key} && nsc push -A"
-    return f"name NATS_URL's user in auth_users of auth_callout in nats.conf, then {RELOAD}"
+    return f"name NATS_URL's user in auth_users of auth_callout in nats.conf, then {RESTART}"

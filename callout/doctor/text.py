@@ -1,7 +1,7 @@
 """The findings as lines for a terminal. What they say is decided where they are found."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from callout.doctor.findings import Check, Finding, Severity, count
@@ -19,11 +19,13 @@ def render(findings: Sequence[Finding]) -> list[str]:
     return [*(line for finding in findings for line in _render_one(finding)), "", summarize(findings)]
 
 
-def summarize(findings: Iterable[Finding]) -> str:
+def summarize(findings: Sequence[Finding]) -> str:
     """Say in one sentence how it stands."""
     counted = count(findings)
     wrong, unknown = counted[Severity.WRONG], counted[Severity.UNKNOWN]
     asides = [f"{unknown} could not be checked"] if unknown else []
+    if any(one.check is Check.LOGIN and one.severity is Severity.UNKNOWN for one in findings):
+        asides.append("no login was tried")
     if counted[Severity.NOTICE]:
         asides.append(f"{counted[Severity.NOTICE]} worth knowing")
     verdict = f"{wrong} wrong" if wrong else "All well" if not unknown else "Nothing wrong was found"

@@ -22,6 +22,12 @@ NO_LIMIT: Final = -1
 AUTH_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 REPLY_SUBJECTS: Final = "$SYS._INBOX.>"
 RELOAD: Final = "nats-server --signal reload=<pid of nats-server>"
+# `server/reload.go`: "config reload not supported for AuthCallout", in its log alone; and until the next start no other
+# change is reloaded either. Tried on 2.10, 2.14 and 2.15 (tests/interop/test_doctor_remedies.py).
+RESTART: Final = (
+    "restart nats-server: it reloads no change of auth_callout or no_auth_user; in Kubernetes: "
+    "kubectl rollout restart statefulset/nats --namespace nats-system"
+)
 _LEAST: Final = f"subscribe {AUTH_SUBJECT} and publish {REPLY_SUBJECTS}"
 
 

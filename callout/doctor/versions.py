@@ -18,9 +18,8 @@ OLDEST: Final = (2, 10, 0)
 _VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 NEWEST: Final = "2.15.3"
 _UPGRADE: Final = (
-    f"install nats-server {NEWEST} or later  # with NATS's chart: helm upgrade nats nats/nats "
-    '--version "${NATS_CHART:?is that of its chart, 1.…, as helm list has it}" --namespace nats-system '
-    f"--reuse-values --set container.image.tag={NEWEST}-alpine"
+    f"install nats-server {NEWEST} or later  # with NATS's chart: helm upgrade nats nats/nats --namespace nats-system "
+    f"--version <as helm list has it> --reuse-values --set container.image.tag={NEWEST}-alpine"
 )
 
 

@@ -7,6 +7,7 @@ Rules kept here:
 """
 
 import contextlib
+import math
 import re
 import time
 from collections import defaultdict
@@ -61,6 +62,8 @@ def _make_page(samples: Iterable[Sample]) -> Page:
     counted: defaultdict[str, float] = defaultdict(float)
     workers = None
     for sample in samples:
+        if not math.isfinite(sample.value):  # which the format knows, and a count never is
+            continue
         if sample.name == _REQUESTS:
             counted[sample.labels.get("reason") or ALLOWED] += sample.value
         elif sample.name == _WORKERS and sample.labels.get("state") == _SUBSCRIBED:

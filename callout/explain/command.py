@@ -9,7 +9,7 @@ import argparse
 import difflib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from callout.config.policy_rules import read_rules
 from callout.config.table import Settings
 from callout.errors import EXIT_FAILED, EXIT_WRONG_USAGE, CommandError, print_problems
 from callout.explain.explanation import Explanation, Situation, Why, explain_serviceaccount, explain_token
-from callout.explain.survey import survey
+from callout.explain.survey import Survey, survey
 from callout.explain.text import render, render_survey, render_why
 from callout.explain.verification import Trust
 from callout.files import reason_of
@@ -29,7 +29,7 @@ from callout.kube.errors import KubeError
 from callout.kube.listing import list_serviceaccounts
 from callout.manifests.folder import read_folder
 from callout.policy.decision import Rules
-from callout.policy.verdict import DropReason
+from callout.policy.verdict import MAX_REPORTED, DropReason
 from callout.secret import quote
 from callout.serviceaccounts import ServiceAccount, is_valid_identity
 from callout.sources import make_client, make_key_reader
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         cluster = _Cluster(settings, rules)
         if args.all:
-            found = survey(cluster.find_all(), cluster.describe())
+            found = cluster.survey()
             _print(found, render_survey(found), as_json=args.json)
             return 0 if found.is_clean else EXIT_FAILED
         explanation = _explain_token(given, cluster) if who is None else _explain_serviceaccount(who, cluster)
@@ -146,11 +146,21 @@ class _Cluster:
             self._notes.append(f"SERVICEACCOUNTS_PATH has no {who}; was {close[0]} meant?")
         return known.get(who)
 
-    def find_all(self) -> Iterable[ServiceAccount]:
-        """Get all ServiceAccounts that the service would know of, with all annotations."""
+    def survey(self) -> Survey:
+        """Look through all ServiceAccounts that the service would know of, with all annotations."""
+        unreadable: list[str] = []
+        found = survey(self._find_all(unreadable.append), self.describe())
+        if not unreadable:
+            return found
+        named = ", ".join(unreadable[:MAX_REPORTED])  # known only now that all were listed
+        more = f" and {len(unreadable) - MAX_REPORTED} more" if len(unreadable) > MAX_REPORTED else ""
+        note = f"These ServiceAccounts cannot be read, so the service refuses their clients: {named}{more}."
+        return msgspec.structs.replace(found, notes=(*found.notes, note))
+
+    def _find_all(self, tell: Callable[[str], object]) -> Iterable[ServiceAccount]:
         served = self._settings.k8s_namespace or ""
         if self._client is not None:
-            return list_serviceaccounts(self._client, _ALL, served)
+            return list_serviceaccounts(self._client, _ALL, served, tell=tell)
         return self._read_files(served)[0]
 
     def _read_files(self, served: str) -> tuple[list[ServiceAccount], list[str]]:

@@ -15,7 +15,7 @@ from callout.manifests.manifest import derive_uid
 from callout.policy.annotations import ABOUT_SEMICOLONS, SEMICOLON, find_namesakes, suggest
 from callout.policy.decision import Rules, decide, make_inbox_prefix
 from callout.policy.subjects import widen_for_subscriber
-from callout.policy.verdict import MAX_QUOTED, DropReason, Granted, Side, Source
+from callout.policy.verdict import MAX_QUOTED, MAX_REPORTED, DropReason, Granted, Side, Source
 from callout.printable import make_printable
 from callout.serviceaccounts import ServiceAccount, select_annotations
 from workers.authorize import LoginTerms
@@ -227,8 +227,9 @@ def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
     prefix = rules.annotation_prefix
     selected = select_annotations(found.annotations, prefix)
     verdict = decide(msgspec.structs.replace(found, annotations=selected), rules)
-    namesakes = (make_printable(one, MAX_QUOTED) for one in find_namesakes(found.annotations, prefix))
-    unknown = (*verdict.unknown_annotations, *namesakes)
+    namesakes = find_namesakes(found.annotations, prefix)
+    named = namesakes[: max(MAX_REPORTED - len(verdict.unknown_annotations), 0)]
+    unknown = (*verdict.unknown_annotations, *(make_printable(one, MAX_QUOTED) for one in named))
     publish, subscribe = (
         tuple(_describe_grant(one, side, rules) for one in granted)
         for side, granted in ((Side.PUB, verdict.pub), (Side.SUB, verdict.sub))
@@ -243,7 +244,7 @@ def _describe_permissions(found: ServiceAccount, rules: Rules) -> Permissions:
         answer_seconds=rules.response.ttl_ns / _NS_IN_S if rules.response else 0,
         not_granted=tuple(NotGranted(one.side, one.subject, Why.of(one.reason, one.remedy)) for one in verdict.dropped),
         unknown_annotations=unknown,
-        unreported=verdict.unreported,
+        unreported=verdict.unreported + len(namesakes) - len(named),
         annotation_remedies=tuple(suggest(one, prefix) for one in unknown),
     )
 

@@ -23,7 +23,7 @@ from urllib3 import PoolManager
 
 from callout.fetch import GuardedPool, read_body
 from callout.fetch_errors import FetchError
-from callout.files import read_bounded, reason_of
+from callout.files import locate, read_bounded, reason_of
 from callout.keys.own_token import OwnToken, read_own_token
 from callout.keys.rules import MAX_DOCUMENT_BYTES, check_document, parse_max_age, read_issuer
 from callout.kube.client import KubeClient
@@ -128,7 +128,7 @@ class KeyReader:
             try:
                 return read_bounded(self._path, MAX_DOCUMENT_BYTES), None
             except OSError as error:
-                raise ValueError(f"{self._path} cannot be read: {reason_of(error)}; {_WHAT_TO_WRITE}") from None
+                raise ValueError(f"{locate(self._path)} cannot be read: {reason_of(error)}; {_WHAT_TO_WRITE}") from None
         url = self._url
         if self._client and not url:
             url = self._client.api_server_url + KEY_SET_PATH

@@ -6,7 +6,8 @@ Rules kept here:
   anew when a file has changed, when a minute has passed (exec plugins and a `tokenFile` cannot be watched), and after
   a 401.
 - Every wait and every body has a bound (`callout.fetch`). An answer without status 200 becomes an error; its body is
-  not even read.
+  not even read, but for that of a 404: any HTTP server says 404, and only one that says it in a `Status`, as the API
+  server does, is believed that there is no such object.
 - An exec plugin of a kubeconfig may hang for ever. It is waited for so long, and its thread left behind: who asked goes
   on with an error, and asks again after a pause of its own.
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
 from urllib3 import BaseHTTPResponse
 
 from callout import fetch
@@ -48,6 +50,15 @@ LOAD_SECONDS: Final = 15.0  # for a kubeconfig; an exec plugin that asks a cloud
 DEFAULT_KUBECONFIG: Final = "~/.kube/config"
 API_SERVER: Final = "the API server"  # how it is called in a message
 MAX_HANGING_LOADS: Final = 4  # threads left behind by plugins that hang, each with a process of its own
+MAX_STATUS_BYTES: Final = 64 << 10  # of a refusal; one of the API server has some hundred
+
+
+class _Kind(msgspec.Struct, frozen=True, rename="camel"):
+    kind: str = ""
+    api_version: str = ""
+
+
+_STATUS: Final = _Kind("Status", "v1")
 
 
 class KubeClient:
@@ -129,7 +140,7 @@ class KubeClient:
             url: an address that this client `owns`.
             purpose: what for, so that a refusal can be explained.
             query: parameters.
-            head_seconds: how long the head of the answer may take.
+            head_seconds: how long the head of the answer may take, or a refusal as a whole.
             silence_seconds: how long the API server may send nothing, before the answer and within it.
 
         Raises:
@@ -138,6 +149,7 @@ class KubeClient:
         if not self.owns(url):
             raise ConfigurationError("that address is not the API server's own: no credentials are sent there")
         access = self._current()
+        ends_at = time.monotonic() + head_seconds
         with _as_kube_errors():
             response = access.pool.open(
                 f"{url}?{urlencode(query)}" if query else url,
@@ -146,10 +158,11 @@ class KubeClient:
                 authorization=access.authorization.reveal() if access.authorization else None,
             )
         if response.status != HTTPStatus.OK:
+            is_known = response.status == HTTPStatus.NOT_FOUND and _is_status(response, ends_at - time.monotonic())
             response.close()
             if response.status == HTTPStatus.UNAUTHORIZED:
                 self._access = None  # the next request loads everything anew
-            raise refuse(response.status, purpose)
+            raise refuse(response.status, purpose, access.url, is_known=is_known)
         return response
 
     def read(
@@ -166,7 +179,7 @@ class KubeClient:
         return read_body(response, limit, ends_at - time.monotonic()), response.headers
 
     def get_serviceaccount(self, namespace: str, name: str, annotation_prefix: str) -> ServiceAccount | None:
-        """Return the ServiceAccount as it is now, or None if there is none of that name.
+        """Return the ServiceAccount as it is now, or None if the API server says that there is none of that name.
 
         Raises:
             KubeError: see `callout.kube.errors`.
@@ -222,6 +235,15 @@ def read_body(response: BaseHTTPResponse, limit: int, seconds: float = ANSWER_SE
 def serviceaccounts_url(base: str, namespace: str) -> str:
     """Return where the ServiceAccounts of a namespace are, or of all if it is empty."""
     return f"{base}/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else f"{base}/api/v1/serviceaccounts"
+
+
+def _is_status(response: BaseHTTPResponse, seconds: float) -> bool:
+    """Tell whether a refusal is the API server's own: a `Status`, which it answers with wherever it knows the path."""
+    try:
+        body = fetch.read_body(response, API_SERVER, limit=MAX_STATUS_BYTES, seconds=seconds)
+        return msgspec.json.decode(body, type=_Kind) == _STATUS
+    except (FetchError, msgspec.MsgspecError, RecursionError):
+        return False
 
 
 @contextmanager

@@ -5,7 +5,7 @@
     ├── StatusError             the API server answered, with another status than 200
     │   ├── UnauthorizedError   401
     │   ├── ForbiddenError      403; names what is not allowed and the RBAC rule to add
-    │   └── NotFoundError       404
+    │   └── NotFoundError       404 in the API server's own form; from anybody else it says nothing of what there is
     └── NoAnswerError           no connection, or one that failed before the answer was whole
 
 None of them ends the service: whoever asks again later may well be answered. No message holds a token, nor anything
@@ -46,7 +46,7 @@ class ForbiddenError(StatusError):
 
 
 class NotFoundError(StatusError):
-    """There is no such thing."""
+    """The API server says that there is no such thing."""
 
 
 class NoAnswerError(KubeError):
@@ -82,8 +82,15 @@ DISCOVERY = Purpose(
 )
 
 
-def refuse(status: int, purpose: Purpose) -> StatusError:
-    """Turn an HTTP status other than 200 into the error that explains it."""
+def refuse(status: int, purpose: Purpose, address: str = "the server", *, is_known: bool = False) -> StatusError:
+    """Turn an HTTP status other than 200 into the error that explains it.
+
+    Args:
+        status: what was answered.
+        purpose: what was attempted.
+        address: that of the API server, as it is configured.
+        is_known: whether the API server itself says so: with a `Status`, and not as any HTTP server may.
+    """
     action = purpose.action
     if status == http.HTTPStatus.UNAUTHORIZED:
         return UnauthorizedError(
@@ -94,7 +101,10 @@ def refuse(status: int, purpose: Purpose) -> StatusError:
     if status == http.HTTPStatus.FORBIDDEN:
         return ForbiddenError(f"we may not {action} (403): {purpose.remedy}", status)
     if status == http.HTTPStatus.NOT_FOUND:
-        return NotFoundError(f"there is nothing to {action} (404): check the address of the API server", status)
+        if is_known:
+            return NotFoundError(f"asked to {action}, {address} says that there is no such thing (404)", status)
+        what = f"asked to {action}, {address} answers that there is no such page (404)"
+        return StatusError(f"{what}: see that this is the address of the API server", status)
     if http.HTTPStatus(300) <= status < http.HTTPStatus.BAD_REQUEST:
-        return StatusError(f"asked to {action}, the server redirects ({status}): set the address it leads to", status)
-    return StatusError(f"the server answered with status {status} when asked to {action}", status)
+        return StatusError(f"asked to {action}, {address} redirects ({status}): set the address it leads to", status)
+    return StatusError(f"{address} answered with status {status} when asked to {action}", status)

@@ -5,7 +5,7 @@ Rules kept here:
 - A failure ends it: who has asked decides whether to ask again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from callout.fetch_errors import TooMuchError
 from callout.kube.client import KubeClient, read_body, serviceaccounts_url
@@ -15,9 +15,21 @@ from callout.serviceaccounts import ServiceAccount
 
 
 def list_serviceaccounts(
-    client: KubeClient, annotation_prefix: str, namespace: str = "", limits: Limits | None = None
+    client: KubeClient,
+    annotation_prefix: str,
+    namespace: str = "",
+    limits: Limits | None = None,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Iterator[ServiceAccount]:
-    """Give the ServiceAccounts of a namespace, or of all if it is empty; those that cannot be read are left out.
+    """Give the ServiceAccounts of a namespace, or of all if it is empty.
+
+    Args:
+        client: the way to the API server.
+        annotation_prefix: of the annotations that are kept.
+        namespace: whose they are; empty for all.
+        limits: how much is asked for at once.
+        tell: called with the name (`namespace/name`) of each that is there and cannot be read; it is left out.
 
     Raises:
         KubeError: see `callout.kube.errors`; what was given before is not the whole.
@@ -34,5 +46,7 @@ def list_serviceaccounts(
             raise NoAnswerError(str(error)) from None
         if page.problem:
             raise NoAnswerError(page.problem)
+        for name in page.unreadable:
+            tell(name)
         yield from (found for found in page.changes if isinstance(found, ServiceAccount))
         is_last = page.last

@@ -5,10 +5,11 @@ from contextlib import suppress
 
 import msgspec
 
-from callout.config.credentials import CredentialError, read_user_credentials
+from callout.config.credentials import CredentialError, read_seed, read_user_credentials
 from callout.config.file_checks import check_own_files
 from callout.config.loading import ConfigError
-from callout.config.table import Settings
+from callout.config.table import Settings, list_files
+from callout.config.values import CREDENTIALS_FILE
 from callout.preflight.foresight import foresee
 from callout.preflight.inputs import check_inputs
 from callout.preflight.modes import warn_of_modes
@@ -41,7 +42,19 @@ def check(settings: Settings) -> Report:
     problems = [*check_own_files(settings), *inputs.problems]
     if problems:
         raise ConfigError(*problems, warnings=warnings)
-    return Report(inputs.facts, warnings, _note(settings), tuple(foresee(settings)))
+    facts = (*_name_keys(settings), *inputs.facts)
+    return Report(facts, warnings, _note(settings), tuple(foresee(settings)))
+
+
+def _name_keys(settings: Settings) -> Iterator[str]:
+    """Say which keys the files hold, by what is no secret of them: that is what nats-server's side is compared with."""
+    for setting, file, path in list_files(settings):
+        with suppress(CredentialError):  # it was right a moment ago
+            if file.seed is not None:
+                yield f"{setting.name}: the key {read_seed(path, file.seed).public}"
+            elif setting.form is CREDENTIALS_FILE:
+                user = read_user_credentials(path)
+                yield f"{setting.name}: the user {user.key.public} of account {user.account}"
 
 
 def _warn_of_bearer(settings: Settings) -> Iterator[str]:

@@ -14,6 +14,7 @@ import msgspec
 
 from callout.config.policy_rules import read_ceiling
 from callout.config.table import Settings
+from callout.files import locate
 from callout.keys.reader import KeyReader, KeySetError
 from callout.manifests.folder import Folder
 from callout.policy.ceiling import Ceiling
@@ -81,7 +82,7 @@ def _check_serviceaccounts(settings: Settings) -> Findings:
     assert state is not None  # the first look always gives a picture
     if not state.is_readable:
         reason = state.problems[0].removeprefix(f"{path}: ")
-        return Findings(problems=(f"SERVICEACCOUNTS_PATH: {path} cannot be read: {reason}",))
+        return Findings(problems=(f"SERVICEACCOUNTS_PATH: {locate(path)} cannot be read: {reason}",))
     problems = tuple(f"SERVICEACCOUNTS_PATH: {problem}" for problem in state.problems)
     if problems and not state.service_accounts:
         return Findings(problems=problems)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from callout.files import FileWatch, is_world_readable, is_world_writable, read_bounded, reason_of, split_paths
+from callout.files import FileWatch, is_world_readable, is_world_writable, locate, read_bounded, reason_of, split_paths
 
 
 class Reports:
@@ -209,3 +209,15 @@ def test_a_list_of_paths_is_taken_apart(text: str, paths: list[str], monkeypatch
     """As kubectl takes KUBECONFIG apart."""
     monkeypatch.setenv("HOME", "/home/somebody")
     assert paths == [str(path) for path in split_paths(text)]
+
+
+def test_a_path_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that is still there; a link is left as it is, since that is what somebody wrote."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to("/nowhere")
+    monkeypatch.chdir(folder)
+    assert [folder / "key", folder / "link", Path("/a")] == [locate(Path(path)) for path in ("key", "link", "/a")]
+    (folder / "link").unlink()
+    folder.rmdir()
+    assert Path("key") == locate(Path("key"))

@@ -65,6 +65,17 @@ def test_health_is_well_and_tells_the_rest(service: IdleService) -> None:
     assert {"version", "missing", "serviceaccounts", "snapshot_age_seconds", "keyset_age_seconds"} < set(body)
 
 
+def test_pages_are_there_though_the_snapshots_folder_was_cleaned(service: IdleService) -> None:
+    """Logins go on, since workers have it open; a page that fails would have the pod killed."""
+    fill(service)
+    for name in ("data.mdb", "lock.mdb"):
+        (service.supervisor._workspace.snapshot / name).unlink()
+    assert (200, 1) == (service.supervisor._pages.health().ok * 200, service.supervisor._pages.read().snapshot_entries)
+    service.supervisor._announce(changed=True)
+    _, body = service.supervisor._pages.metrics()()
+    assert b"nats_auth_snapshot_serviceaccounts 1.0\n" in body
+
+
 def test_metrics_are_those_of_the_moment_they_were_asked_for(service: IdleService) -> None:
     """The readings are taken on the loop, the page is rendered later, in a thread."""
     render = service.supervisor._pages.metrics()

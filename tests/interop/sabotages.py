@@ -11,7 +11,7 @@ from tests.interop.changing_cluster import key_set, replace
 from tests.interop.environments import BINARIES, Setting
 from tests.interop.patient import Patient
 from tests.interop.reference_callout import ReferenceCallout
-from tests.interop.server_configs import AUTH_SUBJECT, LISTENER, PASSWORD
+from tests.interop.server_configs import ADMINISTRATOR, AUTH_SUBJECT, LISTENER, PASSWORD
 from tests.minting import CurveKey, Issuer, NatsKey, creds, user_jwt
 from tests.service import Service
 
@@ -132,6 +132,12 @@ async def delete_the_serviceaccount(patient: Patient) -> None:
     patient.cluster.put("orders", "other")
 
 
+async def serve_from_another_account(patient: Patient) -> None:
+    """Run the service as a user of auth_users who is not in the callout's account."""
+    patient.environ["NATS_URL"] = patient.environ["NATS_URL"].replace("callout:", f"{ADMINISTRATOR}:")
+    await patient.serve()
+
+
 async def give_the_service_all_rights(patient: Patient) -> None:
     """Run the service as a user who may do everything."""
     if patient.is_operator_mode:
@@ -192,6 +198,8 @@ SABOTAGES: tuple[tuple[Setting, Sabotage, str, str], ...] = (
     (OPERATOR, seal_on_our_side_only, "xkey", "nsc edit authcallout --account AUTH_SERVICE --curve X"),
     (SERVER, start_nothing, "answered", "callout serve"),
     (OPERATOR, start_nothing, "responders", "callout serve"),
+    (SERVER, serve_from_another_account, "answered", "a user of the account that auth_callout names in nats.conf"),
+    (SERVER, serve_from_another_account, "responders", "a user of the account that auth_callout names in nats.conf"),
     (SERVER, let_another_listen, "responders", "nats server report connections --account AUTH"),
     (OPERATOR, let_another_listen, "responders", "nats server report connections --account A"),
     (SERVER, let_another_answer, "junk token", "nats server report connections"),

@@ -47,6 +47,18 @@ def test_the_limit_is_that_of_the_map_where_the_disk_has_more(tmp_path: Path) ->
         assert 0 < stats.used_bytes < stats.limit_bytes
 
 
+def test_a_file_that_was_taken_away_is_measured_by_its_map(tmp_path: Path) -> None:
+    """Whoever cleans the directory takes nothing from those who have it open: both ends go on, and so does this."""
+    with writing(tmp_path, map_size=1 << 18) as writer, child(tmp_path) as reader:
+        fill(writer, "first")
+        for name in ("data.mdb", "lock.mdb"):
+            (tmp_path / name).unlink()
+        fill(writer, "second")
+        stats = writer.stats()
+        assert (2, 1 << 18) == (stats.entries, stats.limit_bytes)
+        assert "uid-1" == reader.ask("look", "shop", "second")[0]
+
+
 # A limit on the size of files is to LMDB as a full file system: a write is cut short, the next one fails.
 FULL = """
 import json, resource, sys

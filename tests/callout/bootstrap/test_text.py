@@ -9,28 +9,21 @@ from callout.bootstrap.choices import Layout, Resolver
 from callout.bootstrap.rotation import retire, rotate
 from callout.bootstrap.text import render_readme, say_made, say_retired, say_rotated, say_unchanged
 from tests.callout.bootstrap.sample import FOLDER, NOW, deploy
+from tests.pages import ROOT
 from workers.nkeys import KeyPair, Kind
 
 FRESH = KeyPair(Kind.ACCOUNT, b"f" * 32).public
 
 
-def test_three_commands_follow() -> None:
-    """They can be pasted, whatever the folder is called."""
-    lines = say_made(deploy(listen="0.0.0.0:4333").record, Path("/with blank"))
-    first, second, third = filter(
-        None, (shlex.split(line, comments=True) for line in lines[lines.index("Next:") + 1 :])
-    )
-    assert ["nats-server", "-c", "/with blank/nats.conf"] == first
-    assert "/with blank/callout.env;" in second
-    assert "nats://127.0.0.1:4333" in third
-
-
-def test_the_service_is_started_for_a_machine_outside_of_the_cluster() -> None:
-    """There the commands are pasted; the default is a pod's, and would never get ready."""
-    lines = say_made(deploy().record, FOLDER)
-    serve = next(number for number, line in enumerate(lines) if line.endswith("; callout serve"))
-    assert "; K8S_IN_CLUSTER=false; set +a; " in lines[serve]
-    assert "or SERVICEACCOUNTS_PATH" in lines[serve - 1]
+def test_the_guide_follows() -> None:
+    """Its commands are run by the tests, and there are no others; in it the folder is called as in its first step."""
+    *_, guide, cluster = say_made(deploy(listen="0.0.0.0:4333").record, Path("/with blank"))
+    assert "where nats-setup is '/with blank': nats-server at 127.0.0.1:4333, the service, a client." in guide
+    page, _, step = guide.removeprefix("Next: ").partition(",")[0].partition(" from step ")
+    text = (ROOT / page).read_text()
+    assert f"\n## {step.split()[0]}. nats-server\n" in text
+    assert "nats-setup/nats.conf" in text
+    assert "In Kubernetes: '/with blank/README.txt'." == cluster
 
 
 def test_what_was_restored_is_named() -> None:
@@ -132,13 +125,8 @@ def test_the_readme_does_not_write_over_the_secrets_of_another_folder() -> None:
     assert "kubectl apply -f" not in text
 
 
-@pytest.mark.parametrize("resolver", list(Resolver))
-def test_an_address_is_quoted(resolver: Resolver) -> None:
+def test_an_address_is_quoted() -> None:
     """Brackets are a pattern to a shell."""
-    record = deploy(listen="[::1]:4222", resolver=resolver).record
-    texts = [
-        "\n".join(say_made(record, FOLDER)),
-        "\n".join(say_rotated(rotate(record, "NACK", FRESH, NOW), "NACK", FOLDER, [])),
-    ]
-    for text in texts if resolver is Resolver.FULL else texts[:1]:
-        assert "--server 'nats://[::1]:4222'" in text
+    record = deploy(listen="[::1]:4222", resolver=Resolver.FULL).record
+    text = "\n".join(say_rotated(rotate(record, "NACK", FRESH, NOW), "NACK", FOLDER, []))
+    assert "--server 'nats://[::1]:4222'" in text

@@ -88,6 +88,9 @@ def test_a_seed_is_read_bare_or_decorated(tmp_path: Path, content: str, kind: Ki
         (CREDS, Kind.ACCOUNT, "holds the seed of a user (SU…); that of an account (SA…) is needed"),
         (ACCOUNT.seed, Kind.CURVE, "holds the seed of an account (SA…); that of an xkey (SX…) is needed"),
         (CURVE.seed, Kind.ACCOUNT, "holds the seed of an xkey (SX…); that of an account (SA…) is needed"),
+        (ACCOUNT.public, Kind.ACCOUNT, "holds a public key (A…), and not the seed of an account (SA…)"),
+        (f"{USER.public}\n", Kind.ACCOUNT, "holds a public key (U…), and not the seed of an account (SA…)"),
+        (CURVE.public, Kind.CURVE, "holds a public key (X…), and not the seed of an xkey (SX…)"),
         ("", Kind.ACCOUNT, "is empty; it should hold the seed of an account (SA…)"),
         (" \n", Kind.ACCOUNT, "is empty; it should hold the seed of an account (SA…)"),
         (CREDS + CREDS, Kind.USER, "holds several seeds; it should hold one"),
@@ -102,7 +105,7 @@ def test_another_kind_of_content_is_named(tmp_path: Path, content: str, kind: Ki
 @pytest.mark.parametrize(
     "content",
     [
-        ACCOUNT.public,
+        ACCOUNT.public[:-1],
         ACCOUNT.seed[:-1],
         ACCOUNT.seed.lower(),
         ACCOUNT.seed[:-1] + "!",
@@ -112,7 +115,7 @@ def test_another_kind_of_content_is_named(tmp_path: Path, content: str, kind: Ki
     ],
 )
 def test_what_is_no_seed_is_refused_unseen(tmp_path: Path, content: str | bytes) -> None:
-    """A public key, a piece of a seed, garbage: refused, and not repeated."""
+    """A piece of a key or of a seed, garbage: refused, and not repeated."""
     assert refuse(tmp_path, content).startswith("holds no valid seed of an account (SA…): ")
 
 
@@ -152,6 +155,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path, make: Any, message: str) -> 
     with pytest.raises(CredentialError) as caught:
         read_seed(path, Kind.ACCOUNT)
     assert message == check_message(caught.value, path)
+
+
+def test_a_file_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which folder a relative path was looked for in is what has to be known."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CredentialError, match=f"^{tmp_path}/key cannot be read: no such file or directory$"):
+        read_seed(Path("key"), Kind.ACCOUNT)
 
 
 def test_credentials_are_a_jwt_and_its_key(tmp_path: Path) -> None:

@@ -213,3 +213,11 @@ def test_what_is_used_has_to_be_set(missing: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(environ, used={"SERVICEACCOUNTS_PATH", "JWT_ISSUER", "JWKS_PATH", "JWKS_URL"})
     assert [missing] == [line.partition(":")[0] for line in caught.value.lines]
+
+
+def test_who_issues_tokens_is_told_with_who_knows_it() -> None:
+    """It differs per cluster, and has to be exact."""
+    with pytest.raises(ConfigError) as caught:
+        load({name: text for name, text in YAML.items() if name != "JWT_ISSUER"})
+    (line,) = caught.value.lines
+    assert line.endswith(", as 'kubectl get --raw /.well-known/openid-configuration' tells")

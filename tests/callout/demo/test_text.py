@@ -64,11 +64,12 @@ def test_what_is_no_terminal_has_no_colours_and_marks_that_it_can_hold(encoding:
 
 
 @pytest.mark.parametrize(
-    ("rows", "first", "lines"), [((GOOD, GOOD), "2 of 2 as expected.", 2), ((GOOD, BAD), "1 of 2 as expected.", 3)]
+    ("rows", "first", "lines"), [((GOOD, GOOD), "2 of 2 as expected.", 2), ((GOOD, BAD), "1 of 2 as expected.", 4)]
 )
 def test_the_table_is_summed_up(rows: tuple[Row, ...], first: str, lines: int) -> None:
-    """With a hint if something went wrong."""
+    """With a hint if something went wrong, and what takes it back if that was an edit."""
     said = summarize(rows, PLAIN)
+    assert (rows == (GOOD, BAD)) == said[-1].startswith("'git checkout k8s/examples/serviceaccounts' takes back ")
     assert (first, lines) == (said[0], len(said))
 
 

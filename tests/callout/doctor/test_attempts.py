@@ -8,6 +8,7 @@ from callout.doctor.attempts import (
     Attempt,
     Counted,
     find_rise,
+    is_asked_elsewhere,
     judge_bare,
     judge_issuer,
     judge_junk,
@@ -58,7 +59,39 @@ BAD = wrong(Check.TOKEN, "bad", "mend the token")
 )
 def test_a_junk_token_tells_who_was_asked_and_who_answered(tried: Attempt, answered: str, junk: str) -> None:
     """The request, the time and the counters each tell a part, and what none of them tells is unknown."""
-    assert [answered, junk] == [finding.severity for finding in judge_junk(tried, Mode.SERVER)]
+    assert [answered, junk] == [finding.severity for finding in judge_junk(tried, Mode.SERVER, 0)]
+
+
+@pytest.mark.parametrize(
+    ("tried", "elsewhere"),
+    [
+        (attempt(2.0, let_in=False, asked=()), True),
+        (attempt(0.01, let_in=False, asked=(), counted={"token_malformed": 1}), True),
+        (attempt(0.01, let_in=False, asked=(), counted={"token_malformed": 0}), False),
+        (attempt(0.01, let_in=False, asked=()), False),
+        (attempt(2.0, let_in=False, asked=(OURS,)), False),
+        (attempt(2.0, let_in=False), False),
+        (attempt(2.0, let_in=True, asked=()), False),
+    ],
+)
+def test_a_request_that_is_not_heard_may_be_made_in_another_account(tried: Attempt, elsewhere: bool) -> None:
+    """A server that decides by itself takes no two seconds, and no service counts that."""
+    assert elsewhere == is_asked_elsewhere(tried)
+    answered, junk = judge_junk(tried, Mode.SERVER, 0)
+    assert elsewhere == ("it is in another account than auth_callout's" in answered.what)
+    assert not elsewhere or "auth_callout names in nats.conf" in answered.mend
+    assert not elsewhere or "callout serve" not in junk.mend
+
+
+@pytest.mark.parametrize(("counted", "certain"), [(None, False), ({"token_malformed": 0}, True)])
+def test_a_server_that_asks_nobody_is_called_so_only_if_no_service_counts(
+    counted: Counted | None, certain: bool
+) -> None:
+    """A refusal at once may as well be that of a service in another account, which the service's user cannot hear."""
+    answered, _ = judge_junk(attempt(0.01, let_in=False, asked=(), counted=counted), Mode.SERVER, 0)
+    assert certain == (answered.what == "the server decides without asking the callout")
+    assert answered.mend.startswith("add auth_callout { issuer, account, auth_users } to authorization in nats.conf")
+    assert certain == ("NATS_URL" not in answered.mend)
 
 
 def test_who_is_let_in_with_nothing() -> None:
@@ -129,13 +162,22 @@ def test_why_a_login_failed(tried: Attempt, found_in: str, token: object, words:
         (None, "unknown"),
         ([], "wrong"),
         ([Listener(QUEUE_GROUP, "N", 1)], "ok"),
+        ([Listener(QUEUE_GROUP, "N", 1), Listener(QUEUE_GROUP, "N", 2)], "ok"),
         ([Listener(QUEUE_GROUP, "N", 1), Listener("", "N", 2)], "wrong"),
         ([Listener(QUEUE_GROUP, "N", 1), Listener("other", "N", 2)], "wrong"),
     ],
 )
 def test_who_hears_requests(listeners: list[Listener] | None, severity: str) -> None:
     """The service's queue group, and nobody else."""
-    assert severity == judge_listeners(listeners, "AUTH").severity
+    assert severity == judge_listeners(listeners, "AUTH", 0).severity
+
+
+def test_a_queue_group_is_joined_by_whoever_knows_its_name() -> None:
+    """Where the workers of the replicas were not counted, nobody is called one of the service's for it."""
+    finding = judge_listeners([Listener(QUEUE_GROUP, "N", one) for one in range(3)], "AUTH")
+    assert Severity.NOTICE == finding.severity
+    assert finding.what.startswith("3 hear requests in the service's queue group, and nobody outside of it; that all")
+    assert "--metrics-url http://<pod>:8080/metrics for each of them" in finding.mend
 
 
 def test_workers_of_no_replica_that_was_given() -> None:
@@ -146,13 +188,20 @@ def test_workers_of_no_replica_that_was_given() -> None:
     assert "--metrics-url http://<pod>:8080/metrics for each of them" in finding.mend
 
 
-@pytest.mark.parametrize(("unseen", "severity"), [(None, "wrong"), (0, "wrong"), (1, "unknown")])
+@pytest.mark.parametrize(("unseen", "severity"), [(None, "unknown"), (0, "wrong"), (1, "unknown")])
 def test_a_worker_that_no_page_tells_of_may_have_refused_a_junk_token(unseen: int | None, severity: str) -> None:
     """Then nothing is wrong with the service, and more pages are needed to know."""
     tried = attempt(0.01, let_in=False, asked=(OURS,), counted={"token_malformed": 0})
     *_, junk = judge_junk(tried, Mode.SERVER, unseen)
     assert severity == junk.severity
-    assert unseen is None or unseen == 0 or "--metrics-url" in junk.mend
+    assert unseen == 0 or "--metrics-url" in junk.mend
+
+
+@pytest.mark.parametrize("unseen", [None, 0])
+def test_silence_is_wrong_however_many_pages_there_are(unseen: int | None) -> None:
+    """Whoever was asked, nobody has refused it."""
+    *_, junk = judge_junk(attempt(2.0, let_in=False, asked=(OURS,), counted={}), Mode.SERVER, unseen)
+    assert Severity.WRONG == junk.severity
 
 
 @pytest.mark.parametrize(
@@ -166,7 +215,7 @@ def test_the_slowest_login_counts(seconds: list[float], severity: str) -> None:
 def test_a_count_of_nothing_is_no_evidence_for_us() -> None:
     """Counters that do not move say that somebody else refused."""
     counted: Counted = {"token_malformed": 0, "allowed": 0}
-    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
+    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER, 0)
     assert Severity.WRONG == junk.severity
 
 
@@ -180,7 +229,7 @@ def test_a_counter_that_fell_counts_for_nothing() -> None:
 
 def test_nor_is_a_count_of_those_who_got_in_meanwhile() -> None:
     """They are other clients': whoever refused this token, a service that has refused nothing was not asked."""
-    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted={"allowed": 3}), Mode.SERVER)
+    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted={"allowed": 3}), Mode.SERVER, 0)
     assert junk.what == "a token that is none is refused, and this service has not been asked: it has refused no such"
 
 
@@ -195,7 +244,7 @@ def test_nor_is_what_a_junk_token_is_never_refused_for(reason: str) -> None:
 def test_what_is_dropped_was_not_answered_at_once() -> None:
     """That refusal came from somewhere else."""
     counted: Counted = {"request_expired": 3}
-    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER)
+    *_, junk = judge_junk(attempt(0.01, let_in=False, asked=(OURS,), counted=counted), Mode.SERVER, 0)
     assert junk.what.endswith("this service has not been asked: it has refused no such")
 
 
@@ -227,6 +276,12 @@ def test_silence_is_no_answer_whatever_others_were_told(counted: Counted, signed
     assert finding.what.startswith("the client is refused after 2.0 s: nobody answered in time")
     assert "NATS_ACCOUNT" not in finding.mend
     assert "callout serve" not in finding.mend
+
+
+def test_silence_where_nothing_is_heard_is_told_of_above() -> None:
+    """A service that is in another account is not to be started."""
+    finding = judge_login(attempt(2.0, let_in=False, asked=()), "APP", "", GOOD)
+    assert "see answered above" == finding.mend
 
 
 def test_what_is_dropped_is_why_nobody_answers() -> None:
@@ -296,6 +351,15 @@ def test_metrics_that_were_named_and_cannot_be_read_are_told_of() -> None:
     *_, junk = judge_junk(tried, Mode.SERVER)
     assert Severity.UNKNOWN == junk.severity
     assert "--metrics-url http://pod:8080/ is no page of metrics" in junk.what
+
+
+def test_the_log_of_every_server_is_looked_through() -> None:
+    """Of the client's own, whichever that was; by itself kubectl reads one pod of a set, and ten lines of each."""
+    mend = judge_login(attempt(0.1, let_in=False), "APP", "", GOOD).mend
+    command = shlex.split(mend.partition("in Kubernetes: ")[2].partition(" | ")[0])
+    assert ["kubectl", "logs"] == command[:2]
+    options = {"--selector", "app.kubernetes.io/name=nats,app.kubernetes.io/component=nats", "--tail=-1", "--prefix"}
+    assert options < set(command)
 
 
 def test_an_answer_that_is_signed_rightly_and_refused_names_the_account() -> None:

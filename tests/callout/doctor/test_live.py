@@ -5,6 +5,7 @@ import contextlib
 from typing import Any
 
 import msgspec
+import pytest
 
 from callout.doctor.bearer import Bearer
 from callout.doctor.findings import Check, Finding, Severity, ok
@@ -152,6 +153,20 @@ def test_what_was_dropped_is_waited_for(in_server_mode: Environment, site: Site)
     )
     junk = by_check(outcome)[Check.JUNK_TOKEN]
     assert "this service refuses a token that is none, but says request_unreadable" == junk.what
+
+
+@pytest.mark.parametrize(("workers", "logins"), [(1, 6), (3, 9)])
+def test_pages_of_some_replicas_say_nothing_of_the_others(
+    in_server_mode: Environment, site: Site, workers: int, logins: int
+) -> None:
+    """Another one may have refused what none of these has; and how many answer, only the system account tells."""
+    site.body = count(allowed=1, token_malformed=0) + f'nats_auth_workers{{state="serving"}} {workers}\n'.encode()
+    request = Request(live=True, metrics_urls=(site.url,))
+    outcome, requests = try_out(in_server_mode, system=None, request=request)
+    found = by_check(outcome)
+    assert (Severity.UNKNOWN, Severity.OK) == (found[Check.JUNK_TOKEN].severity, found[Check.LOGIN].severity)
+    assert found[Check.LOGIN].what.endswith(f"{logins} times of {logins}; how many answer is not known")
+    assert logins == [one["nats"]["connect_opts"].get("auth_token") for one in requests].count(TOKEN)
 
 
 def test_no_token_is_shown(in_server_mode: Environment) -> None:

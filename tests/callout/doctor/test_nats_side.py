@@ -128,7 +128,15 @@ def test_a_user_of_the_system_account_that_is_none(in_server_mode: Environment) 
     found = examine(in_server_mode, Request(system=Login(user="nobody", password="wrong")))
     (finding,) = found[Check.RESPONDERS]
     assert (Severity.NOTICE, True) == (finding.severity, finding.what.startswith("the user of --sys-creds cannot"))
+    assert "nats server info --user nobody --password <that of nats.conf>" == finding.mend
     assert Severity.OK == found[Check.SERVICE_USER][0].severity
+
+
+def test_credentials_of_the_system_account_that_are_none(in_operator_mode: Environment) -> None:
+    """They are in a file, and it is that which nats is to try."""
+    found = examine(in_operator_mode, Request(system=find_sentinel(in_operator_mode)))
+    (finding,) = found[Check.RESPONDERS]
+    assert (Severity.NOTICE, "nats server info --creds FILE") == (finding.severity, finding.mend)
 
 
 @pytest.mark.parametrize("live", [False, True])

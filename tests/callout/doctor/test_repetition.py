@@ -31,6 +31,12 @@ def test_the_more_answer_the_more_logins_there_are(responders: int | None, login
     assert logins == choose_logins(responders)
 
 
+@pytest.mark.parametrize(("at_least", "logins"), [(0, 6), (1, 6), (2, 6), (4, 12), (100, MAX_LOGINS)])
+def test_pages_tell_only_how_many_answer_at_least(at_least: int, logins: int) -> None:
+    """Those of other replicas may have been left out: never fewer logins than where nothing is known."""
+    assert logins == choose_logins(None, at_least)
+
+
 @given(st.integers(min_value=1, max_value=MAX_LOGINS // 3))
 def test_one_that_refuses_is_seldom_missed(responders: int) -> None:
     """In fewer than one run in twenty, as long as the bound is not reached."""

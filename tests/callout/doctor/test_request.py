@@ -119,15 +119,21 @@ def test_a_token_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("--accounts", "missing"), "--accounts: missing cannot be read: no such file or directory; give a file with"),
-        (("--accounts", "x" * 300), f"--accounts: {'x' * 300} cannot be read: file name too long"),
+        (
+            ("--accounts", "missing"),
+            "--accounts: {here}/missing cannot be read: no such file or directory; give a file with",
+        ),
+        (("--accounts", "x" * 300), f"--accounts: {{here}}/{'x' * 300} cannot be read: file name too long"),
         (("--accounts", "token"), "--accounts: token holds no JWT of an account; 'nsc describe account NAME --raw'"),
         (("--accounts", "empty"), "--accounts: empty holds no JWT of an account"),
-        (("--sys-creds", "missing"), "--sys-creds: missing cannot be read: no such file or directory; give a .creds"),
+        (
+            ("--sys-creds", "missing"),
+            "--sys-creds: {here}/missing cannot be read: no such file or directory; give a .creds",
+        ),
         (("--sys-creds", "token"), "--sys-creds: token has no block"),
         (
             ("--sentinel", "missing"),
-            "--sentinel: missing cannot be read: no such file or directory; give the sentinel's",
+            "--sentinel: {here}/missing cannot be read: no such file or directory; give the sentinel's",
         ),
         (("--sentinel", "token"), "--sentinel: token: it holds no JWT; give the sentinel's .creds or JWT"),
         (("--sentinel", "account.jwt"), "--sentinel: account.jwt: this is the JWT of another thing than a NATS user"),
@@ -153,7 +159,7 @@ def test_what_cannot_be_used_is_one_line(here: Path, words: tuple[str, ...], lin
     """It names the option, and says what to give."""
     (here / "empty").mkdir()
     (here / "blank").write_text(" \n")
-    assert refusal(*words).startswith(line)
+    assert refusal(*words).startswith(line.replace("{here}", str(here)))
 
 
 def test_a_folder_has_an_end(here: Path) -> None:

@@ -24,7 +24,14 @@ def test_the_verdict_never_calls_well_what_was_not_looked_at() -> None:
     """All well means that all was looked at."""
     assert "All well." == summarize([ok(Check.LOGIN, "x")])
     assert "All well, 1 worth knowing." == summarize([ok(Check.LOGIN, "x"), notice(Check.CLOCKS, "x", "y")])
-    assert "Nothing wrong was found, 1 could not be checked." == summarize([unknown(Check.LOGIN, "x", "y")])
+    assert "Nothing wrong was found, 1 could not be checked." == summarize([unknown(Check.XKEY, "x", "y")])
+
+
+def test_the_verdict_says_that_no_login_was_tried() -> None:
+    """That is what most would take it for, and without a token there was none."""
+    assert "Nothing wrong was found, 1 could not be checked, no login was tried." == summarize(
+        [unknown(Check.LOGIN, "x", "y")]
+    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -30,6 +30,14 @@ def test_workers_are_counted_that_are_subscribed(site: Site) -> None:
     assert 3 == web.read_pages([site.url])[site.url].workers
 
 
+@pytest.mark.parametrize("number", ["NaN", "+Inf", "-Inf", "1e999"])
+def test_what_is_no_number_of_anything_counts_for_nothing(site: Site, number: str) -> None:
+    """The format of metrics knows them."""
+    site.body += f'nats_auth_workers{{state="serving"}} {number}\n'.encode()
+    site.body += f'nats_auth_requests_total{{result="denied",reason="token_issuer"}} {number}\n'.encode()
+    assert Page({ALLOWED: 3.0, "token_malformed": 2.0}) == web.read_pages([site.url])[site.url]
+
+
 def test_nothing_secret_is_sent(site: Site) -> None:
     """Anybody may ask for these pages."""
     web.read_pages([site.url])

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from callout.policy.verdict import MAX_REPORTED
 from tests.callout.explain.running import CHECKOUT, Run
 from tests.fake_kube_api import FakeKubeApi
 
@@ -28,6 +29,19 @@ def test_all_of_a_cluster_are_looked_through(run: Run, api: FakeKubeApi, tmp_pat
     assert "billing/invoicer: nat.io/allowed-sub-subjects means nothing" == out.splitlines()[0]
     assert 0 == run("--all", K8S_NAMESPACE="orders", **settings, **unset)[0]
     assert 0 == api.count("keys")
+
+
+def test_those_of_a_cluster_that_cannot_be_read_are_not_well(run: Run, api: FakeKubeApi, tmp_path: Path) -> None:
+    """The service refuses their clients, and so there is something to be put right, whatever the others are."""
+    settings = {"K8S_IN_CLUSTER": "false", "KUBECONFIG": str(api.write_kubeconfig(tmp_path / "config"))}
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    with api.cluster() as cluster:
+        for number in range(MAX_REPORTED + 2):
+            cluster.put("billing", f"a{number:03}", uid="u\0")
+    code, out, err = run("--all", **settings, **unset)
+    assert (1, "") == (code, err)
+    assert out.startswith("These ServiceAccounts cannot be read, so the service refuses their clients: billing/a000, ")
+    assert f"billing/a{MAX_REPORTED - 1:03} and 2 more.\n" in out
 
 
 def test_all_are_told_of_in_json(run: Run) -> None:

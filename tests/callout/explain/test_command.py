@@ -10,9 +10,12 @@ import pytest
 
 from callout.manifests.manifest import derive_uid
 from callout.policy.verdict import DropReason
+from tests.callout.doctor.site import Site
 from tests.callout.explain.running import CHECKOUT, LONG_AGO, Run
 from tests.commands import attempt
 from tests.fake_kube_api import FakeKubeApi, Status
+from tests.http_serving import serving
+from tests.kubeconfigs import write_kubeconfig
 from tests.nats_minting import NatsKey
 from workers.reasons import Reason
 
@@ -83,6 +86,21 @@ def test_a_token_is_explained_without_an_account(run: Run, write_token: Callable
     code, out, err = run("--token", write_token(), NATS_ACCOUNT=None, NATS_SIGNING_KEY_FILE=None)
     assert (0, "") == (code, err)
     assert "orders/checkout would be let in." == out.splitlines()[0]
+
+
+def test_a_server_that_is_no_api_server_knows_of_no_serviceaccount(run: Run, tmp_path: Path) -> None:
+    """Its 404 is not taken for that answer: one line says who has given it."""
+    site = Site()
+    site.status, site.body = 404, b"404 page not found"
+    address = site.url.removesuffix("/metrics")
+    path = write_kubeconfig(tmp_path / "config", {"server": address}, {})
+    unset = dict.fromkeys(("JWKS_PATH", "JWT_ISSUER", "SERVICEACCOUNTS_PATH"))
+    with serving(site.server):
+        code, out, err = run(
+            "--serviceaccount", "orders/checkout", K8S_IN_CLUSTER="false", KUBECONFIG=str(path), **unset
+        )
+    assert (1, "", 1) == (code, out, len(err.splitlines()))
+    assert f"{address} answers that there is no such page (404): see that this is the address of the API server" in err
 
 
 def test_a_serviceaccount_that_is_not_there_is_refused(run: Run) -> None:

@@ -57,6 +57,15 @@ def test_there_is_an_end_to_what_is_told_of_one() -> None:
     assert (MAX_REPORTED, 5) == (len(finding.not_granted), finding.unreported)
 
 
+def test_nor_is_there_none_to_names_that_are_ours_under_other_prefixes() -> None:
+    """Anyone may write thousands of them, and each costs as much as a subject."""
+    misspelt = {"nats.io/allowed-subjects": "a"}
+    [finding] = look(
+        misspelt | {f"a{number}.b/allowed-pub-subjects": "" for number in range(MAX_REPORTED + 5)}
+    ).findings
+    assert (MAX_REPORTED, 6) == (len(finding.unknown_annotations), finding.unreported)
+
+
 def test_what_could_not_be_read_is_not_clean() -> None:
     """Nobody knows what stands there."""
     assert not survey([], Situation(SITUATION.rules, TERMS, now=0, notes=("a.yaml: broken",))).is_clean

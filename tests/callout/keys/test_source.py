@@ -236,8 +236,8 @@ def test_failures_are_reported_when_they_change(log: Log, api: FakeKubeApi, clie
     asyncio.run(run())
     where = "key set of the API server (/openid/v1/jwks)"
     assert [
-        ("warning", f"{where}: the server answered with status 500 when asked to read the issuer's key set"),
-        ("warning", f"{where}: the server answered with status 503 when asked to read the issuer's key set"),
+        ("warning", f"{where}: {api.url} answered with status 500 when asked to read the issuer's key set"),
+        ("warning", f"{where}: {api.url} answered with status 503 when asked to read the issuer's key set"),
         ("info", None),
     ] == [(line["level"], line.get("error")) for line in logged(log, tmp_path)]
 

@@ -1,6 +1,7 @@
 """Tests of `callout.kube.client`, against a server that keeps to no rule."""
 
 import os
+import re
 import signal
 import stat
 import threading
@@ -10,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from callout.fetch_errors import TooMuchError
-from callout.kube.client import MAX_HANGING_LOADS, RELOAD_SECONDS, KubeClient, read_body, serviceaccounts_url
+from callout.kube.client import (
+    MAX_HANGING_LOADS,
+    MAX_STATUS_BYTES,
+    RELOAD_SECONDS,
+    KubeClient,
+    read_body,
+    serviceaccounts_url,
+)
 from callout.kube.errors import (
     DISCOVERY,
     ConfigurationError,
@@ -23,8 +31,11 @@ from callout.kube.errors import (
 )
 from callout.serviceaccounts import ServiceAccount
 from tests.authority import Authority
+from tests.callout.doctor.site import Site
 from tests.callout.kube.asking import LIST, ask, last_token
 from tests.fake_kube_api import Body, Cut, Drip, Endless, FakeKubeApi, Fault, Stall, Status
+from tests.http_serving import serving
+from tests.kubeconfigs import write_kubeconfig
 
 PREFIX = "nats.io/"
 
@@ -81,6 +92,32 @@ def test_a_serviceaccount_is_read(api: FakeKubeApi, connect: Connect) -> None:
     client = connect(api)
     assert ServiceAccount("ns", "a.b", uid, {"nats.io/x": "1"}) == client.get_serviceaccount("ns", "a.b", PREFIX)
     assert client.get_serviceaccount("ns", "missing", PREFIX) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"404 page not found",
+        b"<html></html>",
+        b"[]",
+        b"[" * 100_000,
+        b'{"kind":"Status"}',
+        b'{"kind":"Status","apiVersion":"v1","message":"' + b"x" * MAX_STATUS_BYTES + b'"}',
+    ],
+    ids=["nothing", "text", "page", "list", "deep", "version", "large"],
+)
+def test_another_server_does_not_know_which_serviceaccounts_there_are(tmp_path: Path, body: bytes) -> None:
+    """Its 404 is told with its address, and is no word on a ServiceAccount."""
+    site = Site()
+    site.status, site.body = 404, body
+    address = site.url.removesuffix("/metrics")
+    client = KubeClient(
+        in_cluster=False, kubeconfig=str(write_kubeconfig(tmp_path / "config", {"server": address}, {}))
+    )
+    with serving(site.server), pytest.raises(StatusError, match=re.escape(address)) as caught:
+        client.get_serviceaccount("ns", "a", PREFIX)
+    assert StatusError is type(caught.value)
 
 
 @pytest.mark.parametrize(("namespace", "name"), [("ns", "../../secrets/x"), ("a/b", "c"), ("", "a"), ("ns", "a?x")])

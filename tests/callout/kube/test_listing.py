@@ -30,6 +30,15 @@ def test_all_are_listed_page_by_page(api: FakeKubeApi, client: KubeClient) -> No
     assert (3, 0) == (api.count("list"), api.count("watch"))
 
 
+def test_those_that_cannot_be_read_are_told_of(api: FakeKubeApi, client: KubeClient) -> None:
+    """They are left out, as the service leaves them out, and whoever asks knows that there are more."""
+    with api.cluster() as cluster:
+        cluster.put("orders", "b", uid="u\0")
+    told: list[str] = []
+    found = list(list_serviceaccounts(client, "nats.io/", "orders", limits=Limits(page_objects=2), tell=told.append))
+    assert (["orders/b"], ["a", "c", "d", "e"]) == (told, [one.name for one in found])
+
+
 def test_one_namespace_is_listed(client: KubeClient) -> None:
     """Where the service serves that one alone, it may see no other."""
     assert ["invoicer"] == [one.name for one in list_serviceaccounts(client, "nats.io/", "billing")]

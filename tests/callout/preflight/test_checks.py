@@ -14,7 +14,7 @@ from callout.preflight.checks import check
 from callout.preflight.command import run
 from tests.callout.preflight.samples import make_settings, write
 from tests.commands import Done
-from tests.nats_minting import NatsKey, creds, user_jwt
+from tests.nats_minting import CurveKey, NatsKey, creds, user_jwt
 from tests.nobody import run_as_nobody
 
 
@@ -54,8 +54,31 @@ def test_all_wrong_files_are_said_at_once(valid: Settings, tmp_path: Path) -> No
 def test_what_response_permissions_mean_is_noted(valid: Settings, answers: int, count: int) -> None:
     """No mistake, and easily overlooked."""
     report = check(msgspec.structs.replace(valid, nats_response_max=answers))
-    assert ((), (), count) == (report.facts, report.warnings, len(report.notes))
+    assert ((), count) == (report.warnings, len(report.notes))
     assert all(note.startswith(f"NATS_RESPONSE_MAX is {answers}: ") for note in report.notes)
+
+
+def test_the_public_key_of_each_file_is_told(valid: Settings, tmp_path: Path) -> None:
+    """It is what nats.conf and the accounts' JWTs name, and no secret."""
+    signing, account, user = NatsKey.generate("account"), NatsKey.generate("account"), NatsKey.generate("user")
+    curve = CurveKey.generate()
+    report = check(
+        msgspec.structs.replace(
+            valid,
+            nats_signing_key_file=write(tmp_path / "signing.nk", signing.seed),
+            nats_account_signing_key_file=write(tmp_path / "account.nk", account.seed),
+            nats_xkey_file=write(tmp_path / "curve.nk", curve.seed),
+            nats_user_creds_file=write(
+                tmp_path / "some.creds", creds(user_jwt(user.public, signing, account=account.public), user.seed)
+            ),
+        )
+    )
+    assert {
+        f"NATS_SIGNING_KEY_FILE: the key {signing.public}",
+        f"NATS_ACCOUNT_SIGNING_KEY_FILE: the key {account.public}",
+        f"NATS_XKEY_FILE: the key {curve.public}",
+        f"NATS_USER_CREDS_FILE: the user {user.public} of account {account.public}",
+    } == set(report.facts)
 
 
 @pytest.mark.parametrize("bearer", [False, True])
