@@ -41,7 +41,7 @@ from perf.generator.target import MAX_PROCESSES, PROTOCOLS, Target, add_argument
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Local, Population, run_local
 from perf.script import execute_on, parse_target
-from perf.sections.storm import STEADY_AT_ONCE, is_protected, tell
+from perf.sections.storm import STEADY_AT_ONCE, is_protected, name_protocol, tell
 
 MAX_CLIENTS: Final = 15_000  # open files of this process and of nats-server; ports of this machine
 SERVICEACCOUNTS: Final = 1000
@@ -156,7 +156,8 @@ async def measure(population: Population, options: argparse.Namespace, progress:
         for tries in list_tries(options):
             if tries > 1 and options.retry == "both" and not any(rows[-1]["refusals"]):
                 continue
-            progress.say(f"storm: --workers {workers}, {_say(protocol, clients, at_once, tries)}")
+            about = name_protocol({"protocol": protocol, **find_protection(options)})
+            progress.say(f"storm: --workers {workers}, {_say(about, clients, at_once, tries)}")
             come = partial(
                 _storm_here, setup, protocol, clients, Arrival(at_once, tries=tries, timeout_s=options.timeout)
             )

@@ -28,6 +28,8 @@ from workers.nkeys import Kind
 from workers.user_jwt import Mode
 
 ASKER: Final = "perf"
+HANDSHAKE_S: Final = 10  # as k8s/examples/tls has it: by default a storm of handshakes is cut off after two seconds
+VERDICT_S: Final = 2  # the same: with TLS it would be one more than the handshake's
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -80,10 +82,17 @@ def make_plan(folder: Path, tls: Certificate | None = None, *, sealed: bool = Fa
     members = {
         "accounts": accounts,
         "system_account": "SYS",
-        "authorization": {"auth_callout": callout | ({"xkey": curve.public} if curve else {})},
+        "authorization": {
+            "auth_callout": callout | ({"xkey": curve.public} if curve else {}),
+            **({"timeout": VERDICT_S} if tls else {}),
+        },
         "websocket": {**listener, "no_tls": True},
         "mqtt": listener,
-        **({"tls": {"cert_file": str(tls.certificate), "key_file": str(tls.key)}} if tls else {}),
+        **(
+            {"tls": {"cert_file": str(tls.certificate), "key_file": str(tls.key), "timeout": HANDSHAKE_S}}
+            if tls
+            else {}
+        ),
     }
     settings = {
         "NATS_MODE": Mode.SERVER.value,

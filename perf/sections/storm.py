@@ -45,6 +45,7 @@ ROWS: Final = (
     Column("clients", at("clients")),
     Column("tokens", lambda row: row.get("tokens"), detail=True),  # fewer than clients are shown again
     Column("at once", at("at_once")),
+    Column("clients wait s", at("timeout_s")),
     Column("retry", lambda row: "no" if row["tries_at_most"] == 1 else "yes"),
     Column("rounds", lambda row: len(row["rates"])),
     Column("connections/s", at("rate")),

@@ -40,9 +40,12 @@ def test_storms_have_clients_enough_to_count_ticks() -> None:
     assert {100: 3, 400: 3, 4000: 3} == {at_once: options.repeat for at_once, options in nats.items()}
     assert {100: [1, 2], 400: [2], 4000: [2]} == {at_once: options.workers for at_once, options in nats.items()}
     others = [options for options in runs if options not in clear]
-    assert [(["ws", "mqtt"], [100]), (["nats"], [100]), (["nats"], [100, 400, 4000])] == [
-        (options.protocol, options.at_once) for options in others
-    ]
+    assert [
+        (["ws", "mqtt"], [100], 2),
+        (["nats"], [100], 2),
+        (["nats"], [100, 400, 4000], 2),
+        (["nats"], [4000], 5),
+    ] == [(options.protocol, options.at_once, options.timeout) for options in others]
     assert {(4000, 3)} == {(options.clients, options.repeat) for options in others}
 
 
@@ -211,7 +214,7 @@ def test_a_storm_that_fails_takes_no_other_with_it(
     data, page = (Path(line) for line in out.splitlines())
     assert f"error: storm: no folder can be made in /proc: {os.strerror(errno.ENOENT).lower()}" == err.splitlines()[-1]
     assert ["nats", "ws"] == [row["protocol"] for row in json.loads(data.read_text())["storm"]["rows"]]
-    assert "| ws | 1 | 10 | 5 | no |" in page.read_text()
+    assert "| ws | 1 | 10 | 5 | 2 | no |" in page.read_text()
 
 
 def test_what_was_measured_before_a_signal_has_its_report(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from callout.errors import CommandError
 from perf import soak
 from perf.bench import Bench
 from perf.generator.tokens import check_lifetime
 from perf.here.local import Population, run_local, say_reason
+from perf.here.plan import HANDSHAKE_S, VERDICT_S
 from perf.storm import try_out
+from tests.pages import ROOT
 from tests.perf.room import limit_files
 
 MOST_HOURS = 24 * 31
@@ -62,6 +65,13 @@ def test_clients_speak_tls_where_the_set_up_wants_it() -> None:
                 await try_out(msgspec.structs.replace(target, addresses=plain), "nats")
 
     asyncio.run(scenario())
+
+
+def test_a_storm_of_handshakes_has_the_time_that_the_example_gives() -> None:
+    """So what is measured with TLS is what is deployed."""
+    config = yaml.safe_load((ROOT / "k8s/examples/tls/1-nats.yaml").read_text())["config"]
+    assert config["nats"]["tls"]["merge"]["timeout"] == HANDSHAKE_S
+    assert config["merge"]["authorization"]["timeout"] == VERDICT_S
 
 
 def test_requests_are_sealed_where_the_set_up_wants_it() -> None:

@@ -37,7 +37,7 @@ def test_of_a_deployed_set_up_the_cpu_is_not_known() -> None:
     """A dash, and not 0; nor is there a moment at which all are in while one is not."""
     heads, cells = tabulate(ROWS, [make_storm(DEPLOYED_CPU)])
     assert "all in s  server s  service s" in heads
-    assert ["-", "-", "-", "0.25"] == cells.split()[15:19]
+    assert ["-", "-", "-", "0.25"] == cells.split()[16:20]
 
 
 def test_every_round_is_told() -> None:
