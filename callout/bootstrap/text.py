@@ -45,7 +45,8 @@ def say_made(record: Record, folder: Path) -> list[str]:
         f"Made operator {record.operator.name} with {', '.join(one.name for one in record.accounts)} in {folder}:",
         *_render_tree(),
         f"Clients go to {clients.name}, {clients.public}; JetStream is in {find_stream_account(choices)}.",
-        f"Next: {_GUIDE}, where nats-setup is {_quote(folder)}: nats-server at {server}, the service, a client.",
+        f"Next: move {_quote(folder / places.OFFLINE)} off this machine.",
+        f"Then {_GUIDE}, where nats-setup is {_quote(folder)}: nats-server at {server}, the service, a client.",
         f"In Kubernetes: {_quote(folder / places.README)}.",
     ]
 

@@ -17,12 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from perf.cases import FIRST_SEEN
-from perf.figures.findings import Report
 from perf.figures.processes import OURSELVES, SERVER, SUPERVISOR, WORKERS
 from perf.figures.summary import MICROSECONDS
 from perf.figures.tables import markdown_table
 from perf.generator.crowd import TIMEOUT_S
+from perf.sections.overload import find_sent_factor
 from perf.sections.simulate import COURSES, list_courses
+from perf.sections.storm import name_protocol
 from perf.simulate import HOUR_S, Fleet, parse, reckon, run
 from tests.pages import ROOT
 from workers.server import IN_TURN_S
@@ -38,8 +39,10 @@ SERVER_S: Final = 2
 """That nats-server waits for a decision."""
 TOGETHER: Final = (SERVER, SUPERVISOR, WORKERS, OURSELVES)
 """What was measured together on the same cores."""
-UNKNOWN_TLS: Final = "TLS, ECDSA P-256: …"
-"""The place of what `perf.storm --tls` measures, until it is published."""
+CLEAR: Final = "nats"
+"""How storms in the clear are called (`perf.sections.storm.name_protocol`)."""
+ENCRYPTED: Final = {"nats, xkey": "the same with an xkey", "nats, TLS, xkey": "the same with TLS and an xkey"}
+"""What the examples have: storms, and how the page calls them."""
 LIMIT_S: Final = 60
 """That an overload is followed for."""
 
@@ -74,7 +77,7 @@ def find_need() -> Need:
     """Reckon what the large cluster needs."""
     back = _round(CLIENTS / SERVERS)
     decisions = _round(back / IN_TURN_S)
-    workers, servers = _find_first_seen(), _find_connections()
+    workers, servers = _find_first_seen(), find_connections()
     return Need(
         logins=CLIENTS / (TOKEN_S * RENEWED_AT),
         back=back,
@@ -87,7 +90,7 @@ def find_need() -> Need:
 def worked_out() -> str:
     """The large cluster's logins, and the cores that they take."""
     need = find_need()
-    (alone, beside), (fewest, longest) = _find_first_seen(), _find_connections()
+    (alone, beside), (fewest, longest) = _find_first_seen(), find_connections()
     life = TOKEN_S * RENEWED_AT
     rows = [
         ("logins on a normal day", f"{CLIENTS:,} ÷ {life:,.0f} s, one for each token", f"{need.logins:.0f} a second"),
@@ -109,9 +112,9 @@ def worked_out() -> str:
         (
             "cores for the nats-servers that are left",
             f"{need.back:,.0f} ÷ {SERVER_S} s, connections of {_say_span(fewest, longest, 2)} ms (storms over NATS)",
-            f"{_say_span(*need.servers, 1)}, without TLS",
+            f"{_say_span(*need.servers, 1)}, in the clear",
         ),
-        ("the same with TLS", *_work_out_tls(need.back)),
+        *((said, *_work_out(need.back, storms)) for storms, said in ENCRYPTED.items()),
     ]
     return _write(("what", "reckoned", "so"), rows)
 
@@ -155,20 +158,15 @@ def overload() -> str:
     measured = read_figures()["overload"]["end_to_end"]
     rows = []
     for step in measured["steps"]:
-        if step["tries_at_most"] == 1 or step.get("timeout_s", TIMEOUT_S) != TIMEOUT_S:
+        sent = find_sent_factor(step)
+        if step["tries_at_most"] == 1 or step["timeout_s"] != TIMEOUT_S or sent is None:
             continue
-        sent = step["factor"] * _find_sent_share(step)
         seconds, tries = reckon_overload(step["clients"], measured["capacity"], sent)
         found = step["tries"] / step["clients"]
         rows.append(
             (step["factor"], f"{sent:.1f}", seconds, step["seconds_until_all_in"], f"{tries:.2f}", f"{found:.2f}")
         )
     return _write(heads, rows)
-
-
-def _find_sent_share(step: Report) -> float:
-    """Return how much of what was wanted was really sent: the rest nats-server did not take in time."""
-    return float(step["sent"] / step["offered"])
 
 
 def reckon_overload(clients: int, capacity: float, factor: float) -> tuple[int, float]:
@@ -250,18 +248,16 @@ def _find_first_seen() -> tuple[float, float]:
     return taken[1], taken[2]
 
 
-def _find_connections(*, tls: bool = False) -> tuple[float, float]:
-    """Return the milliseconds that nats-server takes for a connection: least and most."""
-    taken = [row["cpu_s"][SERVER] / row["admitted"] * 1000 for row in list_storms(tls=tls)]
+def find_connections(storms: str = CLEAR) -> tuple[float, float]:
+    """Return the milliseconds that nats-server takes for a connection where everybody gets in: least and most."""
+    taken = [row["cpu_s"][SERVER] / row["admitted"] * 1000 for row in list_storms(storms) if not row["refused"]]
     return min(taken), max(taken)
 
 
-def _work_out_tls(back: float) -> tuple[str, str]:
-    """Return what is reckoned and what it comes to; a place for that as long as it is not among what is published."""
-    if not list_storms(tls=True):
-        return UNKNOWN_TLS, "not among the published figures"
-    fewest, longest = _find_connections(tls=True)
-    reckoned = f"TLS, ECDSA P-256: {back:,.0f} ÷ {SERVER_S} s, connections of {_say_span(fewest, longest, 2)} ms"
+def _work_out(back: float, storms: str) -> tuple[str, str]:
+    """Return what is reckoned, and what it comes to."""
+    fewest, longest = find_connections(storms)
+    reckoned = f"{back:,.0f} ÷ {SERVER_S} s, connections of {_say_span(fewest, longest, 2)} ms"
     least, most = (back / SERVER_S * taken / 1000 for taken in (fewest, longest))
     return reckoned, _say_span(least, most, 1)
 
@@ -271,13 +267,10 @@ def _say_span(least: float, most: float, digits: int) -> str:
     return " to ".join(dict.fromkeys(f"{value:.{digits}f}" for value in (least, most)))
 
 
-def list_storms(*, tls: bool = False) -> list[Point]:
-    """The storms over NATS without retry, in the clear or with TLS."""
-    return [
-        row
-        for row in read_figures()["storm"]["rows"]
-        if row["protocol"] == "nats" and row["tries_at_most"] == 1 and row.get("tls", False) == tls
-    ]
+def list_storms(storms: str = CLEAR) -> list[Point]:
+    """The storms of that name without retry."""
+    rows = read_figures()["storm"]["rows"]
+    return [row for row in rows if name_protocol(row) == storms and row["tries_at_most"] == 1]
 
 
 def _list_replicas() -> list[Point]:

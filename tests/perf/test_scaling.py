@@ -1,19 +1,27 @@
 """docs/scaling.md: its tables are reckoned as they say, and what its text adds holds as well."""
 
 import random
-import re
+from math import ceil, comb
 from pathlib import Path
 
 import pytest
 import yaml
 
 from callout.demo.server import find_binary
-from perf.figures.processes import SERVER
 from perf.simulate import JITTER
 from tests.commands import run
 from tests.e2e.chart.nats_chart import render_config, write_config
-from tests.pages import ROOT
-from tests.perf.scaling import RENEWED_AT, SERVERS, TABLES, UNKNOWN_TLS, find_need, list_storms, reckon_overload
+from tests.pages import ROOT, yaml_blocks
+from tests.perf.scaling import (
+    CLEAR,
+    ENCRYPTED,
+    RENEWED_AT,
+    SERVERS,
+    TABLES,
+    find_connections,
+    find_need,
+    reckon_overload,
+)
 from tests.perf.sections.samples import read_table
 from workers.authorize import LoginTerms
 from workers.connection import MAX_PINGS, PING_INTERVAL_S
@@ -51,11 +59,29 @@ def test_a_login_lasts_in_the_mean_what_the_page_says(token_s: float, ttl: float
         assert f"{expected:,} s" in PAGE
 
 
-def test_what_is_left_of_the_replicas_suffices() -> None:
-    """In the mean, when one of the servers has taken its share of them with it; each has one worker and one core."""
-    [values] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    replicas = yaml.safe_load(values)["replicaCount"]
-    assert replicas * (SERVERS - 1) / SERVERS >= find_need().service[1]
+def find_chance_of_too_few(workers: int, needed: int) -> float:
+    """Reckon how often fewer are left than are needed, when a server takes those with it that are connected to it."""
+    lost = 1 / SERVERS
+    return sum(
+        comb(workers, left) * (1 - lost) ** left * lost ** (workers - left) for left in range(min(needed, workers + 1))
+    )
+
+
+@pytest.mark.parametrize(("workers", "cases"), [(5, 5), (6, 10), (8, 50)])
+def test_how_often_too_few_workers_are_left_is_said(workers: int, cases: int) -> None:
+    """When a server takes those with it that are connected to it, by chance; each has one core."""
+    assert pytest.approx(1 / cases, rel=0.06) == find_chance_of_too_few(workers, ceil(find_need().service[1]))
+    said = "Of five there are fewer in one case of five, of six in one of ten, of eight in one of fifty"
+    assert said in " ".join(PAGE.split())
+
+
+def test_the_values_have_as_many_replicas_as_the_text() -> None:
+    """Six, of one worker each."""
+    [values] = (block for block in yaml_blocks(PAGE) if "replicaCount" in block)
+    loaded = yaml.safe_load(values)
+    assert (6, 1) == (loaded["replicaCount"], loaded["nats"]["workers"])
+    assert "Three of one core each have to be left here" in PAGE
+    assert 3 == ceil(find_need().service[1])
 
 
 def test_a_silent_server_is_left_when_the_page_says() -> None:
@@ -95,20 +121,16 @@ def test_whoever_is_refused_tries_again() -> None:
     assert tries > 1
 
 
-def test_storms_in_the_clear_and_with_tls_are_kept_apart() -> None:
-    """Each has a row of its own; that of TLS is a place without a figure as long as none is published."""
-    assert list_storms()
-    for tls in (False, True):
-        taken = [row["cpu_s"][SERVER] / row["admitted"] * 1000 for row in list_storms(tls=tls)]
-        ends = dict.fromkeys(f"{end:.2f}" for end in (min(taken), max(taken))) if taken else ()
-        said = f"connections of {' to '.join(ends)} ms" if taken else UNKNOWN_TLS
-        assert said in PAGE
-    assert (UNKNOWN_TLS in PAGE) != bool(list_storms(tls=True))
+@pytest.mark.parametrize("storms", [CLEAR, *ENCRYPTED])
+def test_storms_in_the_clear_and_others_are_kept_apart(storms: str) -> None:
+    """Each kind has a row of its own, by the least and the most that a connection took."""
+    ends = dict.fromkeys(f"{end:.2f}" for end in find_connections(storms))
+    assert f"connections of {' to '.join(ends)} ms" in PAGE
 
 
 def test_lame_duck_mode_is_set_as_in_production(tmp_path: Path) -> None:
     """Of the same length, with as much time for the pod; nats-server takes it."""
-    [block] = re.findall(r"^  ```yaml\n(.*?)^  ```$", PAGE, re.MULTILINE | re.DOTALL)
+    [block] = (one for one in yaml_blocks(PAGE) if "lame_duck_duration" in one)
     values, production = yaml.safe_load(block), yaml.safe_load((ROOT / PRODUCTION).read_text())
     assert "2m" == production["config"]["merge"]["lame_duck_duration"]
     assert production["podTemplate"]["merge"]["spec"] == values["podTemplate"]["merge"]["spec"]

@@ -17,9 +17,10 @@ FRESH = KeyPair(Kind.ACCOUNT, b"f" * 32).public
 
 def test_the_guide_follows() -> None:
     """Its commands are run by the tests, and there are no others; in it the folder is called as in its first step."""
-    *_, guide, cluster = say_made(deploy(listen="0.0.0.0:4333").record, Path("/with blank"))
+    *_, move, guide, cluster = say_made(deploy(listen="0.0.0.0:4333").record, Path("/with blank"))
     assert "where nats-setup is '/with blank': nats-server at 127.0.0.1:4333, the service, a client." in guide
-    page, _, step = guide.removeprefix("Next: ").partition(",")[0].partition(" from step ")
+    assert "Next: move '/with blank/offline' off this machine." == move
+    page, _, step = guide.removeprefix("Then ").partition(",")[0].partition(" from step ")
     text = (ROOT / page).read_text()
     assert f"\n## {step.split()[0]}. nats-server\n" in text
     assert "nats-setup/nats.conf" in text
