@@ -22,13 +22,14 @@ import msgspec
 from callout.doctor.findings import Check, Finding, Severity, notice, ok, unknown, wrong
 from callout.doctor.requests import Asked
 from callout.doctor.system import MAX_NAMED, Listener
-from callout.doctor.users import OWN_CREDS, RESTART
+from callout.doctor.users import OWN_CREDS, RELOAD, RESTART
 from workers.metrics import ALLOWED
 from workers.reasons import DROP_REASONS, Reason
 from workers.server import MAX_WAIT_S, QUEUE_GROUP
 from workers.user_jwt import Mode
 
 SLOW_S: Final = 0.5  # a third of the budget: a burst of logins would use up the rest
+PATIENCE_S: Final = 2  # nats-server's first PING comes 2.0 to 2.4 s after CONNECT
 _CAUSES: Final = "grep -iE 'auth callout|user jwt|authoriz|authentication error|readloop'"
 _LOG: Final = (
     f"{_CAUSES} <log of nats-server>  # it says why; in Kubernetes: "
@@ -204,6 +205,18 @@ def judge_issuer(asked: Sequence[Asked], mode: Mode, expected: str) -> Finding |
     mend = f"export NATS_SIGNING_KEY_FILE=<file with the seed of {other}>"
     change = f"set issuer: {expected} in auth_callout in nats.conf, then {RESTART}"
     return wrong(Check.SIGNING_KEY, what, f"{mend}  # or, if the key was changed on purpose: {change}")
+
+
+def judge_patience(asked: Sequence[Asked]) -> Finding | None:
+    """Judge how long the server waits for an answer, which a request of ours tells by its end; None if none does."""
+    lives = max((one.lives for one in asked if one.ours), default=0)
+    if not lives:
+        return None
+    waits = f"the server waits for an answer for {lives} s"
+    if lives <= PATIENCE_S:
+        return ok(Check.PATIENCE, waits)
+    mend = f"set authorization {{ timeout: 2 }} in nats.conf, then {RELOAD}  # with TLS it is 3 s where nothing is said"
+    return notice(Check.PATIENCE, waits, mend)
 
 
 def judge_sealing(asked: Sequence[Asked], mode: Mode, xkey: str) -> Finding | None:

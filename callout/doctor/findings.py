@@ -131,6 +131,12 @@ class Check(StrEnum):
         "A callout that nobody answers refuses every client after two seconds; nats-server logs only how long it took.",
         True,
     )
+    PATIENCE = (
+        "patience",
+        "Does the server wait for an answer for two seconds, and no longer?",
+        "Longer than that it sends its own first PING before its verdict, which clients take for a broken login.",
+        True,
+    )
     BYPASS = (
         "bypass",
         "Is a client without any credentials refused?",

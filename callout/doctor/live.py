@@ -91,6 +91,7 @@ async def try_live(stage: Stage) -> Outcome:
     told = (
         attempts.judge_issuer(asked, mode, stage.callout_account),
         attempts.judge_sealing(asked, mode, sealing.public if sealing else ""),
+        attempts.judge_patience(asked),
     )
     findings += [finding for finding in told if finding is not None]
     answered = [one.seconds for one in (junk,) if one.asked and one.seconds < MAX_WAIT_S]

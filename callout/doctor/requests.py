@@ -28,6 +28,7 @@ class Asked(msgspec.Struct, frozen=True):
         ours: whether it is about the token that was tried; only a readable one tells.
         issuer: the public key that it is addressed to.
         issued_at: Unix seconds of the server's clock, cut off to whole ones.
+        lives: whole seconds until it expires, which is how long the server waits for an answer; 0 if it does not tell.
         at: Unix seconds of ours, when it came.
         request_id: what the service's log calls it; empty if it is not ours.
     """
@@ -38,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True):
     ours: bool = False
     issuer: str = ""
     issued_at: int = 0
+    lives: int = 0
     request_id: str = ""
 
 
@@ -54,6 +56,7 @@ class _Claims(msgspec.Struct):
     nats: _Body
     sub: str = ""
     iat: int = 0
+    exp: int = 0
 
 
 def read_request(payload: bytes, sender: str, key: SealingKey | None, token: str, at: float) -> Asked:
@@ -83,5 +86,13 @@ def read_request(payload: bytes, sender: str, key: SealingKey | None, token: str
         return Asked(sealed, readable=True, at=at)
     issuer = claims.sub if looks_public(claims.sub, Kind.ACCOUNT) else ""
     client = claims.nats.user_nkey if looks_public(claims.nats.user_nkey, Kind.USER) else ""
-    request_id = client[:ID_LENGTH]
-    return Asked(sealed, readable=True, at=at, ours=True, issuer=issuer, issued_at=claims.iat, request_id=request_id)
+    return Asked(
+        sealed,
+        readable=True,
+        at=at,
+        ours=True,
+        issuer=issuer,
+        issued_at=claims.iat,
+        lives=max(claims.exp - claims.iat, 0),
+        request_id=client[:ID_LENGTH],
+    )

@@ -24,11 +24,13 @@ class Fault(msgspec.Struct, frozen=True):
         check: which one finds it.
         spoil: makes it wrong.
         option: what nats-server calls it as it refuses to reload it; empty if it reloads it.
+        severity: how it is called.
     """
 
     check: str
     spoil: Callable[[Environment, str], str]
     option: str = ""
+    severity: str = "wrong"
 
 
 def drop_auth_callout(_: Environment, text: str) -> str:
@@ -50,6 +52,11 @@ def change_issuer(environment: Environment, text: str) -> str:
 def forget_auth_user(_: Environment, text: str) -> str:
     """The service's user is sent to the callout."""
     return text.replace('"auth_users": ["callout", ', '"auth_users": [')
+
+
+def wait_longer(_: Environment, text: str) -> str:
+    """The server waits for an answer as long as it would with TLS."""
+    return text.replace("authorization: {", 'authorization: {"timeout": 3, ')
 
 
 def take_rights(_: Environment, text: str) -> str:
@@ -79,6 +86,7 @@ FAULTS = (
     Fault("service user", forget_auth_user, "AuthCallout"),
     Fault("bypass", let_everybody_in, "NoAuthUser"),
     Fault("service rights", take_rights),
+    Fault("patience", wait_longer, severity="notice"),
 )
 
 
@@ -101,7 +109,7 @@ async def test_a_reload_or_a_restart(
     async with Patient(environment, cluster, tmp_path) as patient:
         server.restart(lambda text: fault.spoil(environment, text))
         _, before = await patient.examine()
-        assert "wrong" == before[fault.check]["severity"], before
+        assert fault.severity == before[fault.check]["severity"], before
         mend = before[fault.check]["mend"]
         assert (not fault.option, bool(fault.option)) == (RELOAD in mend, RESTART in mend)
         server.begin_reload(str)

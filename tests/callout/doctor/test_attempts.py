@@ -2,6 +2,7 @@
 
 import shlex
 
+import msgspec
 import pytest
 
 from callout.doctor.attempts import (
@@ -14,6 +15,7 @@ from callout.doctor.attempts import (
     judge_junk,
     judge_listeners,
     judge_login,
+    judge_patience,
     judge_round_trip,
     judge_sealing,
 )
@@ -125,6 +127,23 @@ def test_a_request_for_another_key_is_answered_with_that_one() -> None:
         "export NATS_XKEY_FILE=<file with the seed of the server's auth_callout xkey>  # or, if"
     )
     assert "set xkey: X in auth_callout in nats.conf" in sealed.mend
+
+
+@pytest.mark.parametrize(
+    ("lives", "severity"), [(2, Severity.OK), (1, Severity.OK), (3, Severity.NOTICE), (11, Severity.NOTICE)]
+)
+def test_a_server_that_waits_too_long_is_worth_a_notice(lives: int, severity: Severity) -> None:
+    """As with TLS, unless nats.conf says two seconds; by whole seconds, as requests have them."""
+    finding = judge_patience((FOREIGN, msgspec.structs.replace(OURS, lives=lives)))
+    assert finding is not None
+    assert (Check.PATIENCE, severity) == (finding.check, finding.severity)
+    assert f"for {lives} s" in finding.what
+    assert ("authorization { timeout: 2 }" in finding.mend) == (severity is Severity.NOTICE)
+
+
+def test_how_long_a_server_waits_is_told_by_requests_of_ours_alone() -> None:
+    """Of others nothing is read."""
+    assert judge_patience((FOREIGN, OURS)) is None
 
 
 def test_whom_requests_are_addressed_to() -> None:

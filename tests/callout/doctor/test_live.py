@@ -94,6 +94,7 @@ def test_everything_is_tried_with_a_callout_that_works(in_server_mode: Environme
         Check.BYPASS: Severity.OK,
         Check.SIGNING_KEY: Severity.OK,
         Check.XKEY: Severity.OK,
+        Check.PATIENCE: Severity.OK,
         Check.RESPONDERS: Severity.WRONG,  # it is not the service
         Check.REPLICAS: Severity.UNKNOWN,  # as are the metrics
         Check.LOGIN: Severity.OK,

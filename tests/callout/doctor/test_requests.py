@@ -15,6 +15,7 @@ def test_our_own_request() -> None:
     request = PretendServer(NatsKey.generate("server")).request(ISSUER, now=100, token="junk")
     asked = read_request(request.payload, "", None, "junk", 101.0)
     assert (True, True, False, ISSUER, 100) == (asked.ours, asked.readable, asked.sealed, asked.issuer, asked.issued_at)
+    assert 2 == asked.lives
 
 
 def test_the_id_of_our_own_request() -> None:
