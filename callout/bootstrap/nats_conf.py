@@ -24,7 +24,8 @@ PING_INTERVAL: Final = "5s"  # with PING_MAX, who does not answer is given up af
 PING_MAX: Final = 2
 _HEAD: Final = """\
 # Made by 'callout bootstrap'. Accounts are changed by that command; the rest is yours to add to: TLS, cluster, limits.
-# Before nats-server listens on anything but the loopback address, give it TLS: tokens are passwords.
+# Before nats-server listens on anything but the loopback address, give it TLS: tokens are passwords. With `timeout: 10`
+# in the block tls, for storms, and `authorization { timeout: 2 }`, as without TLS: docs/kubernetes.md, "TLS".
 # nats-server before 2.11.2 does not know default_sentinel: remove it there, and give clients creds/sentinel.creds.
 """
 
