@@ -57,7 +57,17 @@ def batch(reader: SnapshotReader) -> Batch:
 
 def check_report(report: dict[str, Any]) -> None:
     """The shape that machines may rely on."""
-    assert {"unit", "machine", "rounds", "batch", "serviceaccounts", "decisions", "stages", "libraries"} == set(report)
+    assert {
+        "unit",
+        "machine",
+        "commit",
+        "rounds",
+        "batch",
+        "serviceaccounts",
+        "decisions",
+        "stages",
+        "libraries",
+    } == set(report)
     assert {"processor", "cores", "system", "python", "build", "libraries"} == set(report["machine"])
     assert {"PyNaCl", "cryptography", "PyJWT", "msgspec", "orjson", "lmdb"} <= set(report["machine"]["libraries"])
     rows = report["decisions"]

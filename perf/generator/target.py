@@ -14,6 +14,7 @@ import msgspec
 
 from callout.config.credentials import CredentialError
 from callout.doctor.nats_claims import find_jwts
+from callout.files import locate
 from perf.generator.requests import RequestMaker
 from perf.generator.tokens import read_text, read_tokens
 from perf.generator.wire import (
@@ -174,7 +175,9 @@ def _read_login(path: Path) -> Login:
     try:
         return read_login(path)
     except CredentialError as error:
-        raise ValueError(f"--creds names a file that {str(error).removeprefix(f'{path} ')}") from None
+        # Without the path, which is a secret where one was given in its place.
+        said = str(error).removeprefix(f"{locate(path)} ").removeprefix(f"{path} ")
+        raise ValueError(f"--creds names a file that {said}") from None
 
 
 def _is_curve_key(text: str) -> bool:
